@@ -1,0 +1,40 @@
+# Every target works on a fresh clone; the environment is made when first needed.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+CMU_RAW ?= ../shared/data/cmu
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test lint cmu train-cmu
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(BIN)/hummuss  ## make the environment
+
+# torch first and pinned: on its own it is the build for this machine, as a dependency it may be a larger one.
+$(BIN)/hummuss: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+train: install  ## train mesh recovery on synthetic motion, print metrics, draw bodies (minutes)
+	$(BIN)/hummuss fit --config configs/mesh.yaml
+
+test: install  ## run the whole test suite
+	$(BIN)/pytest -q
+
+lint: install  ## style and type checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+cmu: install  ## prepare CMU motion capture from CMU_RAW into data/cmu
+	$(BIN)/hummuss prepare cmu $(CMU_RAW) data/cmu
+
+train-cmu: install  ## train pose and mesh on data/cmu and score its test subjects
+	for task in pose mesh; do \
+	  $(BIN)/hummuss fit --config configs/$$task.yaml --config configs/data/cmu.yaml && \
+	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \
+	done

@@ -1,0 +1,23 @@
+"""Human motion understanding with state space models: pose, mesh and action from 2D keypoints at any frame rate."""
+
+from typing import TYPE_CHECKING, Any
+
+from hummuss._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from hummuss.backbones.hummuss import HumMUSS
+    from hummuss.errors import InputError
+    from hummuss.module import MotionModule
+
+__all__ = ["HumMUSS", "InputError", "MotionModule"]
+__version__ = "0.1.0"
+
+_NAMES = {
+    "HumMUSS": "hummuss.backbones.hummuss",
+    "InputError": "hummuss.errors",
+    "MotionModule": "hummuss.module",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy_names(__name__, _NAMES, name)

@@ -1,0 +1,6 @@
+"""Backbones: keypoints over time to a motion representation."""
+
+from hummuss.backbones.hummuss import HumMUSS
+from hummuss.backbones.ssm import DiagonalSSM
+
+__all__ = ["DiagonalSSM", "HumMUSS"]

@@ -1,0 +1,182 @@
+"""The HumMUSS backbone: two streams of alternating spatial and temporal gated state space blocks.
+
+Source: HumMUSS (CVPR 2024); SPEC section 3. Defaults the paper does not state are ours, see docs/architecture.md.
+"""
+
+from typing import Any, cast
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from hummuss.backbones.gdssm import GDSSM
+from hummuss.backbones.intervals import Intervals, index_intervals, prepare_intervals
+from hummuss.errors import InputError
+
+State = list[tuple[Tensor, Tensor]]
+
+
+class HumMUSS(nn.Module):
+    """2D keypoints over time -> motion representation, at any frame rate.
+
+    Args:
+        dim: d, channels of the residual stream.
+        depth: N, spatiotemporal layers.
+        dim_rep: channels of the motion representation; dim by default.
+        expansion: e, gate width in multiples of d.
+        modes: M, complex modes per SSM channel and direction.
+        temporal_reduction, spatial_reduction: k of either axis.
+        temporal_steps, spatial_steps: range of the initial discretisation steps of either axis.
+        init, reference_fps, bandlimit: see `DiagonalSSM`; the band limit concerns time alone.
+        causal: temporal blocks look only back; the model then also has `init_state` and `step`.
+        dropout: on every block's output.
+        joints: J, joints of the input layout.
+
+    >>> backbone = HumMUSS(dim=16, depth=1)
+    >>> backbone(torch.rand(2, 9, 17, 3), torch.full((2, 9), 0.04)).shape
+    torch.Size([2, 9, 17, 16])
+    """
+
+    def __init__(
+        self,
+        dim: int = 256,
+        depth: int = 5,
+        dim_rep: int | None = None,
+        expansion: float = 1.0,
+        modes: int = 16,
+        temporal_reduction: int = 2,
+        spatial_reduction: int = 1,
+        temporal_steps: tuple[float, float] = (0.02, 0.5),
+        spatial_steps: tuple[float, float] = (0.05, 1.0),
+        init: str = "legs",
+        reference_fps: float = 50.0,
+        bandlimit: float | None = None,
+        causal: bool = False,
+        dropout: float = 0.0,
+        joints: int = 17,
+    ) -> None:
+        super().__init__()
+        self.dim_rep = dim_rep or dim
+        self.causal = causal
+        self.joints = joints
+        shared: dict[str, Any] = {
+            "dim": dim,
+            "expansion": expansion,
+            "modes": modes,
+            "init": init,
+            "dropout": dropout,
+        }
+        spatial = {
+            **shared,
+            "reduction": spatial_reduction,
+            "step_range": spatial_steps,
+            "reference_fps": 1.0,
+        }
+        temporal = {**shared, "reduction": temporal_reduction, "step_range": temporal_steps}
+        temporal |= {"bandlimit": bandlimit, "causal": causal, "reference_fps": reference_fps}
+        self.lift = nn.Linear(3, dim)
+        self.joint_embedding = nn.Parameter(torch.randn(joints, dim) * 0.02)
+        layers = nn.ModuleList(SpatiotemporalLayer(dim, spatial, temporal) for _ in range(depth))
+        self.layers = cast(list[SpatiotemporalLayer], layers)
+        self.norm = nn.LayerNorm(dim)
+        self.project = nn.Linear(dim, self.dim_rep)
+
+    def forward(
+        self,
+        keypoints: Float[Tensor, "B F J 3"],
+        dt: Float[Tensor, "B F"],
+        valid: Bool[Tensor, "B F"] | None = None,
+    ) -> Float[Tensor, "B F J dim_rep"]:
+        """Normalised keypoints with confidence, and seconds since each previous frame -> representation.
+
+        Raises:
+            InputError: another number of joints than the model has, or a dt that is not positive.
+        """
+        self._check_joints(keypoints)
+        time = prepare_intervals(dt, valid)
+        joints = index_intervals(keypoints)
+        x = self.lift(keypoints) + self.joint_embedding
+        for layer in self.layers:
+            x = layer(x, joints, time)
+        return torch.tanh(self.project(self.norm(x)))
+
+    def init_state(self, batch_size: int) -> State:
+        """The state of a causal model before the first frame; its size never grows."""
+        if not self.causal:
+            raise InputError("only a causal HumMUSS has a state: build it with causal=True")
+        return [
+            (
+                layer.temporal_first.ssms[0].init_state(batch_size, self.joints),
+                layer.temporal_last.ssms[0].init_state(batch_size, self.joints),
+            )
+            for layer in self.layers
+        ]
+
+    def step(
+        self, keypoints: Float[Tensor, "B J 3"], dt: Float[Tensor, "B"], state: State
+    ) -> tuple[Float[Tensor, "B J dim_rep"], State]:
+        """Advance a causal model by one frame; outputs equal those of `forward` on the whole clip."""
+        self._check_joints(keypoints)
+        joints = index_intervals(keypoints)
+        x = self.lift(keypoints) + self.joint_embedding
+        after: State = []
+        for layer, before in zip(self.layers, state, strict=True):
+            x, updated = layer.step(x, joints, dt, before)
+            after.append(updated)
+        return torch.tanh(self.project(self.norm(x))), after
+
+    def _check_joints(self, keypoints: Tensor) -> None:
+        if keypoints.shape[-2:] != (self.joints, 3):
+            raise InputError(
+                f"keypoints have shape {tuple(keypoints.shape)}, expected {self.joints} joints of (x, y, confidence): "
+                "convert other layouts with hummuss.body.skeleton.convert_keypoints"
+            )
+
+
+class SpatiotemporalLayer(nn.Module):
+    """Streams temporal(spatial(x)) and spatial(temporal(x)), fused per token by a softmax over the two.
+
+    Args:
+        dim: channels.
+        spatial, temporal: keyword arguments of the `GDSSM` blocks of either axis.
+    """
+
+    def __init__(self, dim: int, spatial: dict[str, Any], temporal: dict[str, Any]) -> None:
+        super().__init__()
+        self.spatial_first = GDSSM(**spatial)
+        self.temporal_last = GDSSM(**temporal)
+        self.temporal_first = GDSSM(**temporal)
+        self.spatial_last = GDSSM(**spatial)
+        self.fuse = nn.Linear(2 * dim, 2)
+        nn.init.zeros_(self.fuse.weight)  # both streams start with weight one half
+        nn.init.zeros_(self.fuse.bias)
+
+    def forward(
+        self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals
+    ) -> Float[Tensor, "B F J d"]:
+        spatial_temporal = self.temporal_last(_over_joints(self.spatial_first, x, joints), time)
+        temporal_spatial = _over_joints(self.spatial_last, self.temporal_first(x, time), joints)
+        return self._fuse(spatial_temporal, temporal_spatial)
+
+    def step(
+        self,
+        x: Float[Tensor, "B J d"],
+        joints: Intervals,
+        dt: Float[Tensor, "B"],
+        state: tuple[Tensor, Tensor],
+    ) -> tuple[Float[Tensor, "B J d"], tuple[Tensor, Tensor]]:
+        frame = _over_joints(self.spatial_first, x[:, None], joints)[:, 0]
+        spatial_temporal, last = self.temporal_last.step(frame, dt, state[1])
+        temporal_spatial, first = self.temporal_first.step(x, dt, state[0])
+        temporal_spatial = _over_joints(self.spatial_last, temporal_spatial[:, None], joints)[:, 0]
+        return self._fuse(spatial_temporal, temporal_spatial), (first, last)
+
+    def _fuse(self, first: Float[Tensor, "*B d"], second: Float[Tensor, "*B d"]) -> Float[Tensor, "*B d"]:
+        weight = self.fuse(torch.cat([first, second], -1)).softmax(-1)
+        return weight[..., :1] * first + weight[..., 1:] * second
+
+
+def _over_joints(block: GDSSM, x: Float[Tensor, "B F J d"], joints: Intervals) -> Float[Tensor, "B F J d"]:
+    """Run a block along the joints; all frames of all clips are parallel sequences."""
+    frames = x.flatten(0, 1).transpose(0, 1)[None]  # (1, J, B F, d)
+    return block(frames, joints)[0].transpose(0, 1).reshape(x.shape)

@@ -1,0 +1,72 @@
+"""The time axis of a batch: which frames count, how far apart they are, and what the backward direction sees."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from hummuss.errors import InputError
+
+# Time stamps of real video are never bit-uniform; up to this relative deviation a clip counts as evenly spaced.
+UNIFORM_TOLERANCE = 1e-4
+
+
+class Intervals(NamedTuple):
+    """Seconds between frames, prepared once per forward pass.
+
+    Attributes:
+        forward: interval that ends at each frame.
+        backward: interval between each frame and the next, in the order of time.
+        valid: False at padding, or None where nothing is padded.
+        uniform: whether every clip is evenly spaced, so that the SSM may convolve.
+    """
+
+    forward: Float[Tensor, "B L"]
+    backward: Float[Tensor, "B L"]
+    valid: Bool[Tensor, "B L"] | None
+    uniform: bool
+
+
+def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:
+    """Check dt and decide, once for the batch, between convolution and scan (SPEC section 1).
+
+    A clip is evenly spaced if max |dt - mean| <= 1e-4 mean over its valid frames; its mean then replaces every dt.
+    Otherwise padding frames get the clip's mean interval, and the last valid frame's backward interval is the first
+    valid frame's.
+
+    Raises:
+        InputError: a dt that is not positive and finite at a valid frame, or a clip with no valid frame.
+    """
+    counted = torch.ones_like(dt, dtype=torch.bool) if valid is None else valid
+    _check(dt, counted)
+    mean = (dt * counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
+    filled = torch.where(counted, dt, mean)
+    if bool(((filled - mean).abs() <= UNIFORM_TOLERANCE * mean).all()):
+        even = mean.expand_as(dt)
+        return Intervals(even, even, valid, uniform=True)
+    frames = torch.arange(dt.shape[-1], device=dt.device)
+    last = torch.where(counted, frames, -1).amax(-1, keepdim=True)
+    first = torch.where(counted, frames, dt.shape[-1]).amin(-1, keepdim=True)
+    backward = torch.where(frames == last, filled.gather(-1, first), filled.roll(-1, -1))
+    return Intervals(filled, backward, valid, uniform=False)
+
+
+def index_intervals(keypoints: Float[Tensor, "*B J 3"]) -> Intervals:
+    """Intervals of the joint axis, which is no time: steps of one, for an SSM whose reference rate is 1."""
+    even = keypoints.new_ones(1, keypoints.shape[-2])
+    return Intervals(even, even, None, uniform=True)
+
+
+def _check(dt: Float[Tensor, "B L"], counted: Bool[Tensor, "B L"]) -> None:
+    bad = counted & ~((dt > 0) & dt.isfinite())
+    if bool(bad.any()):
+        clip, frame = (int(i) for i in bad.nonzero()[0])
+        raise InputError(
+            f"dt is {float(dt[clip, frame]):g} s at frame {frame} of clip {clip} in the batch: "
+            "it must be the positive number of seconds since the previous frame"
+        )
+    if not bool(counted.any(-1).all()):
+        raise InputError(
+            f"clip {int((~counted.any(-1)).nonzero()[0, 0])} of the batch has no valid frame: drop it"
+        )

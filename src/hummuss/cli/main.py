@@ -1,0 +1,60 @@
+"""The `hummuss` command: dispatches to LightningCLI or to one module per further command."""
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TextIO
+
+from hummuss.errors import InputError
+
+LIGHTNING = {
+    "fit": "train a model: hummuss fit --config configs/mesh.yaml [--config OVERLAY ...]",
+    "validate": "score a checkpoint on the validation split",
+    "test": "score a checkpoint on the test split",
+    "predict": "run a checkpoint on the prediction data of a data module",
+}
+COMMANDS = {"prepare": "turn a dataset's official files into a store that training reads"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status. What a user can put right is reported in one line."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = arguments[0] if arguments else "--help"
+    try:
+        if command in LIGHTNING:
+            return _run_lightning(arguments)
+        if command in COMMANDS:
+            return _run_command(command, arguments[1:])
+    except InputError as error:
+        print(f"hummuss: error: {error}", file=sys.stderr)
+        return 2
+    _print_help(sys.stdout if command in ("-h", "--help") else sys.stderr)
+    if command in ("-h", "--help"):
+        return 0
+    print(f"hummuss: error: unknown command {command!r}", file=sys.stderr)
+    return 2
+
+
+def _run_lightning(arguments: list[str]) -> int:
+    # Imported late: `hummuss --help` and `hummuss prepare` need neither Lightning nor its seconds.
+    from hummuss.cli.lightning import run
+
+    run(arguments)
+    return 0
+
+
+def _run_command(command: str, arguments: list[str]) -> int:
+    module = import_module(f"hummuss.cli.{command}")
+    parser = argparse.ArgumentParser(prog=f"hummuss {command}", description=module.__doc__)
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(arguments))
+
+
+def _print_help(stream: TextIO) -> None:
+    print("usage: hummuss COMMAND ...   (each command has its own --help)\n", file=stream)
+    for name, text in (LIGHTNING | COMMANDS).items():
+        print(f"  {name:<10} {text}", file=stream)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Motion: clips, their store, windows, data modules."""
+
+from typing import TYPE_CHECKING, Any
+
+from hummuss._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from hummuss.data.datamodules import MotionDataModule, StoreDataModule, SyntheticDataModule
+    from hummuss.data.motion import Camera, MotionClip
+    from hummuss.data.store import MotionStore, StoreWriter
+    from hummuss.data.transforms.camera import RandomCamera
+    from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+    from hummuss.data.transforms.noise import DetectionNoise
+    from hummuss.data.windows import View
+
+__all__ = [
+    "Camera",
+    "DetectionNoise",
+    "FrameRateAugmentation",
+    "MotionClip",
+    "MotionDataModule",
+    "MotionStore",
+    "RandomCamera",
+    "StoreDataModule",
+    "StoreWriter",
+    "SyntheticDataModule",
+    "View",
+]
+
+_NAMES = {
+    "Camera": "hummuss.data.motion",
+    "DetectionNoise": "hummuss.data.transforms.noise",
+    "FrameRateAugmentation": "hummuss.data.transforms.frame_rate",
+    "MotionClip": "hummuss.data.motion",
+    "MotionDataModule": "hummuss.data.datamodules",
+    "MotionStore": "hummuss.data.store",
+    "RandomCamera": "hummuss.data.transforms.camera",
+    "StoreDataModule": "hummuss.data.datamodules",
+    "StoreWriter": "hummuss.data.store",
+    "SyntheticDataModule": "hummuss.data.datamodules",
+    "View": "hummuss.data.windows",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return lazy_names(__name__, _NAMES, name)

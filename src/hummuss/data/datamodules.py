@@ -1,0 +1,227 @@
+"""LightningDataModules: which motion is trained and evaluated on, and how it is windowed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from torch.utils.data import DataLoader
+
+from hummuss.body.smpl import BodyModel
+from hummuss.data.motion import MotionClip
+from hummuss.data.store import MotionStore
+from hummuss.data.synthetic import ACTIONS, SyntheticMotion
+from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+from hummuss.data.windows import EpochSampler, EvaluationWindows, MotionSource, Sample, TrainingWindows, View
+from hummuss.errors import InputError
+
+
+class MotionDataModule(L.LightningDataModule, ABC):
+    """Windows of motion for training, validation and test.
+
+    Args:
+        frames: frames in a window, at most.
+        batch_size: windows in a batch.
+        windows_per_epoch: training windows drawn between two validations.
+        val_windows: validation windows, evenly spaced over the split; None for all of it.
+        test_windows: the same for the test split.
+        frame_rate: random rates in training; None keeps every base frame.
+        max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
+        flip: probability of mirroring a training window.
+        view: virtual camera, detection noise, normalisation.
+        body_path: body file the labels pose; None for the free body.
+        h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
+        classes: action names, in the order of the class indices.
+        num_workers: loader processes; 0 loads in the training process.
+        seed: of every random choice in training; evaluation is the same for all seeds.
+    """
+
+    def __init__(
+        self,
+        frames: int = 81,
+        batch_size: int = 8,
+        windows_per_epoch: int = 800,
+        val_windows: int | None = 64,
+        test_windows: int | None = None,
+        frame_rate: FrameRateAugmentation | None = None,
+        max_fps: float | None = 60.0,
+        flip: float = 0.5,
+        view: View | None = None,
+        body_path: str | None = None,
+        h36m_regressor: str | None = None,
+        classes: Sequence[str] = (),
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
+        self.val_windows, self.test_windows = val_windows, test_windows
+        self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
+        self.body = BodyModel(body_path, h36m_regressor)
+        self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
+
+    @abstractmethod
+    def sources(self, split: str) -> Sequence[MotionSource]:
+        """The motion of one split."""
+
+    @abstractmethod
+    def seconds(self, split: str) -> Sequence[float]:
+        """The duration of each source."""
+
+    def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
+        """Parts of a split that are also reported on their own; one unnamed part by default."""
+        return {"": self.sources(split)}
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        windows = TrainingWindows(
+            self.sources("train"),
+            self.seconds("train"),
+            frames=self.frames,
+            batch_size=self.batch_size,
+            frame_rate=self.frame_rate,
+            max_fps=self.max_fps,
+            flip=self.flip,
+            view=self.view,
+            body=self.body,
+            classes=self.classes,
+            seed=self.seed,
+        )
+        sampler = EpochSampler(self.windows_per_epoch // self.batch_size * self.batch_size)
+        return self._loader(windows, sampler)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        return self._loader(self._evaluation(self.sources("val"), self.val_windows))
+
+    def test_dataloader(self) -> list[DataLoader[Sample]]:
+        return [
+            self._loader(self._evaluation(part, self.test_windows)) for part in self.groups("test").values()
+        ]
+
+    def _evaluation(self, sources: Sequence[MotionSource], max_windows: int | None) -> EvaluationWindows:
+        return EvaluationWindows(
+            sources,
+            frames=self.frames,
+            max_windows=max_windows,
+            max_fps=self.max_fps,
+            view=self.view,
+            body=self.body,
+            classes=self.classes,
+        )
+
+    def _loader(
+        self, windows: TrainingWindows | EvaluationWindows, sampler: EpochSampler | None = None
+    ) -> DataLoader:
+        return DataLoader(
+            windows,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )
+
+
+class StoreDataModule(MotionDataModule):
+    """Motion from a prepared store.
+
+    Args:
+        root: folder that ``hummuss prepare`` wrote.
+        test_groups: name -> pattern over clips' ``sequence`` (as in file names): parts of the test split that get
+            rows of their own. Every test clip must be in exactly one.
+        options: see `MotionDataModule`.
+
+    Raises:
+        InputError: no store at ``root``, a split without clips, or a test clip in no group or in two.
+    """
+
+    def __init__(self, root: str | Path, test_groups: dict[str, str] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.store = MotionStore(root)
+        self.test_groups = test_groups or {}
+
+    def sources(self, split: str) -> Sequence[MotionClip]:
+        names = self.store.names(split)
+        if not names:
+            raise InputError(
+                f"{self.store.path} has no clip in its {split!r} split: check the splits it was prepared with"
+            )
+        return _Clips(self.store, names)
+
+    def seconds(self, split: str) -> list[float]:
+        return [self.store.seconds(name) for name in self.store.names(split)]
+
+    def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
+        if not self.test_groups:
+            return super().groups(split)
+        clips = list(self.sources(split))
+        parts: dict[str, list[MotionClip]] = {name: [] for name in self.test_groups}
+        for clip in clips:
+            fitting = [name for name, pattern in self.test_groups.items() if fnmatch(clip.sequence, pattern)]
+            if len(fitting) != 1:
+                raise InputError(
+                    f"{split} clip {clip.name} ({clip.sequence}) is in the groups {fitting}, expected exactly one: "
+                    "mend data.init_args.test_groups"
+                )
+            parts[fitting[0]].append(clip)
+        return {name: part for name, part in parts.items() if part}
+
+
+class _Clips(Sequence[MotionClip]):
+    """Clips of a store by name, opened when first asked for."""
+
+    def __init__(self, store: MotionStore, names: list[str]) -> None:
+        self.store, self.names = store, names
+        self.opened: dict[str, MotionClip] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: Any) -> Any:
+        name = self.names[index]
+        if name not in self.opened:
+            self.opened[name] = self.store[name]
+        return self.opened[name]
+
+
+class SyntheticDataModule(MotionDataModule):
+    """Procedural motion on the free body: the embedded default, needs no file.
+
+    Args:
+        train_clips, val_clips, test_clips: performances in each split.
+        duration: seconds of a performance.
+        options: see `MotionDataModule`; ``classes`` are the procedural actions.
+    """
+
+    def __init__(
+        self,
+        train_clips: int = 4096,
+        val_clips: int = 48,
+        test_clips: int = 96,
+        duration: float = 6.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(classes=ACTIONS, **options)
+        self.clips = {"train": train_clips, "val": val_clips, "test": test_clips}
+        self.duration = duration
+
+    def sources(self, split: str) -> Sequence[SyntheticMotion]:
+        return _Performances(split, self.clips[split], self.body, self.duration)
+
+    def seconds(self, split: str) -> list[float]:
+        return [self.duration] * self.clips[split]
+
+
+class _Performances(Sequence[SyntheticMotion]):
+    """Performances made when asked for; nothing but their number is kept."""
+
+    def __init__(self, split: str, clips: int, body: BodyModel, duration: float) -> None:
+        self.split, self.clips, self.body, self.duration = split, clips, body, duration
+
+    def __len__(self) -> int:
+        return self.clips
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self.clips:
+            raise IndexError(index)
+        return SyntheticMotion(index, self.split, body=self.body, duration=self.duration)

@@ -1,0 +1,1 @@
+"""Human performances as closed functions of time: scripts, gaits and leaps that drive a rig."""

@@ -1,0 +1,45 @@
+"""What a dataset's reader yields: files to be read, each on its own, in any process."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hummuss.data.motion import MotionClip
+
+
+@dataclass(frozen=True)
+class ReadTask:
+    """One file, fetched but not yet understood.
+
+    Attributes:
+        file: its name, for reports.
+        read: makes the clips of the file, raises InputError if it cannot; picklable, to run in any process.
+    """
+
+    file: str
+    read: Callable[[], list[MotionClip]]
+
+
+@dataclass(frozen=True)
+class FailedFile:
+    """A file that gave no clip.
+
+    Attributes:
+        file: its name.
+        reason: one line: what was expected, what was found, what to do.
+    """
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """The files of a dataset in stored order.
+
+    Attributes:
+        total: how many there are, for progress.
+        files: each to be read, or already failed.
+    """
+
+    total: int
+    files: Iterator[ReadTask | FailedFile]

@@ -1,0 +1,7 @@
+"""Task heads."""
+
+from hummuss.heads.base import Head
+from hummuss.heads.mesh import MeshHead
+from hummuss.heads.pose import PoseHead
+
+__all__ = ["Head", "MeshHead", "PoseHead"]

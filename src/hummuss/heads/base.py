@@ -1,0 +1,104 @@
+"""What every task's head provides, so that the training module has no branch per task."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from hummuss.viz.draw import Panel
+
+Batch = dict[str, Tensor]
+Prediction = dict[str, Tensor]
+
+
+class Head(nn.Module, ABC):
+    """One task on top of a motion representation: its forward pass, losses, metrics and trivial baseline.
+
+    Attributes:
+        faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
+    """
+
+    faces: np.ndarray | None = None
+
+    @abstractmethod
+    def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
+        """Predict from the backbone's representation."""
+
+    @abstractmethod
+    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Weighted loss terms by name; samples without this task's target count nothing."""
+
+    @abstractmethod
+    def metrics(self) -> MetricCollection:
+        """New metrics of this task."""
+
+    @abstractmethod
+    def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
+        """Update ``metrics`` with a batch."""
+
+    @abstractmethod
+    def observe(self, batch: Batch) -> None:
+        """Learn the trivial baseline from a training batch."""
+
+    @abstractmethod
+    def baseline(self, batch: Batch) -> Prediction:
+        """What the trivial baseline predicts for a batch, whatever its input."""
+
+    @abstractmethod
+    def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
+        """Pictures of the first ``count`` samples, each at the middle of its window."""
+
+
+class RunningMean(nn.Module):
+    """Mean of everything observed, kept in the checkpoint.
+
+    >>> mean = RunningMean(2)
+    >>> mean.observe(torch.tensor([[1.0, 2.0], [3.0, 4.0]])); mean.value
+    tensor([2., 3.])
+    """
+
+    value: Tensor
+    count: Tensor
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.zeros(shape))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    @torch.no_grad()
+    def observe(self, values: Float[Tensor, "N *shape"]) -> None:
+        """Add N values."""
+        if len(values):
+            self.count += len(values)
+            self.value += (values.mean(0) - self.value) * (len(values) / self.count).to(self.value.dtype)
+
+
+def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:
+    """Joints with the pelvis (joint 0) at the origin."""
+    return joints - joints[..., :1, :]
+
+
+def masked_mean(values: Float[Tensor, "B *rest"], mask: Bool[Tensor, "B *rest"]) -> Float[Tensor, ""]:
+    """Mean over the entries the mask selects; 0, with a gradient of 0, where it selects none."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def velocity_error(
+    predicted: Float[Tensor, "B F J 3"], target: Float[Tensor, "B F J 3"], dt: Float[Tensor, "B F"]
+) -> Float[Tensor, "B F-1 J 3"]:
+    """Difference of velocities in m/s, weighted by dt / mean dt: near-coincident frames must not explode.
+
+    Source: SPEC section 4.
+    """
+    intervals = dt[:, 1:]
+    weight = intervals / intervals.mean(-1, keepdim=True)
+    velocity = (predicted - target).diff(dim=1) / intervals[..., None, None]
+    return velocity * weight[..., None, None]
+
+
+def consecutive(valid: Bool[Tensor, "B F"]) -> Bool[Tensor, "B F-1"]:
+    """Pairs of neighbouring frames that are both valid."""
+    return valid[:, 1:] & valid[:, :-1]

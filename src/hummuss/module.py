@@ -1,0 +1,152 @@
+"""The LightningModule: one backbone, any heads."""
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.heads.base import Batch, Head, Prediction
+
+BASELINE = "mean_pose"
+
+
+class MotionModule(L.LightningModule):
+    """Train and evaluate heads on a shared backbone.
+
+    Losses are summed over heads and logged by name; metrics are logged as ``<stage>/<metric>``, those of the trivial
+    baseline beside them as ``<stage>/mean_pose/<metric>``. Several heads put their name before the metric; named
+    parts of the test data put theirs.
+
+    Args:
+        backbone: ``backbone(keypoints, dt, valid) -> (B, F, J, dim_rep)`` with attribute ``dim_rep``.
+        heads: task name -> what makes its head from dim_rep (a `Head` class is).
+        loss_weights: task name -> weight of its losses; 1 where not named.
+        learning_rate: peak of the cosine schedule.
+        ssm_learning_rate: the same for the parameters of state space layers, which take no weight decay either.
+        weight_decay: of weight matrices only.
+        warmup: share of the training steps in which the rate rises.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        heads: dict[str, Callable[[int], Head]],
+        loss_weights: dict[str, float] | None = None,
+        learning_rate: float = 1e-3,
+        ssm_learning_rate: float = 5e-4,
+        weight_decay: float = 0.01,
+        warmup: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        dim_rep = cast(int, backbone.dim_rep)
+        made = nn.ModuleDict({name: make(dim_rep) for name, make in heads.items()})
+        self.heads = cast(dict[str, Head], made)
+        self.loss_weights = loss_weights or {}
+        self.learning_rate, self.ssm_learning_rate = learning_rate, ssm_learning_rate
+        self.weight_decay, self.warmup = weight_decay, warmup
+        self.scores: dict[str, MetricCollection] = {}
+
+    def forward(self, batch: Batch) -> dict[str, Prediction]:
+        """Every head's prediction."""
+        representation = self.backbone(batch["keypoints"], batch["dt"], batch["valid"])
+        return {name: head(representation, batch) for name, head in self.heads.items()}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        total = torch.zeros((), device=self.device)
+        for name, prediction in self(batch).items():
+            head = self.heads[name]
+            head.observe(batch)
+            for term, value in head.loss(prediction, batch).items():
+                self.log(f"train/{name}/{term}", value, batch_size=len(batch["dt"]))
+                total = total + self.loss_weights.get(name, 1.0) * value
+        self.log("train/loss", total, prog_bar=True, batch_size=len(batch["dt"]))
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Prediction]:
+        predictions = self(batch)
+        self._score("val", "", predictions, batch)
+        return predictions
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Prediction]:
+        predictions = self(batch)
+        for group in {"", self.test_groups[dataloader_idx]}:
+            self._score("test", group, predictions, batch)
+        return predictions
+
+    def on_validation_epoch_start(self) -> None:
+        self.scores = {}
+
+    def on_test_epoch_start(self) -> None:
+        self.scores = {}
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    @property
+    def test_groups(self) -> list[str]:
+        """Names of the test dataloaders, the empty name for data that is not divided."""
+        return list(cast(Any, self.trainer).datamodule.groups("test"))
+
+    def _score(self, stage: str, group: str, predictions: dict[str, Prediction], batch: Batch) -> None:
+        """Update the metrics of the model and of the trivial baseline."""
+        for name, head in self.heads.items():
+            prefix = "/".join(part for part in (group, name if len(self.heads) > 1 else "") if part)
+            for key, prediction in (("", predictions[name]), (BASELINE, head.baseline(batch))):
+                full = "/".join(part for part in (stage, prefix, key) if part)
+                if full not in self.scores:
+                    self.scores[full] = head.metrics().to(self.device)
+                head.score(self.scores[full], prediction, batch)
+
+    def _log_scores(self, stage: str) -> None:
+        for prefix, collection in self.scores.items():
+            for name, value in collection.compute().items():
+                # Shown while training: the model's own figures; the baseline's wait for the final table.
+                shown = prefix == stage and name in ("mpjpe", "mpve")
+                self.log(f"{prefix}/{name}", value.float(), prog_bar=shown, sync_dist=False)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW: decayed weight matrices, undecayed rest, state space parameters at their own rate; cosine schedule."""
+        optimiser = torch.optim.AdamW(self._parameter_groups(), lr=self.learning_rate)
+        steps = int(self.trainer.estimated_stepping_batches)
+        rising = max(1, round(self.warmup * steps))
+
+        def schedule(step: int) -> float:
+            if step < rising:
+                return (step + 1) / rising
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        state_space = {
+            id(parameter)
+            for module in self.modules()
+            if isinstance(module, DiagonalSSM)
+            for parameter in module.parameters()
+        }
+        groups: dict[str, list[nn.Parameter]] = {"decayed": [], "undecayed": [], "state_space": []}
+        for parameter in self.parameters():
+            kind = (
+                "state_space"
+                if id(parameter) in state_space
+                else "decayed"
+                if parameter.ndim > 1
+                else "undecayed"
+            )
+            groups[kind].append(parameter)
+        return [
+            {"params": groups["decayed"], "weight_decay": self.weight_decay},
+            {"params": groups["undecayed"], "weight_decay": 0.0},
+            {"params": groups["state_space"], "weight_decay": 0.0, "lr": self.ssm_learning_rate},
+        ]

@@ -1,0 +1,138 @@
+"""The backbone: padding, direction, time, streaming."""
+
+import pytest
+import torch
+
+from hummuss import HumMUSS, InputError
+from hummuss.backbones.intervals import prepare_intervals
+
+
+def make(**options) -> HumMUSS:
+    torch.manual_seed(0)
+    backbone = HumMUSS(dim=16, depth=2, modes=4, **options).double().eval()
+    for layer in backbone.layers:  # the fusion starts at one half; tests must see it at work
+        torch.nn.init.normal_(layer.fuse.weight)
+    return backbone
+
+
+def clip(frames=20, batch=2):
+    torch.manual_seed(1)
+    return torch.rand(batch, frames, 17, 3).double(), torch.full((batch, frames), 0.02).double()
+
+
+def irregular(dt: torch.Tensor) -> torch.Tensor:
+    return dt * torch.linspace(0.5, 2, dt.shape[1], dtype=dt.dtype)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize(("before", "after"), [(0, 7), (5, 0), (3, 4)])
+def test_padding_changes_nothing_at_valid_frames(causal, even, before, after) -> None:
+    backbone = make(causal=causal)
+    keypoints, dt = clip()
+    dt = dt if even else irregular(dt)
+    padded = torch.rand(2, before + 20 + after, 17, 3).double()
+    padded_dt, valid = (
+        torch.rand(padded.shape[:2]).double() + 0.01,
+        torch.zeros(padded.shape[:2], dtype=torch.bool),
+    )
+    inside = slice(before, before + 20)
+    padded[:, inside], padded_dt[:, inside], valid[:, inside] = keypoints, dt, True
+    torch.testing.assert_close(
+        backbone(padded, padded_dt, valid)[:, inside], backbone(keypoints, dt), rtol=1e-9, atol=1e-9
+    )
+
+
+def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> None:
+    keypoints, dt = clip()
+    changed = keypoints.clone()
+    changed[:, 12:] += 1
+    for causal in (True, False):
+        backbone = make(causal=causal)
+        same = torch.allclose(backbone(keypoints, dt)[:, :12], backbone(changed, dt)[:, :12], atol=1e-12)
+        assert same == causal
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_streaming_equals_the_offline_pass(even: bool) -> None:
+    backbone = make(causal=True)
+    keypoints, dt = clip()
+    dt = dt if even else irregular(dt)
+    state, outputs = backbone.init_state(2), []
+    for k in range(keypoints.shape[1]):
+        y, state = backbone.step(keypoints[:, k], dt[:, k], state)
+        outputs.append(y)
+    torch.testing.assert_close(torch.stack(outputs, 1), backbone(keypoints, dt), rtol=1e-10, atol=1e-10)
+
+
+def test_slightly_uneven_time_stamps_convolve_like_even_ones() -> None:
+    backbone = make()
+    keypoints, dt = clip()
+    uneven = dt * (1 + 0.9e-4 * torch.linspace(-1, 1, 20).double())
+    torch.testing.assert_close(backbone(keypoints, uneven), backbone(keypoints, dt))
+    assert prepare_intervals(uneven).uniform
+    assert not prepare_intervals(irregular(dt)).uniform
+
+
+def test_scan_and_convolution_agree_in_the_whole_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = make()
+    keypoints, dt = clip()
+    convolved = backbone(keypoints, dt)
+    monkeypatch.setattr("hummuss.backbones.intervals.UNIFORM_TOLERANCE", -1.0)
+    torch.testing.assert_close(backbone(keypoints, dt), convolved, rtol=1e-9, atol=1e-9)
+
+
+def test_backward_intervals_follow_the_reversed_clip() -> None:
+    dt = torch.tensor([[9.0, 1.0, 2.0, 3.0, 9.0]])
+    valid = torch.tensor([[False, True, True, True, False]])
+    intervals = prepare_intervals(dt, valid)
+    assert intervals.forward[0, 1:4].tolist() == [1.0, 2.0, 3.0]
+    assert intervals.backward[0, 1:4].tolist() == [2.0, 3.0, 1.0]
+
+
+def test_time_matters() -> None:
+    backbone = make()
+    keypoints, dt = clip()
+    assert not torch.allclose(backbone(keypoints, dt), backbone(keypoints, 2 * dt), atol=1e-4)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.02, float("nan"), float("inf")])
+def test_impossible_dt_is_refused_by_place_and_value(bad: float) -> None:
+    keypoints, dt = clip()
+    dt[1, 3] = bad
+    with pytest.raises(InputError, match=r"dt is .* s at frame 3 of clip 1"):
+        make()(keypoints, dt)
+
+
+def test_dt_of_padding_is_not_looked_at() -> None:
+    keypoints, dt = clip()
+    dt[:, 15:] = 0
+    valid = torch.arange(20).expand(2, 20) < 15
+    assert make()(keypoints, dt, valid).isfinite().all()
+
+
+def test_sixteen_joints_are_refused() -> None:
+    with pytest.raises(InputError, match="expected 17 joints"):
+        make()(torch.rand(1, 5, 16, 3).double(), torch.full((1, 5), 0.02).double())
+
+
+def test_a_clip_without_valid_frames_is_refused() -> None:
+    keypoints, dt = clip()
+    valid = torch.ones(2, 20, dtype=torch.bool)
+    valid[1] = False
+    with pytest.raises(InputError, match="clip 1 of the batch has no valid frame"):
+        make()(keypoints, dt, valid)
+
+
+def test_only_causal_models_stream() -> None:
+    with pytest.raises(InputError, match="causal=True"):
+        make().init_state(1)
+
+
+def test_every_parameter_learns() -> None:
+    backbone = make(bandlimit=None)
+    keypoints, dt = clip()
+    backbone(keypoints, dt).square().sum().backward()
+    assert [
+        name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ] == []

@@ -1,0 +1,206 @@
+"""The diagonal SSM: three evaluations of one map, against a naive loop and against scipy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import signal
+
+from hummuss.backbones import ssm as ssm_module
+from hummuss.backbones.ssm import DiagonalSSM, initial_poles
+
+
+def make(channels=3, seed=0, **options) -> DiagonalSSM:
+    torch.manual_seed(seed)
+    return DiagonalSSM(channels, **options).double()
+
+
+def naive(layer: DiagonalSSM, u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+    """The recurrence of SPEC section 1 in complex numbers, frame after frame."""
+    poles, state, outputs = layer.poles, 0.0, []
+    for k in range(u.shape[1]):
+        step = layer.step_size[:, None] * dt[:, k, None, None] * layer.reference_fps  # (B, H, 1)
+        state = torch.exp(step * poles) * state + torch.expm1(step * poles) / poles * u[:, k, :, None]
+        read = layer.output
+        if layer.bandlimit is not None:
+            read = read * (poles.imag.abs() * step <= layer.bandlimit * math.pi)
+        outputs.append(2 * (read * state).sum(-1).real + layer.skip * u[:, k])
+    return torch.stack(outputs, 1)
+
+
+def streamed(layer: DiagonalSSM, u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+    state, outputs = layer.init_state(len(u), *u.shape[2:-1]), []
+    for k in range(u.shape[1]):
+        y, state = layer.step(u[:, k], dt[:, k], state)
+        outputs.append(y)
+    return torch.stack(outputs, 1)
+
+
+def gradients(layer: DiagonalSSM, evaluate, u: torch.Tensor, dt: torch.Tensor) -> list[torch.Tensor]:
+    u = u.clone().requires_grad_()
+    y = evaluate(u, dt)
+    weight = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    return [y.detach(), *torch.autograd.grad((y * weight).sum(), [u, *layer.parameters()])]
+
+
+@pytest.mark.parametrize("init", ["legs", "lin", "inv"])
+@pytest.mark.parametrize("bandlimit", [None, 0.5])
+@pytest.mark.parametrize("length", [1, 2, 17, 200])
+def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None, length: int) -> None:
+    layer = make(init=init, bandlimit=bandlimit)
+    u, dt = torch.randn(2, length, 3).double(), torch.tensor([[0.02], [0.05]]).double().expand(2, length)
+    expected = gradients(layer, lambda u, dt: naive(layer, u, dt), u, dt)
+    for evaluate in (layer.convolve, layer.scan, lambda u, dt: streamed(layer, u, dt)):
+        for got, want in zip(gradients(layer, evaluate, u, dt), expected, strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    length=st.integers(1, 150),
+    channels=st.integers(1, 4),
+    modes=st.integers(1, 9),
+    slowest=st.floats(1e-4, 0.5),
+    seed=st.integers(0, 10**6),
+)
+def test_scan_equals_the_recurrence_for_any_intervals(length, channels, modes, slowest, seed) -> None:
+    layer = make(channels, seed, modes=modes)
+    u, dt = torch.randn(2, length, channels).double(), torch.rand(2, length).double() * slowest + 1e-5
+    torch.testing.assert_close(layer.scan(u, dt), naive(layer, u, dt), rtol=1e-9, atol=1e-9)
+
+
+def test_scan_keeps_its_precision_when_modes_decay_fast() -> None:
+    layer = make(step_range=(5.0, 20.0))  # hundreds of decay times within one ordinary chunk
+    u, dt = torch.randn(1, 130, 3).double(), torch.rand(1, 130).double() + 0.01
+    torch.testing.assert_close(layer.scan(u, dt), naive(layer, u, dt), rtol=1e-10, atol=1e-10)
+
+
+def test_agrees_with_scipy() -> None:
+    layer = make(channels=1, modes=4)
+    length, dt = 60, 0.03
+    u = torch.randn(1, length, 1).double()
+    # The same system in real form: each mode is a damped rotation of (Re s, Im s).
+    A, B, C = np.zeros((8, 8)), np.tile([[1.0], [0.0]], (4, 1)), np.zeros((1, 8))
+    for m, (pole, weight) in enumerate(zip(layer.poles[0].tolist(), layer.output[0].tolist(), strict=True)):
+        A[2 * m : 2 * m + 2, 2 * m : 2 * m + 2] = [[pole.real, -pole.imag], [pole.imag, pole.real]]
+        C[0, 2 * m : 2 * m + 2] = [2 * weight.real, -2 * weight.imag]
+    step = layer.step_size[0].item() * dt * layer.reference_fps
+    Ad, Bd, *_ = signal.cont2discrete((A, B, C, np.zeros((1, 1))), step, method="zoh")
+    # u_k acts over the interval that ends at frame k: y_k = C (Ad s + Bd u) + D u.
+    _, expected, _ = signal.dlsim((Ad, Bd, C @ Ad, C @ Bd + layer.skip[0].item(), 1.0), u[0].numpy())
+    for evaluate in (layer.convolve, layer.scan):
+        got = evaluate(u, torch.full((1, length), dt, dtype=torch.float64))[0, :, 0].detach().numpy()
+        np.testing.assert_allclose(got, expected[:, 0], rtol=1e-10, atol=1e-12)
+
+
+def test_kept_frames_see_the_continuous_system() -> None:
+    """A signal held over irregular blocks: only the last frame of each block, with dt following, changes nothing."""
+    layer = make()
+    blocks = [1, 3, 2, 5, 1, 4, 8, 2]
+    held = torch.randn(1, len(blocks), 3).double()
+    fine = held.repeat_interleave(torch.tensor(blocks), 1)
+    kept = torch.tensor(blocks).cumsum(0) - 1
+    fine_dt = torch.full(fine.shape[:2], 1 / 120).double()
+    coarse_dt = torch.tensor(blocks).double()[None] / 120
+    torch.testing.assert_close(
+        layer.scan(held, coarse_dt), layer.convolve(fine, fine_dt)[:, kept], rtol=1e-10, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("length", [40, 200])
+def test_reverse_is_forward_on_the_flipped_sequence(length: int) -> None:
+    layer = make()
+    u, dt = torch.randn(2, length, 3).double(), torch.rand(2, length).double() * 0.05 + 0.01
+    torch.testing.assert_close(layer.scan(u, dt, reverse=True), layer.scan(u.flip(1), dt.flip(1)).flip(1))
+    even = dt[:, :1].expand_as(dt)
+    torch.testing.assert_close(layer.convolve(u, even, reverse=True), layer.convolve(u.flip(1), even).flip(1))
+
+
+def test_parallel_sequences_share_a_clip_and_do_not_mix() -> None:
+    layer = make()
+    u, dt = torch.randn(2, 30, 4, 5, 3).double(), torch.rand(2, 30).double() * 0.05 + 0.01
+    for evaluate in (layer.scan, lambda u, dt: streamed(layer, u, dt)):
+        torch.testing.assert_close(evaluate(u, dt)[:, :, 2, 3], layer.scan(u[:, :, 2, 3], dt))
+
+
+def test_toeplitz_and_fft_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = make()
+    u, dt = torch.randn(2, 90, 3).double(), torch.full((2, 90), 0.02).double()
+    dense = layer.convolve(u, dt)
+    monkeypatch.setattr(ssm_module, "TOEPLITZ_FRAMES", 0)
+    torch.testing.assert_close(layer.convolve(u, dt), dense, rtol=1e-10, atol=1e-10)
+
+
+def test_output_is_causal() -> None:
+    layer = make()
+    u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()
+    later = u.clone()
+    later[:, 100:] += 1
+    for evaluate in (layer.convolve, layer.scan):
+        # The FFT spreads rounding everywhere: equal to rounding, not to the bit.
+        torch.testing.assert_close(evaluate(u, dt)[:, :100], evaluate(later, dt)[:, :100], rtol=0, atol=1e-12)
+
+
+def test_gradcheck() -> None:
+    layer = make(channels=2, modes=2)
+    u = torch.randn(1, 6, 2, dtype=torch.float64, requires_grad=True)
+    dt = (torch.rand(1, 6, dtype=torch.float64) * 0.05 + 0.01).requires_grad_()
+    assert torch.autograd.gradcheck(layer.scan, (u, dt))
+    assert torch.autograd.gradcheck(lambda u, dt: layer.convolve(u, dt[:, :1].expand(-1, 6)), (u, dt))
+
+
+def test_float32_stays_close_and_finite_over_long_sequences() -> None:
+    torch.manual_seed(0)
+    layer = DiagonalSSM(2)
+    u, dt = torch.randn(1, 20_000, 2), torch.full((1, 20_000), 0.02)
+    with torch.no_grad():
+        exact = layer.double().convolve(u.double(), dt.double())
+        layer.float()
+        for evaluate in (layer.convolve, layer.scan, lambda u, dt: streamed(layer, u, dt)):
+            y = evaluate(u, dt)
+            assert y.isfinite().all()
+            assert (y - exact).norm() / exact.norm() < 1e-3
+
+
+def test_mixed_precision_keeps_the_layer_in_float32() -> None:
+    torch.manual_seed(0)
+    layer = DiagonalSSM(4)
+    u, dt = torch.randn(2, 50, 4), torch.full((2, 50), 0.02)
+    exact = layer.convolve(u.bfloat16().float(), dt)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for evaluate in (layer.convolve, layer.scan):
+            y = evaluate(u.bfloat16(), dt)
+            assert y.dtype == torch.bfloat16
+            torch.testing.assert_close(y, exact.bfloat16(), rtol=1e-2, atol=1e-2)
+        y, state = layer.step(u[:, 0].bfloat16(), dt[:, 0], layer.init_state(2))
+        assert state.dtype == torch.float32
+
+
+@pytest.mark.parametrize("init", ["legs", "lin", "inv"])
+def test_initial_poles_are_stable_and_of_positive_frequency(init: str) -> None:
+    poles = initial_poles(16, init)
+    assert (poles.real == -0.5).all()
+    assert (poles.imag.diff() > 0).all()
+    assert poles.imag[0] >= 0
+
+
+def test_legs_poles_are_those_of_hippo() -> None:
+    """HiPPO-LegS plus the rank-one term P P^T that makes it normal, built from its definition."""
+    size = 8
+    A = np.zeros((size, size))
+    for n in range(size):
+        for k in range(size):
+            A[n, k] = -math.sqrt((2 * n + 1) * (2 * k + 1)) if n > k else -(n + 1) if n == k else 0
+    P = np.sqrt(np.arange(size) + 0.5)
+    values = np.linalg.eigvals(A + np.outer(P, P))
+    np.testing.assert_allclose(values.real, -0.5, atol=1e-12)
+    positive = np.sort(values.imag[values.imag > 0])
+    np.testing.assert_allclose(initial_poles(size // 2, "legs").imag, positive, rtol=1e-6)
+
+
+def test_unknown_init_is_refused() -> None:
+    with pytest.raises(ValueError, match="'hippo' is none of legs, lin, inv"):
+        DiagonalSSM(2, init="hippo")

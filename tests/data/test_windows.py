@@ -1,0 +1,169 @@
+"""Windows: the batch contract of SPEC section 5, determinism, coverage."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from hummuss.data import (
+    FrameRateAugmentation,
+    MotionClip,
+    StoreDataModule,
+    StoreWriter,
+    SyntheticDataModule,
+    View,
+)
+from hummuss.errors import InputError
+
+SHAPES = {
+    "keypoints": (2, 9, 17, 3), "keypoints2d_px": (2, 9, 17, 3), "dt": (2, 9), "valid": (2, 9),
+    "joints3d": (2, 9, 17, 3), "smpl_pose": (2, 9, 24, 3), "betas": (2, 10), "transl": (2, 9, 3), "label": (2,),
+    "has_joints3d": (2,), "has_smpl": (2,), "has_label": (2,), "has_2d_target": (2,), "camera_k": (2, 3, 3),
+    "sample": (2,), "clip": (2,), "frame_index": (2, 9),
+}  # fmt: skip
+
+
+def synthetic(**options) -> SyntheticDataModule:
+    return SyntheticDataModule(**{"frames": 9, "batch_size": 2, "windows_per_epoch": 8} | options)
+
+
+def make_clip(name, split, frames, fps=50.0, **fields) -> MotionClip:
+    rng = np.random.default_rng(frames)
+    joints = rng.normal(0, 0.3, (frames, 17, 3)).cumsum(0).astype(np.float32) * 0.05 + np.float32([0, 1, 0])
+    values = {"sequence": f"{split}/{name}", "subject": "1", "label": "walk", "joints3d": joints}
+    return MotionClip(name=name, split=split, fps=fps, **(values | fields))
+
+
+@pytest.fixture
+def root(tmp_path):
+    with StoreWriter(tmp_path / "store") as writer:
+        for split, count in (("train", 3), ("val", 2), ("test", 3)):
+            for i in range(count):
+                writer.add(make_clip(f"{split}{i}", split, 25 + 13 * i, fps=[50.0, 120.0, 60.0][i]))
+    return tmp_path / "store"
+
+
+def test_batches_follow_the_contract() -> None:
+    batch = next(iter(synthetic(frame_rate=FrameRateAugmentation()).train_dataloader()))
+    assert {key: tuple(value.shape) for key, value in batch.items()} == SHAPES
+    assert batch["valid"].dtype == torch.bool
+    assert (batch["dt"] > 0).all()
+    assert batch["has_smpl"].all()
+    assert batch["has_joints3d"].all()
+    assert not batch["has_2d_target"].any()
+    assert ((batch["keypoints"][..., 2] >= 0) & (batch["keypoints"][..., 2] <= 1)).all()
+    assert (batch["joints3d"][..., 2] > 0).all()
+    assert (batch["label"] >= 0).all()
+
+
+def test_items_depend_on_seed_and_number_alone() -> None:
+    windows = synthetic(frame_rate=FrameRateAugmentation(irregular=0.5)).train_dataloader().dataset
+    again = synthetic(frame_rate=FrameRateAugmentation(irregular=0.5)).train_dataloader().dataset
+    again[3]
+    for number in (0, 5):
+        for key, value in windows[number].items():
+            torch.testing.assert_close(again[number][key], value, rtol=0, atol=0)
+    other = synthetic(seed=1).train_dataloader().dataset
+    assert not torch.equal(other[0]["keypoints"], windows[0]["keypoints"])
+
+
+def test_workers_change_nothing() -> None:
+    plain = list(synthetic().train_dataloader())
+    parallel = list(synthetic(num_workers=2).train_dataloader())
+    assert len(plain) == len(parallel) == 4
+    for one, other in zip(plain, parallel, strict=True):
+        torch.testing.assert_close(one["keypoints"], other["keypoints"], rtol=0, atol=0)
+
+
+def test_epochs_continue_where_the_last_one_ended() -> None:
+    loader = synthetic().train_dataloader()
+    first = torch.cat([batch["sample"] for batch in loader])
+    loader.sampler.set_epoch(1)
+    second = torch.cat([batch["sample"] for batch in loader])
+    assert first.tolist() == list(range(8))
+    assert second.tolist() == list(range(8, 16))
+
+
+def test_a_batch_shares_its_span_and_irregularity() -> None:
+    augmentation = FrameRateAugmentation(min_frames=4, irregular=0.5)
+    module = synthetic(frames=20, batch_size=4, windows_per_epoch=40, frame_rate=augmentation)
+    spans, regular = set(), 0
+    for batch in module.train_dataloader():
+        spans.add(batch["dt"].shape[1])
+        even = (batch["dt"] - batch["dt"].mean(1, keepdim=True)).abs().amax(1) < 1e-6
+        assert even.all() or not even.any() or batch["dt"].shape[1] < 6
+        regular += bool(even.all())
+    assert len(spans) > 3
+    assert 0 < regular < 10
+
+
+def test_evaluation_covers_every_frame_once_and_pads_the_last_window(root) -> None:
+    module = StoreDataModule(root, frames=10, batch_size=2, max_fps=60.0, val_windows=None)
+    seen = []
+    for batch in module.val_dataloader():
+        for clip, frames, valid in zip(batch["clip"], batch["frame_index"], batch["valid"], strict=True):
+            seen += [(int(clip), int(frame)) for frame in frames[valid]]
+            assert valid.long().diff().le(0).all()  # padding stands after the clip
+    # 25 frames at 50 fps; 38 frames at 120 fps are thinned to every second.
+    assert seen == [(0, f) for f in range(25)] + [(1, f) for f in range(0, 38, 2)]
+
+
+def test_evaluation_dt_reaches_back_to_the_frame_before_the_window(root) -> None:
+    module = StoreDataModule(root, frames=10, batch_size=2, max_fps=60.0, val_windows=None)
+    windows = module.val_dataloader().dataset
+    for window in windows:
+        torch.testing.assert_close(window["dt"], torch.full((10,), 1 / 50 if window["clip"] == 0 else 1 / 60))
+
+
+def test_evaluation_does_not_depend_on_the_seed(root) -> None:
+    one, other = (StoreDataModule(root, frames=10, seed=seed).val_dataloader().dataset[1] for seed in (0, 1))
+    torch.testing.assert_close(one["keypoints"], other["keypoints"], rtol=0, atol=0)
+
+
+def test_groups_divide_the_test_split(root) -> None:
+    module = StoreDataModule(root, frames=10, test_groups={"first": "*/test0", "rest": "*/test[12]"})
+    assert {name: len(part) for name, part in module.groups("test").items()} == {"first": 1, "rest": 2}
+    with pytest.raises(InputError, match=r"test clip test1 .* is in the groups \[\], expected exactly one"):
+        StoreDataModule(root, test_groups={"first": "*/test0"}).groups("test")
+
+
+def test_clips_without_targets_say_so(tmp_path) -> None:
+    keypoints = np.random.default_rng(0).uniform(0, 100, (20, 17, 3)).astype(np.float32)
+    with StoreWriter(tmp_path / "s") as writer:
+        writer.add(make_clip("a", "train", 20, joints3d=None, keypoints2d=keypoints, frame="camera", label=None))
+    module = StoreDataModule(tmp_path / "s", frames=5, batch_size=2, view=View(normalisation="box"), flip=0.0)
+    batch = default_collate([module.train_dataloader().dataset[i] for i in range(2)])
+    assert batch["has_2d_target"].all()
+    for key in ("has_joints3d", "has_smpl", "has_label"):
+        assert not batch[key].any()
+    assert (batch["label"] == -1).all()
+
+
+def test_label_indices_follow_the_classes(root) -> None:
+    windows = StoreDataModule(root, frames=5, classes=["run", "walk"]).val_dataloader().dataset
+    assert windows[0]["label"] == 1
+    assert not StoreDataModule(root, frames=5, classes=["run"]).val_dataloader().dataset[0]["has_label"]
+
+
+def test_a_split_without_clips_and_a_foreign_body_are_refused(tmp_path, root) -> None:
+    with StoreWriter(tmp_path / "only_train") as writer:
+        fields = {
+            "smpl_pose": np.zeros((20, 24, 3), np.float32),
+            "betas": np.zeros(10, np.float32),
+            "transl": np.zeros((20, 3), np.float32),
+        }
+        writer.add(make_clip("a", "train", 20, body="SMPL_NEUTRAL", **fields))
+    module = StoreDataModule(tmp_path / "only_train", frames=5)
+    with pytest.raises(InputError, match="has no clip in its 'val' split"):
+        module.val_dataloader()
+    with pytest.raises(InputError, match="poses the body 'SMPL_NEUTRAL', but the data module has 'free'"):
+        module.train_dataloader().dataset[0]
+
+
+def test_keypoints_in_another_layout_are_refused(tmp_path) -> None:
+    keypoints = np.ones((20, 16, 3), np.float32)
+    with StoreWriter(tmp_path / "s") as writer:
+        writer.add(make_clip("a", "train", 20, joints3d=None, keypoints2d=keypoints, frame="camera"))
+    module = StoreDataModule(tmp_path / "s", frames=5, view=View(normalisation="box"))
+    with pytest.raises(InputError, match="clip a needs 17 2D keypoints in Human3.6M order, found 16"):
+        module.train_dataloader().dataset[0]
