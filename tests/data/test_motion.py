@@ -172,6 +172,7 @@ def nan_at(frame: int) -> np.ndarray:
         ({"frame": "image"}, "frame 'image' must be"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_a_bad_clip_is_refused_by_name_and_reason(fields, message) -> None:
     with pytest.raises(InputError, match=message):
         make(**fields)

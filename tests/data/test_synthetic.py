@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from hummuss.body.skeleton import SMPL24
 from hummuss.body.smpl import BodyModel
 from hummuss.data.procedural.curves import Sway, glide, quintic_through, smooth_max, smooth_min, smoothstep
-from hummuss.data.procedural.synthetic import ACTIONS, SyntheticMotion
+from hummuss.data.synthetic import ACTIONS, SyntheticMotion
 from hummuss.errors import InputError
 
 GRAVITY = 9.81
@@ -45,7 +45,7 @@ def joints24(motion: SyntheticMotion, times: np.ndarray) -> np.ndarray:
     return placed
 
 
-def lowest_foot(motion: SyntheticMotion, times: np.ndarray) -> np.ndarray:
+def lowest_point(motion: SyntheticMotion, times: np.ndarray) -> np.ndarray:
     """Height of the lowest vertex of the body in each frame, metres."""
     clip = motion.at(times)
     assert clip.smpl_pose is not None
@@ -155,7 +155,7 @@ def test_velocity_is_continuous(action: str, body: BodyModel) -> None:
         change.append(
             np.abs(np.diff(np.concatenate([pose.reshape(len(pose), -1)[:, 3:], transl], 1), 2, axis=0)).max()
         )
-    # A jump of speed gives a second difference in proportion to the step (a quarter), a smooth one to its square.
+    # A jump of speed makes second differences shrink with the step (a quarter), a smooth one with its square.
     assert change[1] < 0.12 * change[0]
 
 
@@ -163,7 +163,7 @@ def test_velocity_is_continuous(action: str, body: BodyModel) -> None:
 def test_stands_on_the_floor(action: str, body: BodyModel) -> None:
     times = np.arange(0, 6, 0.25)
     for seed in range(3):
-        height = lowest_foot(SyntheticMotion(seed, "train", action, body), times)
+        height = lowest_point(SyntheticMotion(seed, "train", action, body), times)
         assert height.min() > -0.035, (seed, height.min())
         assert height.max() < 0.05, (seed, height.max())
 
@@ -176,12 +176,14 @@ def test_standing_feet_do_not_slide(body: BodyModel) -> None:
         joints = joints24(motion, np.arange(0, 6, step))
         for side in ("left", "right"):
             ball = joints[:, JOINT[f"{side}_foot"]]
-            low = ball[:, 1] < np.quantile(ball[:, 1], 0.3) + 0.004
-            resting = low[1:] & low[:-1]
+            low = ball[:, 1] < np.quantile(ball[:, 1], 0.1) + 0.005
+            # On the floor for at least 80 ms: a swinging foot passes low, but not for so long.
+            resting = np.array([low[max(f - 4, 0) : f + 5].all() for f in range(len(low) - 1)])
             slide.append(np.linalg.norm(np.diff(ball[:, [0, 2]], axis=0), axis=-1)[resting] / step)
     speed = np.concatenate(slide)
-    assert np.median(speed) < 0.01
-    assert np.quantile(speed, 0.95) < 0.25
+    assert len(speed) > 0.4 * 12 * 2 * 600 * 0.6
+    assert np.median(speed) < 1e-3
+    assert np.quantile(speed, 0.95) < 0.01
 
 
 def test_walking_speed_follows_the_steps(body: BodyModel) -> None:
@@ -212,7 +214,7 @@ def test_flight_obeys_gravity(body: BodyModel) -> None:
 
 
 def test_actions_differ(body: BodyModel) -> None:
-    """A nearest-centroid classifier on plain statistics of the joints' motion tells most performances apart."""
+    """A nearest-centroid classifier on plain statistics of the motion tells most performances apart."""
 
     def features(seed: int, action: str) -> np.ndarray:
         motion = SyntheticMotion(seed, "train", action, body)

@@ -1,35 +1,18 @@
 """An SMPL-format body: rotations and shape -> joints and vertices, through smplx."""
 
-import io
-from contextlib import redirect_stdout
 from importlib import resources
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import smplx
 import torch
 from jaxtyping import Float
 from smplx.lbs import batch_rigid_transform
 from torch import Tensor, nn
 
-from hummuss.body.skeleton import SMPL24
-from hummuss.body.unpickle import load_npz, load_pickle
-from hummuss.errors import InputError
+from hummuss.body.smpl_file import BETAS, POSE_FEATURES, load_through_smplx, read_body, read_h36m_regressor
 
 FREE_BODY = "free"
-# Shape of each array of an SMPL-format file; V vertices and T triangles.
-FORMAT: dict[str, tuple[int | str, ...]] = {
-    "v_template": ("V", 3),
-    "shapedirs": ("V", 3, "S"),
-    "J_regressor": (24, "V"),
-    "weights": ("V", 24),
-    "f": ("T", 3),
-    "kintree_table": (2, 24),
-}
-BETAS = 10
-POSE_FEATURES = 207  # 23 joints x 9 entries of R - I
 # Values held at once while skinning, beside the result: bounds the memory of posing long clips.
 CHUNK_VALUES = 2**24
 
@@ -52,7 +35,7 @@ class BodyModel(nn.Module):
         h36m_regressor: ``.npy`` file with the (17, V) regressor to Human3.6M's joints; not for the free body.
 
     Raises:
-        InputError: a file that is missing, damaged or not of the SMPL format, or a body without a regressor.
+        InputError: a file that is missing, damaged or not of the SMPL format, or no fitting regressor.
     """
 
     template: Tensor
@@ -68,12 +51,12 @@ class BodyModel(nn.Module):
         super().__init__()
         with resources.as_file(resources.files("hummuss.body") / "free_body.npz") as free:
             file = free if path is None else Path(path)
-            arrays = _read(file)
+            arrays = read_body(file)
         if path is None:  # the free body has no pose blend shapes; smplx wants the array all the same
             arrays["posedirs"] = np.zeros((len(arrays["v_template"]), 3, POSE_FEATURES), np.float32)
         self.name = FREE_BODY if path is None else file.stem
-        model = _load_through_smplx(arrays, file)
-        regressor = _h36m_regressor(arrays, file, h36m_regressor)
+        model = load_through_smplx(arrays, file)
+        regressor = read_h36m_regressor(arrays, file, h36m_regressor)
         self.faces: np.ndarray = model.faces.astype(np.int64)
         self.parents = model.parents
         self.num_vertices = len(model.v_template)
@@ -118,21 +101,20 @@ class BodyModel(nn.Module):
         offset = transl.reshape(-1, 1, 3)
         # Translating the 24 transforms spares a pass over the vertices.
         transforms = torch.cat([transforms[:, :, :3, :3], (transforms[:, :, :3, 3] + offset)[..., None]], -1)
-        everything = vertex_ids is None
-        ids = torch.arange(self.num_vertices, device=rotations.device) if everything else vertex_ids
-        posed = self._skin(
-            rotations, betas, transforms, ids if everything else torch.cat([self.support, ids])
-        )
-        count = len(self.support)
-        support, vertices = (
-            (posed[:, self.support], posed) if everything else (posed[:, :count], posed[:, count:])
-        )
+        if vertex_ids is None:
+            vertices = self._skin(
+                rotations, betas, transforms, torch.arange(self.num_vertices, device=rotations.device)
+            )
+            support = vertices[:, self.support]
+        else:
+            posed = self._skin(rotations, betas, transforms, torch.cat([self.support, vertex_ids]))
+            support, vertices = posed.split([len(self.support), len(vertex_ids)], dim=1)
         # Regress, then translate, also where a regressor's rows do not quite sum to one.
         joints17 = self.h36m_weights @ support + (1 - self.h36m_weights.sum(-1, keepdim=True)) * offset
         return BodyOutput(
             (joints + offset).reshape(*lead, 24, 3),
             joints17.reshape(*lead, 17, 3),
-            vertices.reshape(*lead, len(ids), 3),
+            vertices.reshape(*lead, vertices.shape[1], 3),
         )
 
     def vertex_subset(self, count: int = 400) -> Tensor:
@@ -155,8 +137,8 @@ class BodyModel(nn.Module):
         """Linear blend skinning of some vertices, a bounded number of poses at a time."""
         shaped = self.template[ids] + torch.einsum("vcs,...s->...vc", self.shapedirs[ids], betas)
         # A clip's one shape serves all its frames: keep it as (shapes, v, 3) with N / shapes poses to each.
-        lead, own = rotations.shape[:-3], betas.shape[:-1]
-        own = (1,) * (len(lead) - len(own)) + tuple(own)
+        lead = rotations.shape[:-3]
+        own = (1,) * (len(lead) - betas.dim() + 1) + tuple(betas.shape[:-1])
         axes = max((axis + 1 for axis, size in enumerate(own) if size > 1), default=0)
         shaped = (
             shaped.reshape(*own[:axes], len(ids), 3)
@@ -218,82 +200,3 @@ def transform_body(
     Source: SPEC section 5.
     """
     return rotation @ root, (rest_pelvis + transl) @ rotation.mT + translation - rest_pelvis
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """Arrays of an SMPL-format file, checked."""
-    if not file.is_file():
-        raise InputError(f"no body file at {file}: leave the path out for the free body, or see docs/body.md")
-    arrays = load_npz(file) if file.suffix == ".npz" else load_pickle(file)
-    missing = sorted(set(FORMAT) - set(arrays if isinstance(arrays, dict) else ()))
-    if missing:
-        raise InputError(
-            f"{file} is not a body of the SMPL format: it lacks {', '.join(missing)}; see docs/body.md"
-        )
-    arrays = {key: _dense(value) for key, value in arrays.items()}
-    vertices = np.shape(arrays["v_template"])[:1]
-    for key, shape in FORMAT.items():
-        wanted = tuple(size if size != "V" or not vertices else vertices[0] for size in shape)
-        got = np.shape(arrays[key])
-        fits = len(got) == len(wanted) and all(
-            want == have or isinstance(want, str) for want, have in zip(wanted, got, strict=True)
-        )
-        if not fits:
-            raise InputError(
-                f"{file}: {key} has shape {got}, the SMPL format has {shape}: is it another body model?"
-            )
-    parents = arrays["kintree_table"][0].astype(np.int64)
-    if not np.array_equal(parents[1:], SMPL24.parents[1:]):
-        raise InputError(
-            f"{file}: its 24 joints form another tree than SMPL's (kintree_table): is it another body model?"
-        )
-    if arrays["shapedirs"].shape[-1] < BETAS:
-        raise InputError(
-            f"{file} has {arrays['shapedirs'].shape[-1]} shape directions, at least {BETAS} are needed"
-        )
-    return arrays
-
-
-def _load_through_smplx(arrays: dict[str, Any], file: Path) -> smplx.SMPL:
-    wanted = (len(arrays["v_template"]), 3, POSE_FEATURES)
-    if "posedirs" not in arrays:
-        raise InputError(
-            f"{file} is not a body of the SMPL format: it lacks posedirs {wanted}; see docs/body.md"
-        )
-    if np.shape(arrays["posedirs"]) != wanted:
-        raise InputError(f"{file}: posedirs has shape {np.shape(arrays['posedirs'])}, expected {wanted}")
-    data = SimpleNamespace(**{key: arrays[key] for key in (*FORMAT, "posedirs")})
-    # smplx picks face and hand vertices by SMPL's numbers, which another mesh may not have: any will do.
-    landmarks = dict.fromkeys(smplx.vertex_ids.vertex_ids["smplh"], 0)
-    with redirect_stdout(io.StringIO()):  # it prints that ten shape coefficients are few
-        return smplx.SMPL("", data_struct=data, vertex_ids=landmarks, num_betas=BETAS)
-
-
-def _h36m_regressor(arrays: dict[str, Any], file: Path, regressor_file: str | None) -> Tensor:
-    shape = (17, len(arrays["v_template"]))
-    if regressor_file is not None:
-        if not Path(regressor_file).is_file():
-            raise InputError(
-                f"no joint regressor at {regressor_file}: give the .npy file that belongs to {file}"
-            )
-        try:
-            regressor = np.load(regressor_file, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(
-                f"{regressor_file} is no .npy array, or a damaged one ({error}): get it again"
-            ) from error
-    elif "h36m_regressor" in arrays:
-        regressor = arrays["h36m_regressor"]
-    else:
-        raise InputError(
-            f"{file} has no Human3.6M joint regressor: give h36m_regressor its .npy file, see docs/body.md"
-        )
-    if regressor.shape != shape:
-        raise InputError(
-            f"{regressor_file or file}: the joint regressor has shape {regressor.shape}, expected {shape}"
-        )
-    return torch.as_tensor(regressor, dtype=torch.float32)
-
-
-def _dense(value: Any) -> Any:
-    return value.toarray() if hasattr(value, "toarray") else value

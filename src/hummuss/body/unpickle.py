@@ -81,7 +81,7 @@ class _Unpickler(pickle.Unpickler):
         raise _RefusedError(f"it names {module}.{name}, which is neither an array nor a plain container")
 
 
-def _reconstruct(kind: type, base: type, state: Any) -> Any:
+def _reconstruct(kind: Any, base: Any, state: Any) -> Any:
     """Python 2's way to make an instance: only the classes let through above ever arrive here."""
     return kind.__new__(kind) if base is object else base.__new__(kind, state)
 

@@ -1,6 +1,7 @@
 """`hummuss fit | validate | test | predict`: LightningCLI with run folders and a report."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class HummussCLI(LightningCLI):
         config = self.config[self.subcommand]
         if config.get("ckpt_path") in ("last", "best"):
             config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
+        if "verbose" in config:
+            config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:
             return
         self.folder = (
@@ -69,6 +72,9 @@ def _wandb_has_no_account() -> bool:
 
 def run(arguments: list[str]) -> None:
     """Run one LightningCLI command."""
+    # Neither is about anything the user does: how this function is called, and a call within Lightning itself.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated")
     HummussCLI(
         MotionModule,
         MotionDataModule,

@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 from typing import TextIO
 
-from hummuss.errors import InputError
+from hummuss.cli.messages import one_line
 
 LIGHTNING = {
     "fit": "train a model: hummuss fit --config configs/mesh.yaml [--config OVERLAY ...]",
@@ -25,8 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
             return _run_lightning(arguments)
         if command in COMMANDS:
             return _run_command(command, arguments[1:])
-    except InputError as error:
-        print(f"hummuss: error: {error}", file=sys.stderr)
+    except Exception as error:
+        message = one_line(error)
+        if message is None:
+            raise
+        print(f"hummuss: error: {message}", file=sys.stderr)
         return 2
     _print_help(sys.stdout if command in ("-h", "--help") else sys.stderr)
     if command in ("-h", "--help"):

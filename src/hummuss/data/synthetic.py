@@ -1,35 +1,44 @@
 """Synthetic motion: procedural performances on the free body, exact at any instants. Needs no file."""
 
+from functools import lru_cache
+
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float64
+from scipy.spatial.transform import Rotation
 
-from hummuss.body.skeleton import SMPL24
 from hummuss.body.smpl import BodyModel
-from hummuss.data import performances
 from hummuss.data.motion import SPLITS, MotionClip
-from hummuss.data.performances import COORDINATES, LIMITS, NEUTRAL
+from hummuss.data.procedural.actions import ACTIONS as SCRIPTS
+from hummuss.data.procedural.performance import Performance
+from hummuss.data.procedural.rig import Rig
+from hummuss.errors import InputError
 
-ACTIONS = tuple(performances.ACTIONS)
+ACTIONS: tuple[str, ...] = tuple(SCRIPTS)
 NOMINAL_FPS = 50.0
-FEET = [SMPL24.joints.index(f"{side}_{name}") for name in ("ankle", "foot") for side in ("left", "right")]
-# The lowest foot point is a soft minimum over the feet: where the weight shifts, the pelvis must not jerk.
-FLOOR_SOFTNESS = 0.01
+NO_VERTICES = torch.zeros(0, dtype=torch.long)
+
+
+@lru_cache
+def _free_body() -> BodyModel:
+    return BodyModel()
 
 
 class SyntheticMotion:
     """One performance of one action by one random person.
 
-    Every choice is drawn when it is made; from then on it is a function of continuous time, so that values at an
-    instant do not depend on which others are asked for.
+    Every choice is drawn here; from then on it is a function of continuous time: the values at an instant do
+    not depend on which others are asked for.
 
     Args:
         seed: number of the performance within its split.
         split: ``train``, ``val`` or ``test``; no two share a performance.
-        action: one of ``ACTIONS``; by default the seed's turn, so that all are equally frequent.
-        body: the free body, where one is at hand.
+        action: one of `ACTIONS`; by default the seed's turn, so that all are equally frequent.
+        body: the body that performs, the free one by default.
         duration: seconds.
+
+    Raises:
+        InputError: no such split or action.
     """
 
     def __init__(
@@ -40,73 +49,54 @@ class SyntheticMotion:
         body: BodyModel | None = None,
         duration: float = 6.0,
     ) -> None:
-        self.split, self.duration = split, duration
-        self.label = action or ACTIONS[seed % len(ACTIONS)]
-        self.name = f"{split}/{seed:06d}/{self.label}"
-        self.body = body or BodyModel()
-        random = np.random.default_rng([SPLITS.index(split), seed, ACTIONS.index(self.label)])
-        self.perform = performances.ACTIONS[self.label](random)
-        self.betas = random.normal(size=10).clip(-2.5, 2.5).astype(np.float32)
-        self.heading, self.origin = random.uniform(0, 2 * np.pi), random.uniform(-1, 1, 2)
-        self.start = random.uniform(0, 60)
-        # Posture and restlessness: an offset and two slow waves for every coordinate, some people more than others.
-        spread = random.uniform(0.02, 0.1)
-        self.offset = random.normal(0, spread, len(COORDINATES))
-        self.waves = random.normal(0, random.uniform(0.01, 0.06), (2, len(COORDINATES)))
-        self.rates = random.uniform(0.1, 0.8, (2, len(COORDINATES)))
-        self.phases = random.uniform(0, 2 * np.pi, (2, len(COORDINATES)))
+        if split not in SPLITS:
+            raise InputError(f"synthetic motion {seed}: split {split!r} is none of {', '.join(SPLITS)}")
+        label = ACTIONS[seed % len(ACTIONS)] if action is None else action
+        if label not in ACTIONS:
+            raise InputError(f"synthetic motion {seed}: action {label!r} is none of {', '.join(ACTIONS)}")
+        self.split, self.label, self.duration, self.fps = split, label, duration, NOMINAL_FPS
+        self.name = f"{split}/{seed:06d}/{label}"
+        self.body = _free_body() if body is None else body
+        rng = np.random.default_rng([SPLITS.index(split), seed, ACTIONS.index(label)])
+        self.betas = rng.standard_normal(10).clip(-2.5, 2.5).astype(np.float32)
+        self.performance = Performance(rng, label, _rig(self.body, self.betas), duration)
 
     @property
     def times(self) -> Float64[np.ndarray, "F"]:
-        """Seconds of the frames at the nominal 50 fps; `at` takes any others as well."""
-        return np.arange(round(self.duration * NOMINAL_FPS)) / NOMINAL_FPS
+        """Seconds of the frames at the nominal rate; `at` takes any others as well."""
+        return np.arange(round(self.duration * self.fps)) / self.fps
 
     def at(self, times: Float64[np.ndarray, "F"]) -> MotionClip:
-        """The performance at the given instants (seconds), in the world frame with the floor at y = 0."""
-        pose, travel = self.perform(times + self.start)
-        rotations = performances.local_rotations(self._complete(pose, times), times)
-        # The path: along the heading, bent by its curvature; the body faces along it.
-        began = self.perform(np.array([self.start]))[1]
-        distance = travel.forward - began.forward
-        bearing = self.heading + travel.curvature * distance
-        rotations[:, 0] = roma.rotvec_to_rotmat(torch.from_numpy(np.outer(bearing + travel.turn, [0.0, 1.0, 0.0])))
-        # A chord of the circle points half-way between the headings at its ends.
-        chord = distance * np.sinc(travel.curvature * distance / (2 * np.pi))
-        middle = self.heading + travel.curvature * distance / 2
-        place = np.stack([np.sin(middle) * chord + self.origin[0], travel.lift, np.cos(middle) * chord + self.origin[1]], 1)
-
-        betas = torch.from_numpy(self.betas)
-        local = rotations.float()
-        posed = self.body(local, betas[None], torch.zeros(len(times), 3), torch.zeros(0, dtype=torch.long))
-        place[:, 1] -= self._lowest(posed.joints24.double(), betas)
-        transl = torch.from_numpy(place).float()
+        """The performance at the given instants (seconds), in the world frame: y up, floor at y = 0."""
+        pose, transl = self.performance.at(times)
+        matrices = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
+        with torch.no_grad():
+            posed = self.body(
+                torch.from_numpy(matrices).float(),
+                torch.from_numpy(self.betas)[None],
+                torch.from_numpy(transl).float(),
+                vertex_ids=NO_VERTICES,
+            )
         return MotionClip(
             name=self.name,
-            sequence=f"synthetic/{self.label}",
+            sequence=self.name,
             subject="synthetic",
             split=self.split,
             label=self.label,
             timestamps=np.asarray(times, np.float64),
-            joints3d=(posed.joints17 + transl[:, None]).numpy(),
-            smpl_pose=roma.rotmat_to_rotvec(local).numpy(),
+            joints3d=posed.joints17.numpy(),
+            smpl_pose=pose.astype(np.float32),
             betas=self.betas,
-            transl=transl.numpy(),
+            transl=transl.astype(np.float32),
             body=self.body.name,
         )
 
-    def _complete(self, pose: performances.Pose, times: Float64[np.ndarray, "F"]) -> performances.Pose:
-        """Every coordinate: the action's own or neutral, with posture and restlessness, within its limits."""
-        angle = 2 * np.pi * self.rates[..., None] * (times + self.start) + self.phases[..., None]
-        added = self.offset[:, None] + (self.waves[..., None] * np.sin(angle)).sum(0)
-        complete = {}
-        for name, extra in zip(COORDINATES, added, strict=True):
-            plain = name.removeprefix("left_").removeprefix("right_") if name not in NEUTRAL else name
-            complete[name] = np.clip(pose.get(name, NEUTRAL[plain]) + extra, *LIMITS[plain])
-        return complete
 
-    def _lowest(self, joints24: torch.Tensor, betas: torch.Tensor) -> np.ndarray:
-        """Height of the lowest foot point of each frame, soles included: where the floor must be, (F,) metres."""
-        rest = self.body.rest_joints(betas)[FEET, 1].double()
-        sole = (self.body.template[:, 1].min() + self.body.shapedirs[self.body.template[:, 1].argmin(), 1] @ betas).double()
-        heights = joints24[:, FEET, 1] - (rest - sole)
-        return -FLOOR_SOFTNESS * torch.logsumexp(-heights / FLOOR_SOFTNESS, -1).numpy()
+def _rig(body: BodyModel, betas: np.ndarray) -> Rig:
+    """The skeleton of a body of that shape; its soles are where its lowest vertex is in the T-pose."""
+    shape = torch.from_numpy(betas)
+    with torch.no_grad():
+        rest = body.rest_joints(shape).double().numpy()
+        lowest = int(body.template[:, 1].argmin())
+        sole = float(body.template[lowest, 1] + body.shapedirs[lowest, 1] @ shape)
+    return Rig(rest, sole)

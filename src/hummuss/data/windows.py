@@ -165,7 +165,7 @@ class TrainingWindows(Dataset[Sample]):
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
         self.cumulative = np.cumsum(np.asarray(seconds, np.float64))
-        self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1, 1), fractional=0)
+        self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
         self.classes, self.seed = classes, seed
 

@@ -39,7 +39,7 @@ def test_windows_lie_in_the_clip_and_dt_is_the_time_between_frames(
 def test_whole_strides_land_on_the_clips_own_frames() -> None:
     times = np.arange(200) / 120
     for seed in range(20):
-        window = random_instants(times, 3.0, Rhythm(40, 0, 0), np.random.default_rng(seed))
+        window = random_instants(times, 3.0, Rhythm(40, 0.0, 0.0), np.random.default_rng(seed))
         assert len(window.times) == 40
         assert set(window.times) <= set(times)
         np.testing.assert_allclose(window.dt, 3 / 120)
@@ -54,7 +54,7 @@ def test_first_dt_reaches_back_to_the_frame_before_the_window_where_there_is_one
 
 def test_dropped_frames_lengthen_dt_and_keep_the_count() -> None:
     times = np.arange(400) / 50
-    window = random_instants(times, 1.0, Rhythm(50, 0.5, 0), np.random.default_rng(0))
+    window = random_instants(times, 1.0, Rhythm(50, 0.5, 0.0), np.random.default_rng(0))
     assert len(window.times) == 50
     ratios = window.dt * 50
     np.testing.assert_allclose(ratios, ratios.round(), atol=1e-9)
@@ -64,7 +64,7 @@ def test_dropped_frames_lengthen_dt_and_keep_the_count() -> None:
 
 def test_jitter_is_irregular_and_of_the_size_asked_for() -> None:
     times = np.arange(3000) / 50
-    window = random_instants(times, 1.0, Rhythm(2000, 0, 0.1), np.random.default_rng(0))
+    window = random_instants(times, 1.0, Rhythm(2000, 0.0, 0.1), np.random.default_rng(0))
     # Two independent deviations of 0.1 intervals stand in each difference.
     assert window.dt.std() * 50 == pytest.approx(0.1 * np.sqrt(2), rel=0.1)
 
@@ -91,14 +91,14 @@ def test_rhythm_draws_span_and_irregularity() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fps", "max_fps", "stride"), [(120, 60, 2), (60, 60, 1), (60.2, 60, 1), (50, None, 1), (240, 50, 5)]
+    ("fps", "max_fps", "stride"), [(120, 60.0, 2), (60, 60.0, 1), (60.2, 60.0, 1), (50, None, 1), (240, 50.0, 5)]
 )
 def test_base_stride(fps, max_fps, stride) -> None:
     assert base_stride(np.arange(100) / fps, max_fps) == stride
 
 
 def test_impossible_settings_are_refused() -> None:
-    with pytest.raises(InputError, match=r"strides are \(0.5, 2\)"):
-        FrameRateAugmentation(strides=(0.5, 2))
+    with pytest.raises(InputError, match=r"strides are \(0.5, 2.0\)"):
+        FrameRateAugmentation(strides=(0.5, 2.0))
     with pytest.raises(InputError, match="fractional is 1.5"):
         FrameRateAugmentation(fractional=1.5)

@@ -12,7 +12,7 @@ ARM = ("arm_forward", "arm_out", "arm_twist", "elbow", "forearm", "wrist")
 def freestyle(rng: Random, duration: float) -> Plan:
     """One pose flows into the next; feet step, stand or are held up."""
     script, tempo, reach = Script(), rng.uniform(0.5, 1.4), rng.uniform(0.6, 1.0)
-    time = -rng.uniform(0.0, 1.0)
+    time, held = -rng.uniform(0.0, 1.0), "neither"
     while time < duration + 0.5:
         width = tempo * rng.uniform(0.7, 1.3)
         deep = rng.uniform() < 0.35
@@ -23,11 +23,14 @@ def freestyle(rng: Random, duration: float) -> Plan:
             goal |= _arm(rng, side)
         script.to(time, 1.25 * width, **goal)
         free = "neither" if deep else rng.choice(["neither", *SIDES], p=[0.4, 0.3, 0.3])
-        for turn, side in enumerate(SIDES):
-            if side == free:
-                _hold_up(rng, script, side, time, width)
-            else:  # one foot after the other
-                _step(rng, script, side, time + 0.5 * turn * width, 0.55 * width)
+        # One foot after the other: whichever is up comes down before the other leaves the floor.
+        feet = [held, *(side for side in SIDES if side != held)] if held in SIDES else list(SIDES)
+        if free in SIDES:
+            feet = [side for side in feet if side != free] if free != held else []
+            _hold_up(rng, script, free, time + 0.5 * width * len(feet), 0.6 * width)
+        for turn, side in enumerate(feet):
+            _step(rng, script, side, time + 0.5 * turn * width, 0.5 * width)
+        held = free
         over = {"neither": rng.normal(0, 0.04), "left": -0.09, "right": 0.09}[free]
         script.to(time, width, aside=over, ahead=rng.normal(0, 0.05))
         time += width

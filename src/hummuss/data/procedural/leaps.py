@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float64
 
-from hummuss.data.procedural.curves import quintic_through, smoothstep
+from hummuss.data.procedural.curves import quintic_through, smooth_max, smoothstep
 
 GRAVITY = 9.81  # m/s²
 TIPTOE = 0.07  # metres: the pelvis leaves the ground from this much above its standing height
@@ -56,13 +56,12 @@ class Leaps:
         self.rise = quintic_through(np.array(knots), np.array(states))
         self._flights = np.array([self.takeoffs, self.speeds, self.tucks])
 
-    def at(self, times: Times) -> tuple[Times, Times]:
-        """Height of the pelvis over standing, and of the feet over the floor, metres."""
+    def at(self, times: Times, scale: float) -> tuple[Times, Times]:
+        """Height of the pelvis over standing, and of the feet (at the rig's scale) over the floor, metres."""
         takeoffs, speeds, tucks = self._flights
         flight = 2.0 * speeds / GRAVITY
         aloft = np.clip(times[:, None] - takeoffs, 0.0, flight)
-        fall = speeds * aloft - 0.5 * GRAVITY * aloft**2
-        # The legs straighten in the first and reach for the ground in the last tenth of a second.
-        clear = smoothstep(aloft / 0.14) * smoothstep((flight - aloft) / 0.14)
         drawn = smoothstep(aloft / (0.5 * flight)) * smoothstep((flight - aloft) / (0.5 * flight))
-        return self.rise(times), (fall * clear + tucks * drawn).sum(-1)
+        # The feet leave the floor when the legs are straight and on tiptoe, and meet it so again.
+        rise = self.rise(times)
+        return rise, smooth_max(rise - TIPTOE * scale, 0.0, 0.06) + scale * (tucks * drawn).sum(-1)

@@ -47,16 +47,17 @@ class Performance:
             ground, steps = self.gait.at(times)
             controls = controls + steps
         if self.leaps is not None:
-            rise, lift = self.leaps.at(times)
+            rise, lift = self.leaps.at(times, self.rig.scale)
             controls[:, INDEX["rise"]] += rise
             for side in SIDES:
                 controls[:, INDEX[f"{side}_foot_lift"]] += lift / self.rig.scale
         return self.rig.pose(limited(controls), self._placed(ground))
 
     def _placed(self, ground: Ground) -> Ground:
-        """Turned to the performance's heading and moved to its place."""
+        """Turned to the performance's heading, moved to its place, and scaled: long legs take long steps."""
 
         def move(points: Float64[np.ndarray, "... 2"]) -> Float64[np.ndarray, "... 2"]:
+            points = self.rig.scale * points
             return self.origin + along(np.array(self.heading), points[..., 1], points[..., 0])
 
         return Ground(

@@ -82,6 +82,7 @@ class Rig:
         self.scale = leg / REFERENCE_LEG
         self.half_stance = float(np.abs(ankles[:, 0]).mean())
         self.ankle_height = ankles[:, 1] - sole
+        self.ball_height = balls[:, 1] - sole
         self.ball_ahead = balls[:, 2] - ankles[:, 2]
         self.heel_behind = 0.35 * self.ball_ahead
         self.reach = self._leg_vector(np.full((1, 2), STRAIGHTEST_KNEE))[0]
@@ -154,21 +155,15 @@ class Rig:
         self, limb: dict[str, np.ndarray], angles: dict[str, np.ndarray], ground: Ground, feet: Rotation
     ) -> Vectors:
         """World positions of the ankles of feet that stand, roll over ball or heel, or are lifted."""
-        heel, toe = angles["heel_rise"], angles["toe_rise"]
-        # Rolled back over the heel, then forward over the ball; in the foot's own frame (height, ahead).
-        up, ahead = self.ankle_height, self.heel_behind
-        height, depth = up * np.cos(toe) + ahead * np.sin(toe), ahead * np.cos(toe) - up * np.sin(toe) - ahead
-        depth = depth - self.ball_ahead
-        height, depth = (
-            height * np.cos(heel) - depth * np.sin(heel),
-            height * np.sin(heel) + depth * np.cos(heel),
-        )
-        depth = depth + self.ball_ahead
+        # In the foot's own frame, rolled back over the heel, then forward over the joint of the big toe.
+        rolled_back = _roll(-angles["toe_rise"], self.ankle_height, self.heel_behind)
+        height, depth = rolled_back[0] - self.ball_height, rolled_back[1] - self.heel_behind - self.ball_ahead
+        height, depth = _roll(angles["heel_rise"], height, depth)
+        height, depth = height + self.ball_height, depth + self.ball_ahead
         out = self.scale * limb["foot_out"] + self.half_stance
         print_at = ground.prints + along(ground.print_heading, self.scale * limb["foot_ahead"], _sides(out))
-        offset = feet.apply(_vector(np.zeros_like(depth), height, depth).reshape(-1, 3)).reshape(
-            *depth.shape, 3
-        )
+        offset = _vector(np.zeros_like(depth), height, depth)
+        offset = feet.apply(offset.reshape(-1, 3)).reshape(offset.shape)
         return offset + _vector(print_at[..., 0], self.scale * limb["foot_lift"], print_at[..., 1])
 
     def _root(self, trunk: dict[str, np.ndarray], ground: Ground, pelvis: Rotation, ankles: Vectors,
@@ -192,6 +187,10 @@ class Rig:
         shape = ankles.shape
         target = ankles - root[:, None] - _apply(pelvis, self.hip_offset)
         target = _apply(pelvis.inv(), target)
+        # A foot passing by the hip would swing the thigh right round: it passes below.
+        closest = 1.15 * self.shortest
+        below = (closest**2 - (target[..., ::2] ** 2).sum(-1)) / closest
+        target[..., 1] = -smooth_max(-target[..., 1], below, 0.1)
         distance = np.linalg.norm(target, axis=-1)
         direction = (target / np.maximum(distance, 1e-6)[..., None]).reshape(-1, 3)
         reached = smooth_max(smooth_min(distance, self.longest, 0.05), self.shortest, 0.05)
@@ -215,8 +214,15 @@ class Rig:
             "hip": hip.as_rotvec().reshape(shape),
             "knee": _vector(knee, zero, zero),
             "ankle": ankle.reshape(shape),
-            "foot": _vector(-0.9 * angles["heel_rise"] * grounded, zero, zero),
+            "foot": _vector(-angles["heel_rise"] * grounded, zero, zero),
         }
+
+
+def _roll(
+    angle: Float64[np.ndarray, "F 2"], height: Float64[np.ndarray, "..."], depth: Float64[np.ndarray, "..."]
+) -> tuple[Float64[np.ndarray, "F 2"], Float64[np.ndarray, "F 2"]]:
+    """Turn (height, ahead) about the foot's lateral axis, what is behind going up."""
+    return height * np.cos(angle) - depth * np.sin(angle), height * np.sin(angle) + depth * np.cos(angle)
 
 
 def _sides(values: Float64[np.ndarray, "F 2"]) -> Float64[np.ndarray, "F 2"]:

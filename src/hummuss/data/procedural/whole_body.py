@@ -25,7 +25,7 @@ def jump(rng: Random, duration: float) -> Plan:
         far += travel
         script.to(takeoff - 0.08, landing - takeoff + 0.16, ahead=far)
         script.to(takeoff, landing - takeoff, foot_ahead=far)
-        script.to(landing - 0.22, 0.3, heel_rise=0)
+        script.to(landing - 0.08, 0.24, heel_rise=0)
         script.to(landing - 0.15, 0.45, pitch=0.7 * lean, bend=0.5 * lean, arm_forward=30, elbow=45)
         script.to(upright - lower, lower, pitch=2, bend=4, arm_forward=2, arm_out=10, elbow=20)
         time = upright + rng.uniform(0.05, 0.5)

@@ -44,7 +44,7 @@ class RandomCamera:
         distance = max(rng.uniform(*self.distance), radius / np.sin(cone) * rng.uniform(1.0, 1.2))
         yaw, pitch, roll = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(*self.elevation)), 0.0
         roll = np.radians(rng.normal(0, self.roll))
-        rotation = _rotate("z", roll) @ _rotate("x", -pitch) @ UPRIGHT_CAMERA_FROM_WORLD @ _rotate("y", yaw)
+        rotation = _rotate("z", roll) @ _rotate("x", pitch) @ UPRIGHT_CAMERA_FROM_WORLD @ _rotate("y", yaw)
         translation = np.array([0.0, 0.0, distance]) - rotation @ target
         intrinsics = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
         return Camera(intrinsics, rotation, translation, width, height)

@@ -1,0 +1,60 @@
+"""One line for what a user can put right, out of nested parser messages and exception chains."""
+
+import difflib
+import inspect
+import re
+from argparse import ArgumentError
+from importlib import import_module
+
+from hummuss.errors import InputError
+
+# Lines of jsonargparse's report that repeat the input or list the types that were tried.
+_NOISE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Given value|Expected a <class 'NoneType'>|Previous config)")
+
+
+def one_line(error: BaseException) -> str | None:
+    """The message for a mistake in the input, or None for a defect that deserves its traceback."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, InputError):
+            return str(link)
+        link = link.__cause__ or link.__context__
+    return _parser_message(str(error)) if isinstance(error, ArgumentError) else None
+
+
+def _parser_message(report: str) -> str:
+    """The path of keys and the innermost complaint of a jsonargparse report."""
+    keys, classes, complaints = [], [], []
+    for raw in report.splitlines():
+        line = raw.strip().removeprefix("- ")
+        if key := re.fullmatch(r'Parser key "(.+?)":(.*)', line):
+            keys.append(key[1])
+            line = key[2].strip()
+        elif problem := re.fullmatch(r"Problem with given class_path '(.+?)':", line):
+            classes.append(problem[1])
+            line = ""
+        if line and not _NOISE.match(line):
+            complaints.append(line)
+    complaint = re.sub(r"<class '(\w+)'>", r"\1", complaints[0] if complaints else report.splitlines()[0])
+    where = ".".join(keys) + (f" ({classes[-1]})" if classes else "")
+    return (f"{where}: " if where else "") + complaint + _suggestion(complaint, classes)
+
+
+def _suggestion(complaint: str, classes: list[str]) -> str:
+    """The option that was probably meant, for one that a class does not have."""
+    unknown = re.search(r"[Oo]ption '([\w.]+)' is not accepted", complaint)
+    if unknown is None or not classes:
+        return ""
+    options = _options(classes[-1])
+    close = difflib.get_close_matches(unknown[1], options, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(options)}"
+
+
+def _options(class_path: str) -> list[str]:
+    """Names of a class's options, those it passes on to its bases included."""
+    module, _, name = class_path.rpartition(".")
+    options: dict[str, None] = {}
+    for base in inspect.getmro(getattr(import_module(module), name)):
+        if "__init__" in vars(base) and base.__module__.startswith("hummuss"):
+            options |= dict.fromkeys(inspect.signature(base).parameters)
+    return [option for option in options if option != "options"]
