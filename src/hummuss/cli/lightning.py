@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import wandb
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from hummuss.cli.runs import new_run, newest_checkpoint
@@ -40,6 +39,10 @@ class HummussCLI(LightningCLI):
         self.folder = (
             Path(config.ckpt_path).parent if config.get("ckpt_path") else new_run(RUNS, self._config_name())
         )
+        if self.subcommand != "fit":
+            config.trainer.logger = False  # the report is the record; a logger would overwrite the training's curves
+        else:
+            _keep_curves(self.folder)
         for logger in config.trainer.logger if isinstance(config.trainer.logger, list) else []:
             logger.init_args.save_dir = str(self.folder)
             if logger.class_path.endswith("WandbLogger") and _wandb_has_no_account():
@@ -65,8 +68,17 @@ class HummussCLI(LightningCLI):
         return Path(str(configs[0])).stem if configs else "default"
 
 
+def _keep_curves(folder: Path) -> None:
+    """Set the curves of the run's earlier sessions aside: CSVLogger deletes the file it finds."""
+    curves = folder / "metrics.csv"
+    if curves.exists():
+        curves.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
+
+
 def _wandb_has_no_account() -> bool:
     """Whether W&B could neither log in nor was told what to do instead."""
+    import wandb  # takes a second, and only runs that log to W&B need it
+
     return "WANDB_MODE" not in os.environ and not wandb.login(prompt=False)
 
 
