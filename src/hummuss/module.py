@@ -58,6 +58,13 @@ class MotionModule(L.LightningModule):
         representation = self.backbone(batch["keypoints"], batch["dt"], batch["valid"])
         return {name: head(representation, batch) for name, head in self.heads.items()}
 
+    def on_fit_start(self) -> None:
+        self._seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Dropout depends on the seed and the batch alone: a resumed run draws what the uninterrupted one would have.
+        torch.manual_seed(hash((self._seed, self.current_epoch, batch_idx, self.global_rank)))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         total = torch.zeros((), device=self.device)
         for name, prediction in self(batch).items():

@@ -1,6 +1,7 @@
 """`hummuss fit | validate | test | predict`: LightningCLI with run folders and a report."""
 
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ from hummuss.module import MotionModule
 from hummuss.report import RunReport
 
 RUNS = Path("runs")
+# Warnings that are about nothing a user does: how LightningCLI is called, calls within Lightning, and the run's own
+# folder, which is never empty since the command makes it and keeps the curves that are in it.
+QUIET = (
+    "LightningCLI's args parameter",
+    ".*isinstance.treespec, LeafSpec.. is deprecated",
+    "Experiment logs directory .* exists and is not empty",
+    "Checkpoint directory .* exists and is not empty",
+    "The anonymous setting has no effect",
+)
 
 
 class HummussCLI(LightningCLI):
@@ -45,8 +55,8 @@ class HummussCLI(LightningCLI):
             _keep_curves(self.folder)
         for logger in config.trainer.logger if isinstance(config.trainer.logger, list) else []:
             logger.init_args.save_dir = str(self.folder)
-            if logger.class_path.endswith("WandbLogger") and _wandb_has_no_account():
-                logger.init_args.mode = "offline"
+            if logger.class_path.endswith("WandbLogger") and logger.init_args.mode is None:
+                logger.init_args.mode = _wandb_mode()
         for callback in config.trainer.callbacks or []:
             if callback.class_path.endswith("ModelCheckpoint") and callback.init_args.dirpath is None:
                 callback.init_args.dirpath = str(self.folder)
@@ -75,18 +85,27 @@ def _keep_curves(folder: Path) -> None:
         curves.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
 
 
-def _wandb_has_no_account() -> bool:
-    """Whether W&B could neither log in nor was told what to do instead."""
+def _wandb_mode() -> str:
+    """What the environment says, else online with an account and offline without one."""
     import wandb  # takes a second, and only runs that log to W&B need it
 
-    return "WANDB_MODE" not in os.environ and not wandb.login(prompt=False)
+    if "WANDB_MODE" in os.environ:
+        return os.environ["WANDB_MODE"]
+    return "online" if wandb.login(prompt=False) else "offline"
 
 
 def run(arguments: list[str]) -> None:
     """Run one LightningCLI command."""
-    # Neither is about anything the user does: how this function is called, and a call within Lightning itself.
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.. is deprecated")
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message=message)
+    try:
+        _run(arguments)
+    finally:
+        if "wandb" in sys.modules:
+            sys.modules["wandb"].finish()  # an unfinished run would swallow the next one of this process
+
+
+def _run(arguments: list[str]) -> None:
     HummussCLI(
         MotionModule,
         MotionDataModule,

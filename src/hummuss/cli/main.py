@@ -3,7 +3,6 @@
 import argparse
 import sys
 from importlib import import_module
-from typing import TextIO
 
 from hummuss.cli.messages import one_line
 
@@ -31,10 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"hummuss: error: {message}", file=sys.stderr)
         return 2
-    _print_help(sys.stdout if command in ("-h", "--help") else sys.stderr)
     if command in ("-h", "--help"):
+        print(_help())
         return 0
-    print(f"hummuss: error: unknown command {command!r}", file=sys.stderr)
+    print(f"{_help()}\nhummuss: error: unknown command {command!r}", file=sys.stderr)
     return 2
 
 
@@ -53,10 +52,9 @@ def _run_command(command: str, arguments: list[str]) -> int:
     return module.run(parser.parse_args(arguments))
 
 
-def _print_help(stream: TextIO) -> None:
-    print("usage: hummuss COMMAND ...   (each command has its own --help)\n", file=stream)
-    for name, text in (LIGHTNING | COMMANDS).items():
-        print(f"  {name:<10} {text}", file=stream)
+def _help() -> str:
+    lines = [f"  {name:<10} {text}" for name, text in (LIGHTNING | COMMANDS).items()]
+    return "\n".join(["usage: hummuss COMMAND ...   (each command has its own --help)", "", *lines])
 
 
 if __name__ == "__main__":

@@ -164,6 +164,7 @@ class MeshHead(Head):
             "joints": self.mean_joints.value.expand_as(batch["joints3d"]),
         }
 
+    @torch.no_grad()
     def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
         """Bodies, true and predicted."""
         chosen = torch.arange(min(count, len(batch["dt"])), device=batch["dt"].device)

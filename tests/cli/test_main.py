@@ -1,0 +1,79 @@
+"""The command line's help and its one-line errors."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hummuss.cli.main import main
+
+CONFIG = "configs/mesh.yaml"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch, request) -> None:
+    """Runs must not land in the repository; configs stay reachable by their usual names."""
+    (tmp_path / "configs").symlink_to(request.config.rootpath / "configs")
+    monkeypatch.chdir(tmp_path)
+
+
+def error_of(arguments: list[str], capsys) -> str:
+    """The command's single line on standard error."""
+    assert main(arguments) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hummuss: error:")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_help_lists_every_command(capsys) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("fit", "validate", "test", "predict", "prepare"):
+        assert command in text
+
+
+def test_unknown_command_is_named(capsys) -> None:
+    assert "unknown command 'fitt'" in error_of(["fitt"], capsys)
+
+
+def with_change(path, *keys_and_value) -> str:
+    """A copy of the mesh config with one value set."""
+    *keys, value = keys_and_value
+    config = yaml.safe_load(Path(CONFIG).read_text())
+    inner = config
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("model", "init_args", "learning_rat", 1e-3), "'learning_rat' is not accepted; did you mean 'learning_rate'?"),
+        (("model", "init_args", "backbone", "init_args", "dept", 3), "'dept' is not accepted; did you mean 'depth'?"),
+        (("model", "init_args", "backbone", "init_args", "dim", "wide"), "dim (hummuss.HumMUSS): Expected a"),
+        (("trainr", {"max_epochs": 1}), "'trainr"),
+        (("data", "init_args", "body_path", "body.npz"), "no body file at body.npz"),
+    ],
+)
+def test_a_mistake_in_a_config_is_one_line_that_names_it(tmp_path, capsys, change, message) -> None:
+    config = with_change(tmp_path / "changed.yaml", *change)
+    assert message in error_of(["fit", "--config", config, "--trainer.fast_dev_run", "1"], capsys)
+
+
+def test_missing_and_empty_roots_say_what_to_run(tmp_path, capsys) -> None:
+    arguments = ["fit", "--config", CONFIG, "--config", "configs/data/cmu.yaml", "--data.init_args.root"]
+    assert "write one with `hummuss prepare" in error_of([*arguments, "nowhere"], capsys)
+    (tmp_path / "empty").mkdir()
+    assert "has no index.json, so it is not a prepared store" in error_of([*arguments, "empty"], capsys)
+
+
+def test_resuming_without_a_run_says_so(capsys) -> None:
+    arguments = ["fit", "--config", CONFIG, "--ckpt_path", "last"]
+    assert "no run under runs/mesh has a last.ckpt" in error_of(arguments, capsys)
+
+
+def test_a_missing_config_is_named(capsys) -> None:
+    assert "nowhere.yaml" in error_of(["fit", "--config", "nowhere.yaml"], capsys)

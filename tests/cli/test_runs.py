@@ -1,0 +1,109 @@
+"""Whole runs through the command line: what they leave behind, and that resuming loses nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from hummuss import InputError, MotionModule
+from hummuss.cli.main import main
+from hummuss.cli.runs import new_run, newest_checkpoint
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SMALL = [
+    "--model.init_args.backbone.init_args.dim", "8", "--model.init_args.backbone.init_args.depth", "1",
+    "--model.init_args.backbone.init_args.dim_rep", "8", "--model.init_args.backbone.init_args.modes", "2",
+    "--data.init_args.frames", "5", "--data.init_args.batch_size", "2", "--data.init_args.windows_per_epoch", "6",
+    "--data.init_args.val_windows", "4", "--data.init_args.test_windows", "4",
+    "--trainer.enable_progress_bar", "false", "--trainer.max_epochs", "2",
+    "--trainer.log_every_n_steps", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(command: str, task: str, *arguments: str) -> int:
+    return main([command, "--config", str(CONFIGS / f"{task}.yaml"), *SMALL, *arguments])
+
+
+def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) -> None:
+    assert run("fit", "mesh") == 0
+    folder = tmp_path / "runs" / "mesh" / "1"
+    table = capsys.readouterr().out
+    assert "mean pose" in table
+    assert "mpve (mm)" in table
+    summary = json.loads((folder / "summary.json").read_text())
+    for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "accel"):
+        assert summary["val"][name] > 0
+        assert f"mean_pose/{name}" in summary["val"]
+    assert summary["seed"] == 0
+    assert summary["parameters"] > 1000
+    assert summary["seconds"] > 0
+    assert summary["frames_per_second"] > 0
+    assert {"commit", "device"} <= set(summary)
+    assert "test" not in summary
+    for name in ("best.ckpt", "last.ckpt", "config.yaml", "metrics.csv", "val_mesh.png"):
+        assert (folder / name).stat().st_size > 0, name
+    assert list(folder.glob("wandb/offline-run-*")), "without an API key W&B logs offline"
+
+    assert run("test", "mesh", "--ckpt_path", "best") == 0
+    tested = json.loads((folder / "summary.json").read_text())
+    assert tested["test"]["mpjpe"] > 0
+    assert tested["val"] == summary["val"]
+    assert (folder / "test_mesh.png").exists()
+    assert "train/loss" in (folder / "metrics.csv").read_text()
+
+
+def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert run("fit", "pose", "--trainer.max_epochs", "3") == 0
+    folder = tmp_path / "runs" / "pose" / "1"
+    rows = [line.split(",") for line in (folder / "metrics.csv").read_text().splitlines()]
+    column = rows[0].index("val/mpjpe")
+    history = [float(row[column]) for row in rows[1:] if row[column]]
+    reported = json.loads((folder / "summary.json").read_text())["val"]["mpjpe"]
+    # The last row is the report's own validation.
+    assert reported == pytest.approx(min(history[:-1]), abs=1e-3)
+
+
+def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    arguments = ("--trainer.max_epochs", "3", "--model.init_args.backbone.init_args.dropout", "0.1")
+    assert run("fit", "pose", *arguments) == 0
+    whole = torch.load(tmp_path / "runs/pose/1/last.ckpt", weights_only=True)
+
+    step = MotionModule.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.global_step == 4:  # in the second epoch of three steps
+            raise RuntimeError("power cut")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(MotionModule, "training_step", interrupted)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run("fit", "pose", *arguments)
+    monkeypatch.setattr(MotionModule, "training_step", step)
+    assert run("fit", "pose", *arguments, "--ckpt_path", "last") == 0
+
+    assert not (tmp_path / "runs/pose/3").exists(), "a resumed run stays in its folder"
+    resumed = torch.load(tmp_path / "runs/pose/2/last.ckpt", weights_only=True)
+    assert resumed["global_step"] == whole["global_step"] == 9
+    for name, value in whole["state_dict"].items():
+        torch.testing.assert_close(resumed["state_dict"][name], value, rtol=0, atol=0, msg=name)
+    assert (tmp_path / "runs/pose/2/metrics-1.csv").exists(), "the first session's curves are kept"
+
+
+def test_runs_are_numbered_and_the_newest_checkpoint_is_found(tmp_path) -> None:
+    for number in (1, 2, 3):
+        assert new_run(tmp_path, "mesh") == tmp_path / "mesh" / str(number)
+    (tmp_path / "mesh" / "2" / "last.ckpt").touch()
+    (tmp_path / "mesh" / "notes").mkdir()
+    assert newest_checkpoint(tmp_path, "mesh", "last") == tmp_path / "mesh" / "2" / "last.ckpt"
+    with pytest.raises(InputError, match=r"has a best.ckpt"):
+        newest_checkpoint(tmp_path, "mesh", "best")

@@ -1,0 +1,98 @@
+"""The training module: loss weights, optimiser groups, names of metrics."""
+
+import lightning as L
+import pytest
+import torch
+from torch import nn
+
+from hummuss import HumMUSS, MotionModule
+from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.data import SyntheticDataModule
+from hummuss.heads import MeshHead, PoseHead
+
+
+class Plain(nn.Module):
+    """The smallest backbone: no time, no mixing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dim_rep = 4
+        self.lift = nn.Linear(3, 4)
+
+    def forward(self, keypoints, dt, valid=None):
+        return self.lift(keypoints)
+
+
+def data() -> SyntheticDataModule:
+    return SyntheticDataModule(frames=5, batch_size=2, windows_per_epoch=4, val_windows=2, test_windows=2)
+
+
+def mesh(dim_rep: int) -> MeshHead:
+    return MeshHead(dim_rep, hidden=8, vertex_count=20)
+
+
+def trainer(tmp_path, **options) -> L.Trainer:
+    return L.Trainer(
+        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
+        default_root_dir=tmp_path, num_sanity_val_steps=0, enable_model_summary=False, **options,
+    )  # fmt: skip
+
+
+def test_any_backbone_any_heads(tmp_path) -> None:
+    module = MotionModule(Plain(), {"pose": PoseHead, "mesh": mesh})
+    train = trainer(tmp_path)
+    train.fit(module, data())
+    shown = set(train.callback_metrics)
+    # Several heads put their names before their metrics.
+    assert {"val/pose/mpjpe", "val/mesh/mpve", "val/pose/mean_pose/mpjpe", "train/loss"} <= shown
+    assert {"train/pose/velocity", "train/mesh/rotations"} <= shown
+
+
+def test_losses_are_summed_with_their_weights() -> None:
+    module = MotionModule(Plain(), {"pose": PoseHead, "mesh": mesh}, loss_weights={"mesh": 3.0})
+    module.log = lambda *_, **__: None
+    batch = next(iter(data().train_dataloader()))
+    total = module.training_step(batch, 0)
+    predictions = module(batch)
+    terms = {name: sum(head.loss(predictions[name], batch).values()) for name, head in module.heads.items()}
+    torch.testing.assert_close(total, terms["pose"] + 3 * terms["mesh"])
+
+
+def test_optimiser_groups_cover_every_parameter_once() -> None:
+    module = MotionModule(HumMUSS(dim=8, depth=1, modes=2), {"pose": PoseHead}, weight_decay=0.1)
+    groups = module._parameter_groups()
+    counted = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(counted) == sorted(id(parameter) for parameter in module.parameters())
+    state_space = {id(p) for m in module.modules() if isinstance(m, DiagonalSSM) for p in m.parameters()}
+    for group in groups:
+        if group.get("lr") == module.ssm_learning_rate:
+            assert {id(parameter) for parameter in group["params"]} == state_space
+            assert group["weight_decay"] == 0
+        elif group["weight_decay"]:
+            assert all(parameter.ndim > 1 for parameter in group["params"])
+
+
+def test_learning_rate_warms_up_and_falls_to_nothing(tmp_path) -> None:
+    module = MotionModule(Plain(), {"pose": PoseHead}, learning_rate=1.0, warmup=0.5)
+    rates: list[float] = []
+
+    class Record(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+            rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    module_data = SyntheticDataModule(frames=5, batch_size=2, windows_per_epoch=20, val_windows=2)
+    trainer(tmp_path, callbacks=[Record()]).fit(module, module_data)
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[5] == pytest.approx(1.0)
+    assert rates[-1] < 0.11
+    assert all(later <= earlier for earlier, later in zip(rates[5:], rates[6:], strict=False))
+
+
+def test_a_seed_gives_the_same_training_twice(tmp_path) -> None:
+    weights = []
+    for _ in range(2):
+        L.seed_everything(3)
+        module = MotionModule(HumMUSS(dim=8, depth=1, modes=2, dropout=0.1), {"pose": PoseHead})
+        trainer(tmp_path).fit(module, data())
+        weights.append(torch.cat([p.detach().flatten() for p in module.parameters()]))
+    assert torch.equal(*weights)
