@@ -1,5 +1,7 @@
 """The training module: loss weights, optimiser groups, names of metrics."""
 
+from itertools import pairwise
+
 import lightning as L
 import pytest
 import torch
@@ -85,7 +87,7 @@ def test_learning_rate_warms_up_and_falls_to_nothing(tmp_path) -> None:
     assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert rates[5] == pytest.approx(1.0)
     assert rates[-1] < 0.11
-    assert all(later <= earlier for earlier, later in zip(rates[5:], rates[6:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates[5:]))
 
 
 def test_a_seed_gives_the_same_training_twice(tmp_path) -> None:

@@ -153,9 +153,7 @@ def decimate(template, faces, order):
     left = csr_matrix((corners.ravel(), (rows, faces[triangle].ravel())), shape)
     right = csr_matrix((corners.ravel(), (rows, order[faces[triangle]].ravel())), shape)
 
-    both = csr_matrix(
-        left.toarray() * np.where(middle, 0.5, 1)[:, None] + right.toarray() * (middle * 0.5)[:, None]
-    )
+    both = csr_matrix(left.toarray() * np.where(middle, 0.5, 1)[:, None] + right.toarray() * (middle * 0.5)[:, None])
     side = np.flatnonzero(~middle)
     partner = np.arange(len(points))
     partner[side] = len(points) + np.arange(len(side))
@@ -197,9 +195,7 @@ def main():
     weights = sparsify(transfer @ weights)
     vertices = np.stack([transfer @ body for body in vertices])
     stature = np.ptp(vertices[..., 1], 1)
-    print(
-        f"{len(order)} vertices, {len(faces)} faces; stature {stature.mean():.3f} m, std {stature.std():.3f}"
-    )
+    print(f"{len(order)} vertices, {len(faces)} faces; stature {stature.mean():.3f} m, std {stature.std():.3f}")
 
     mean, shapedirs = shape_space(vertices)
     mean, shapedirs = mean.round(6) + 0.0, shapedirs.round(6) + 0.0  # + 0.0: no negative zeros

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
-from hummuss.heads.base import Batch, Head, Prediction
-
-BASELINE = "mean_pose"
+from hummuss.heads.base import BASELINE, Batch, Head, Prediction
 
 
 class MotionModule(L.LightningModule):
@@ -144,13 +142,7 @@ class MotionModule(L.LightningModule):
         }
         groups: dict[str, list[nn.Parameter]] = {"decayed": [], "undecayed": [], "state_space": []}
         for parameter in self.parameters():
-            kind = (
-                "state_space"
-                if id(parameter) in state_space
-                else "decayed"
-                if parameter.ndim > 1
-                else "undecayed"
-            )
+            kind = "state_space" if id(parameter) in state_space else "decayed" if parameter.ndim > 1 else "undecayed"
             groups[kind].append(parameter)
         return [
             {"params": groups["decayed"], "weight_decay": self.weight_decay},

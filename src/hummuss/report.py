@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from hummuss.heads.base import Batch, Prediction
-from hummuss.module import BASELINE, MotionModule
+from hummuss.heads.base import BASELINE, Batch, Prediction
+from hummuss.metrics.units import unit
+from hummuss.module import MotionModule
 from hummuss.viz.draw import save_comparison
 
 SUMMARY = "summary.json"
@@ -87,9 +88,7 @@ class RunReport(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.frames = state_dict["seconds"], state_dict["frames"]
 
-    def _draw(
-        self, module: L.LightningModule, predictions: dict[str, Prediction], batch: Batch, stage: str
-    ) -> None:
+    def _draw(self, module: L.LightningModule, predictions: dict[str, Prediction], batch: Batch, stage: str) -> None:
         assert isinstance(module, MotionModule)
         for name, head in module.heads.items():
             panels = head.panels(predictions[name], batch, PANELS)
@@ -117,9 +116,7 @@ def write_summary(folder: Path, entries: dict[str, Any]) -> None:
     """Merge entries into the run's summary.json; what other commands wrote stays."""
     path = folder / SUMMARY
     known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(
-        json.dumps(known | {key: value for key, value in entries.items() if value is not None}, indent=2)
-    )
+    path.write_text(json.dumps(known | {key: value for key, value in entries.items() if value is not None}, indent=2))
 
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:
@@ -134,11 +131,6 @@ def print_metrics(metrics: dict[str, float | None], title: str) -> None:
     Console().print(table)
 
 
-def unit(metric: str) -> str:
-    """Unit of a metric, by its name."""
-    return {"accel": "m/s²", "accel_frame": "mm/frame²"}.get(metric, "mm")
-
-
 def git_commit() -> str | None:
     """Commit of the checkout this package runs from, with ``-dirty`` where files differ.
 
@@ -148,12 +140,8 @@ def git_commit() -> str | None:
         return os.environ["HUMMUSS_COMMIT"]
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        commit = subprocess.run(
-            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
-        )
+        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")

@@ -133,6 +133,4 @@ def test_every_parameter_learns() -> None:
     backbone = make(bandlimit=None)
     keypoints, dt = clip()
     backbone(keypoints, dt).square().sum().backward()
-    assert [
-        name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
-    ] == []
+    assert [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []

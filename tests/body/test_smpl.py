@@ -80,9 +80,7 @@ def test_agrees_with_smplx_and_with_a_slow_reference(tmp_path, posedirs_std: flo
 
 @pytest.mark.parametrize("posedirs_std", [0.0, 0.01])
 @pytest.mark.parametrize("chunk", [2**24, 12 * 300 * 3])
-def test_subsets_chunks_and_shapes_that_broadcast_change_nothing(
-    tmp_path, monkeypatch, posedirs_std, chunk
-) -> None:
+def test_subsets_chunks_and_shapes_that_broadcast_change_nothing(tmp_path, monkeypatch, posedirs_std, chunk) -> None:
     """Every way through skinning against the plain one: each pose alone, with all vertices."""
     np.savez(tmp_path / "body.npz", **smpl_arrays(posedirs_std))
     body = BodyModel(str(tmp_path / "body.npz"))
@@ -135,9 +133,7 @@ def test_rest_pose_stands_upright_with_left_at_plus_x() -> None:
     assert by_name["right_wrist"][0] < -0.5
     assert by_name["head"][1] > by_name["nose"][1] > by_name["thorax"][1] > by_name["spine"][1]
     assert by_name["left_ankle"][1] < by_name["left_knee"][1] < by_name["left_hip"][1]
-    toes = (
-        posed.joints24[SMPL24.joints.index("left_foot")] - posed.joints24[SMPL24.joints.index("left_ankle")]
-    )
+    toes = posed.joints24[SMPL24.joints.index("left_foot")] - posed.joints24[SMPL24.joints.index("left_ankle")]
     assert toes[2] > 0.08  # facing +z
     assert 1.6 < (posed.vertices[:, 1].max() - posed.vertices[:, 1].min()) < 2.0
 
@@ -145,9 +141,7 @@ def test_rest_pose_stands_upright_with_left_at_plus_x() -> None:
 def test_more_of_the_first_shape_direction_is_taller() -> None:
     body = BodyModel()
     eye = torch.eye(3).expand(24, 3, 3)
-    heights = [
-        body(eye, torch.eye(10)[0] * beta, torch.zeros(3)).vertices[:, 1].max() for beta in (-2.0, 0.0, 2.0)
-    ]
+    heights = [body(eye, torch.eye(10)[0] * beta, torch.zeros(3)).vertices[:, 1].max() for beta in (-2.0, 0.0, 2.0)]
     assert heights[0] < heights[1] < heights[2]
 
 

@@ -29,9 +29,7 @@ def test_a_licensed_body_needs_its_regressor(tmp_path) -> None:
     path = tmp_path / "SMPL_MALE.pkl"
     arrays["J_regressor"] = scipy.sparse.csc_matrix(arrays["J_regressor"])
     path.write_bytes(pickle.dumps(arrays, protocol=2))
-    with pytest.raises(
-        InputError, match=r"SMPL_MALE.pkl has no Human3.6M joint regressor: give h36m_regressor"
-    ):
+    with pytest.raises(InputError, match=r"SMPL_MALE.pkl has no Human3.6M joint regressor: give h36m_regressor"):
         BodyModel(str(path))
     regressor = load_npz(FREE)["h36m_regressor"]
     np.save(tmp_path / "J_regressor_h36m.npy", regressor)
@@ -46,9 +44,7 @@ def test_a_licensed_body_needs_its_regressor(tmp_path) -> None:
     with pytest.raises(InputError, match=r"left_first.npy: row 1 .* should be right_hip, .* other side"):
         BodyModel(str(path), str(tmp_path / "left_first.npy"))
     np.save(tmp_path / "wrong.npy", regressor[:, :100])
-    with pytest.raises(
-        InputError, match=r"wrong.npy: the joint regressor has shape \(17, 100\), expected \(17, \d+\)"
-    ):
+    with pytest.raises(InputError, match=r"wrong.npy: the joint regressor has shape \(17, 100\), expected \(17, \d+\)"):
         BodyModel(str(path), str(tmp_path / "wrong.npy"))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "wrong.npy").read_bytes()[:300])
     with pytest.raises(InputError, match=r"cut.npy is no .npy array, or a damaged one"):

@@ -20,9 +20,7 @@ def chumpy(monkeypatch: pytest.MonkeyPatch):
     made = []
     for module, name in kinds.items():
         fake = ModuleType(module)
-        made.append(
-            type(name, (SimpleNamespace,), {"__module__": module, "__reduce_ex__": object.__reduce_ex__})
-        )
+        made.append(type(name, (SimpleNamespace,), {"__module__": module, "__reduce_ex__": object.__reduce_ex__}))
         setattr(fake, name, made[-1])
         monkeypatch.setitem(sys.modules, module, fake)
     return made[1:]

@@ -51,8 +51,14 @@ def with_change(path, *keys_and_value) -> str:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("model", "init_args", "learning_rat", 1e-3), "'learning_rat' is not accepted; did you mean 'learning_rate'?"),
-        (("model", "init_args", "backbone", "init_args", "dept", 3), "'dept' is not accepted; did you mean 'depth'?"),
+        (
+            ("model", "init_args", "learning_rat", 1e-3),
+            "'learning_rat' is not accepted; did you mean 'learning_rate'?",
+        ),
+        (
+            ("model", "init_args", "backbone", "init_args", "dept", 3),
+            "'dept' is not accepted; did you mean 'depth'?",
+        ),
         (("model", "init_args", "backbone", "init_args", "dim", "wide"), "dim (hummuss.HumMUSS): Expected a"),
         (("trainr", {"max_epochs": 1}), "'trainr"),
         (("data", "init_args", "body_path", "body.npz"), "no body file at body.npz"),

@@ -74,9 +74,7 @@ def test_none_usable(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "words", [("nosuch", "raw", "out"), ("cmu", "raw", "out", "--workers", "0"), ("cmu", "raw")]
-)
+@pytest.mark.parametrize("words", [("nosuch", "raw", "out"), ("cmu", "raw", "out", "--workers", "0"), ("cmu", "raw")])
 def test_usage_errors(words):
     with pytest.raises(SystemExit) as stop:
         parse(*words)
@@ -195,18 +193,12 @@ def test_report(tmp_path, monkeypatch):
     table.add("kind", np.full((3, 17, 3), 0.01))
     clip = ReadTask("a", partial(make_clip, "a"))
     monkeypatch.setitem(command.READERS, "cmu", reader([clip]))
-    monkeypatch.setattr(
-        "hummuss.data.preparing.label_residuals", lambda clip: np.full((4, 17, 3), 0.01, np.float32)
-    )
+    monkeypatch.setattr("hummuss.data.preparing.label_residuals", lambda clip: np.full((4, 17, 3), 0.01, np.float32))
     prefix = tmp_path / "docs" / "residuals"
     assert command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1, "--report", prefix)) == 0
     page = prefix.with_suffix(".md").read_text()
     assert "| head | 17.3 / 17.5 | 0.0 |" in page
-    assert (
-        prefix.with_suffix(".csv")
-        .read_text()
-        .startswith("group,joint,frames,mean_mm,p95_mm,root_relative_mm\n")
-    )
+    assert prefix.with_suffix(".csv").read_text().startswith("group,joint,frames,mean_mm,p95_mm,root_relative_mm\n")
     assert prefix.with_suffix(".png").stat().st_size > 1000
     stored = json.loads((tmp_path / "store" / "index.json").read_text())["source"]["residual_mm"]
     figures = {"mean_mm": 17.32, "p95_mm": 17.5, "root_relative_mm": 0.0}

@@ -129,9 +129,7 @@ def test_clip_fields(raw):
     np.testing.assert_allclose(joints["right_wrist"], [2 - 12, 23, 0], atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "order", [["01.asf", "01_01.amc", "01_02.amc"], ["01_02.amc", "01_01.amc", "01.asf"]]
-)
+@pytest.mark.parametrize("order", [["01.asf", "01_01.amc", "01_02.amc"], ["01_02.amc", "01_01.amc", "01.asf"]])
 def test_archive_equals_folder_in_any_order(raw, order):
     unpacked = clips(raw)
     pack(raw, order)
@@ -250,9 +248,7 @@ def test_limbs_take_the_directions_of_the_captured_rest_pose():
         bone = own[SMPL24.joints.index(end)] - own[SMPL24.joints.index(start)]
         wanted = rest[H36M17.joints.index(end)] - rest[H36M17.joints.index(start)]
         turned = alignment[SMPL24.joints.index(start)] @ bone
-        np.testing.assert_allclose(
-            turned / np.linalg.norm(turned), wanted / np.linalg.norm(wanted), atol=1e-9
-        )
+        np.testing.assert_allclose(turned / np.linalg.norm(turned), wanted / np.linalg.norm(wanted), atol=1e-9)
     np.testing.assert_array_equal(alignment[SMPL24.joints.index("left_foot")], np.eye(3))
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hummuss.body.smpl import BodyModel
 from scipy.spatial.transform import Rotation
 
 from hummuss.body.skeleton import H36M17, SMPL24
+from hummuss.body.smpl import BodyModel
 from hummuss.data.body_segments import BodySegments, global_rotations, parent_relative
 from hummuss.data.retarget import SOLVED, UNKNOWNS, _PoseProblem, fit_pose, fit_shape, minimal_rotation
 
@@ -101,9 +101,7 @@ def test_shape_of_another_body_is_found(body, segments):
 
     def limbs(shape: np.ndarray) -> np.ndarray:
         own = segments.rest_joints(shape)
-        return np.array(
-            [np.linalg.norm(own[a] - own[b]) for a, b in ((1, 4), (4, 7), (16, 18), (18, 20), (1, 2))]
-        )
+        return np.array([np.linalg.norm(own[a] - own[b]) for a, b in ((1, 4), (4, 7), (16, 18), (18, 20), (1, 2))])
 
     assert np.abs(limbs(np.zeros(10)) - limbs(betas)).max() > 0.01
     np.testing.assert_allclose(limbs(found), limbs(betas), atol=0.006)

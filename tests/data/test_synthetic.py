@@ -69,9 +69,7 @@ def test_an_instant_does_not_depend_on_the_others(action: str, body: BodyModel) 
     for chosen in (irregular, np.arange(0, 243, 8), np.array([100])):
         part = motion.at(times[chosen])
         for field, tolerance in (("joints3d", 2e-6), ("smpl_pose", 2e-6), ("transl", 1e-6)):
-            np.testing.assert_allclose(
-                getattr(part, field), getattr(full, field)[chosen], atol=tolerance, rtol=0
-            )
+            np.testing.assert_allclose(getattr(part, field), getattr(full, field)[chosen], atol=tolerance, rtol=0)
 
 
 def test_seed_split_and_action_decide(body: BodyModel) -> None:
@@ -152,9 +150,7 @@ def test_velocity_is_continuous(action: str, body: BodyModel) -> None:
     change = []
     for step in (coarse, fine):
         pose, transl = motion.performance.at(np.arange(0, 6, step))
-        change.append(
-            np.abs(np.diff(np.concatenate([pose.reshape(len(pose), -1)[:, 3:], transl], 1), 2, axis=0)).max()
-        )
+        change.append(np.abs(np.diff(np.concatenate([pose.reshape(len(pose), -1)[:, 3:], transl], 1), 2, axis=0)).max())
     # A jump of speed makes second differences shrink with the step (a quarter), a smooth one with its square.
     assert change[1] < 0.12 * change[0]
 

@@ -165,5 +165,5 @@ def test_keypoints_in_another_layout_are_refused(tmp_path) -> None:
     with StoreWriter(tmp_path / "s") as writer:
         writer.add(make_clip("a", "train", 20, joints3d=None, keypoints2d=keypoints, frame="camera"))
     module = StoreDataModule(tmp_path / "s", frames=5, view=View(normalisation="box"))
-    with pytest.raises(InputError, match="clip a needs 17 2D keypoints in Human3.6M order, found 16"):
+    with pytest.raises(InputError, match=r"clip a needs 17 2D keypoints in Human3.6M order, found 16"):
         module.train_dataloader().dataset[0]

@@ -79,9 +79,7 @@ def test_mesh_loss_is_what_its_terms_say() -> None:
     mine = body(prediction["rotations"], prediction["betas"][:, None], torch.zeros(3, 6, 3))
     ids, valid = body.vertex_subset(30), batch["valid"]
     centred = [posed.joints17 - posed.joints17[:, :, hips].mean(2, keepdim=True) for posed in (mine, true)]
-    surface = [
-        posed.vertices[:, :, ids] - posed.joints17[:, :, hips].mean(2, keepdim=True) for posed in (mine, true)
-    ]
+    surface = [posed.vertices[:, :, ids] - posed.joints17[:, :, hips].mean(2, keepdim=True) for posed in (mine, true)]
     rotations = (prediction["rotations"] - roma.rotvec_to_rotmat(batch["smpl_pose"])).abs()
     assert got["joints"] == pytest.approx(float((centred[0] - centred[1]).abs()[valid].mean()), rel=1e-4)
     assert got["vertices"] == pytest.approx(0.5 * float((surface[0] - surface[1]).abs()[valid].mean()), rel=1e-4)

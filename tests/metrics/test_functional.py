@@ -51,9 +51,7 @@ def test_mpjpe_by_hand():
 def test_pa_mpjpe_in_float32_agrees_with_scipy(distance, spread):
     target = poses(1, 200, 17, spread=spread)
     turned = target @ rotations(2, 200)
-    predicted = (turned + 0.05 * poses(3, 200, 17, spread=(1, 1, 1)) + [0.1, 0.2, distance]).astype(
-        np.float32
-    )
+    predicted = (turned + 0.05 * poses(3, 200, 17, spread=(1, 1, 1)) + [0.1, 0.2, distance]).astype(np.float32)
     target = (target + np.array([0.3, -0.1, distance])).astype(np.float32)
     reference = np.stack(
         [aligned_by_scipy(*pair) for pair in zip(predicted.astype(float), target.astype(float), strict=True)]
@@ -81,9 +79,7 @@ def test_procrustes_align_has_scipys_disparity():
 def test_pa_mpjpe_ignores_any_similarity(seed, scale, shift):
     predicted, target = poses(seed, 4, 17), poses(seed + 1, 4, 17)
     moved = scale * predicted @ rotations(seed, 4) + shift
-    before, after = (
-        functional.pa_mpjpe(torch.from_numpy(x), torch.from_numpy(target)) for x in (predicted, moved)
-    )
+    before, after = (functional.pa_mpjpe(torch.from_numpy(x), torch.from_numpy(target)) for x in (predicted, moved))
     torch.testing.assert_close(after, before)
 
 
@@ -91,12 +87,8 @@ def test_pa_mpjpe_ignores_any_similarity(seed, scale, shift):
 @given(seed=seeds, shift=st.floats(-10, 10), scale=st.floats(0.1, 10))
 def test_mpjpe_ignores_a_common_translation_and_n_mpjpe_a_scale(seed, shift, scale):
     predicted, target = (torch.from_numpy(poses(seed + k, 4, 17)) for k in (0, 1))
-    torch.testing.assert_close(
-        functional.mpjpe(predicted + shift, target + shift), functional.mpjpe(predicted, target)
-    )
-    torch.testing.assert_close(
-        functional.n_mpjpe(scale * predicted, target), functional.n_mpjpe(predicted, target)
-    )
+    torch.testing.assert_close(functional.mpjpe(predicted + shift, target + shift), functional.mpjpe(predicted, target))
+    torch.testing.assert_close(functional.n_mpjpe(scale * predicted, target), functional.n_mpjpe(predicted, target))
 
 
 @quick
@@ -107,9 +99,7 @@ def test_n_mpjpe_scale_is_the_least_squares_one(seed, factor):
     scale, *_ = np.linalg.lstsq(predicted.reshape(-1, 1), target.reshape(-1), rcond=None)
     expected = functional.mpjpe(predicted * float(scale[0]), target)
     torch.testing.assert_close(functional.n_mpjpe(predicted, target), expected)
-    assert not torch.allclose(
-        functional.mpjpe(predicted * float(scale[0]) * factor, target), expected, rtol=1e-9
-    )
+    assert not torch.allclose(functional.mpjpe(predicted * float(scale[0]) * factor, target), expected, rtol=1e-9)
 
 
 def test_a_reflection_is_not_aligned_away():

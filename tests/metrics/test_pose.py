@@ -179,6 +179,4 @@ def test_many_small_errors_do_not_drown_in_the_sum():
     metric.update(frame + 1e6, frame)
     for _ in range(100):
         metric.update(frame + torch.tensor([1e-3, 0, 0]), frame)
-    assert metric.mpjpe_total.item() - functional.mpjpe(frame + 1e6, frame).item() == pytest.approx(
-        100, rel=1e-3
-    )
+    assert metric.mpjpe_total.item() - functional.mpjpe(frame + 1e6, frame).item() == pytest.approx(100, rel=1e-3)

@@ -198,12 +198,7 @@ def test_body_hides_what_is_behind_and_shades_by_the_angle_to_the_light():
     brightness = collection.get_facecolor()[:, 0]
     plain = 0.45 + 0.55 * 0.7 / np.linalg.norm([0.4, 0.6, 0.7])
     np.testing.assert_allclose(brightness[:2], plain, rtol=1e-6)  # the far one first
-    lambert = (
-        np.dot([0.9, 0, -1], [-0.4, -0.6, -0.7])
-        / np.linalg.norm([0.9, 0, -1])
-        / np.linalg.norm([4, 6, 7])
-        * 10
-    )
+    lambert = np.dot([0.9, 0, -1], [-0.4, -0.6, -0.7]) / np.linalg.norm([0.9, 0, -1]) / np.linalg.norm([4, 6, 7]) * 10
     np.testing.assert_allclose(brightness[2:], 0.45 + 0.55 * lambert, rtol=1e-6)
     assert ax.yaxis_inverted()
 

@@ -68,9 +68,7 @@ class GDSSM(nn.Module):
             mixed = mixed * self._run(1, inputs[1], intervals)
         return x + self.dropout(self.project_out(F.gelu(self.mix(mixed)) * value))
 
-    def _run(
-        self, direction: int, u: Float[Tensor, "B L N H"], intervals: Intervals
-    ) -> Float[Tensor, "B L N H"]:
+    def _run(self, direction: int, u: Float[Tensor, "B L N H"], intervals: Intervals) -> Float[Tensor, "B L N H"]:
         """One direction of the SSM, by convolution where the batch is evenly spaced."""
         ssm, dt = self.ssms[direction], (intervals.forward, intervals.backward)[direction]
         evaluate = ssm.convolve if intervals.uniform else ssm.scan

@@ -151,9 +151,7 @@ class SpatiotemporalLayer(nn.Module):
         nn.init.zeros_(self.fuse.weight)  # both streams start with weight one half
         nn.init.zeros_(self.fuse.bias)
 
-    def forward(
-        self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals
-    ) -> Float[Tensor, "B F J d"]:
+    def forward(self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals) -> Float[Tensor, "B F J d"]:
         spatial_temporal = self.temporal_last(_over_joints(self.spatial_first, x, joints), time)
         temporal_spatial = _over_joints(self.spatial_last, self.temporal_first(x, time), joints)
         return self._fuse(spatial_temporal, temporal_spatial)

@@ -67,6 +67,4 @@ def _check(dt: Float[Tensor, "B L"], counted: Bool[Tensor, "B L"]) -> None:
             "it must be the positive number of seconds since the previous frame"
         )
     if not bool(counted.any(-1).all()):
-        raise InputError(
-            f"clip {int((~counted.any(-1)).nonzero()[0, 0])} of the batch has no valid frame: drop it"
-        )
+        raise InputError(f"clip {int((~counted.any(-1)).nonzero()[0, 0])} of the batch has no valid frame: drop it")

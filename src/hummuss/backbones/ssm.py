@@ -123,7 +123,9 @@ class DiagonalSSM(nn.Module):
     ) -> Float[Tensor, "B L *N H"]:
         """Evaluate for any intervals: dense within chunks of frames, states carried from chunk to chunk.
 
-        ``reverse`` runs the map against time, dt[:, k] then being the interval between frame k and the next. Time and memory are linear in frames. Within a chunk, exp(pole (t_k - t_j)) is factored about the chunk's
+        ``reverse`` runs the map against time, dt[:, k] then being the interval between frame k and the next.
+
+        Time and memory are linear in frames. Within a chunk, exp(pole (t_k - t_j)) is factored about the chunk's
         middle, which turns the whole chunk into matrix products; chunks are so short that no factor overflows.
         """
         if reverse:
@@ -144,12 +146,8 @@ class DiagonalSSM(nn.Module):
     ) -> Float[Tensor, "B H n c N"]:
         clock = steps.cumsum(-1)  # time since the chunk began, at the end of each frame
         middle = clock[..., -1:] / 2
-        write = _multiply(
-            _exp(self._poles_times(middle - clock)), self._input_weights(steps)
-        )  # (B, H, n, c, M, 2)
-        read = _multiply(
-            self._output_weights(steps), _exp(self._poles_times(clock - middle))
-        )  # (B, H, n, c, M, 2)
+        write = _multiply(_exp(self._poles_times(middle - clock)), self._input_weights(steps))  # (B, H, n, c, M, 2)
+        read = _multiply(self._output_weights(steps), _exp(self._poles_times(clock - middle)))  # (B, H, n, c, M, 2)
         within = 2 * _real_product(read, write).tril() @ u
 
         half = _exp(self._poles_times(middle))  # decay over half a chunk, (B, H, n, 1, M, 2)
@@ -197,9 +195,7 @@ class DiagonalSSM(nn.Module):
         """expm1(pole step) / pole: what a unit input held over the interval leaves in the state."""
         poles = self._pole_pairs(steps.ndim - 2)
         conjugate = poles * poles.new_tensor([1.0, -1.0])
-        return _multiply(
-            _expm1(poles * steps[..., None, None]), conjugate / poles.square().sum(-1, keepdim=True)
-        )
+        return _multiply(_expm1(poles * steps[..., None, None]), conjugate / poles.square().sum(-1, keepdim=True))
 
     def _output_weights(self, steps: Float[Tensor, "B H *L"]) -> Float[Tensor, "B H *L M 2"]:
         """C, with the modes silenced that turn more than ``bandlimit`` half-circles within the interval."""
@@ -221,9 +217,7 @@ class DiagonalSSM(nn.Module):
         return folded.to(self.skip.dtype).permute(0, 3, 1, 2)
 
     @staticmethod
-    def _channels_last(
-        y: Float[Tensor, "B H L S"], like: Float[Tensor, "B L *N H"]
-    ) -> Float[Tensor, "B L *N H"]:
+    def _channels_last(y: Float[Tensor, "B H L S"], like: Float[Tensor, "B L *N H"]) -> Float[Tensor, "B L *N H"]:
         return y.permute(0, 2, 3, 1).reshape(like.shape).to(like.dtype)
 
 
@@ -277,9 +271,7 @@ def _expm1(a: Float[Tensor, "*A 2"]) -> Float[Tensor, "*A 2"]:
     return torch.stack([minus_one, real.exp() * imaginary.sin()], -1)
 
 
-def _real_product(
-    left: Float[Tensor, "*A i M 2"], right: Float[Tensor, "*A j M 2"]
-) -> Float[Tensor, "*A i j"]:
+def _real_product(left: Float[Tensor, "*A i M 2"], right: Float[Tensor, "*A j M 2"]) -> Float[Tensor, "*A i j"]:
     """Re sum_m left_m right_m for every i and j, as one real matrix product over 2M columns."""
     signed = left * left.new_tensor([1.0, -1.0])
     return signed.flatten(-2) @ right.flatten(-2).transpose(-1, -2)

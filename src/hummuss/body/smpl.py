@@ -140,19 +140,13 @@ class BodyModel(nn.Module):
         lead = rotations.shape[:-3]
         own = (1,) * (len(lead) - betas.dim() + 1) + tuple(betas.shape[:-1])
         axes = max((axis + 1 for axis, size in enumerate(own) if size > 1), default=0)
-        shaped = (
-            shaped.reshape(*own[:axes], len(ids), 3)
-            .expand(*lead[:axes], len(ids), 3)
-            .reshape(-1, len(ids), 3)
-        )
+        shaped = shaped.reshape(*own[:axes], len(ids), 3).expand(*lead[:axes], len(ids), 3).reshape(-1, len(ids), 3)
         shapes, weights = len(shaped), self.weights[ids]
         if self.posedirs is None and shapes < len(transforms):
             return _skin_shared(shaped, weights, transforms)
 
         posedirs = None if self.posedirs is None else self.posedirs[:, ids]
-        shape_of = torch.arange(shapes, device=ids.device).repeat_interleave(
-            len(transforms) // max(1, shapes)
-        )
+        shape_of = torch.arange(shapes, device=ids.device).repeat_interleave(len(transforms) // max(1, shapes))
         features = (rotations[..., 1:, :, :] - torch.eye(3).to(rotations)).reshape(-1, POSE_FEATURES)
         per_chunk = max(1, CHUNK_VALUES // (12 * max(1, len(ids))))
         posed = []

@@ -39,9 +39,7 @@ def read_body(file: Path) -> dict[str, Any]:
     arrays = load_npz(file) if file.suffix == ".npz" else load_pickle(file)
     missing = sorted(set(FORMAT) - set(arrays if isinstance(arrays, dict) else ()))
     if missing:
-        raise InputError(
-            f"{file} is not a body of the SMPL format: it lacks {', '.join(missing)}; see docs/body.md"
-        )
+        raise InputError(f"{file} is not a body of the SMPL format: it lacks {', '.join(missing)}; see docs/body.md")
     arrays = {key: _dense(value) for key, value in arrays.items()}
     vertices = np.shape(arrays["v_template"])[:1]
     for key, shape in FORMAT.items():
@@ -51,18 +49,14 @@ def read_body(file: Path) -> dict[str, Any]:
             want == have or isinstance(want, str) for want, have in zip(wanted, got, strict=True)
         )
         if not fits:
-            raise InputError(
-                f"{file}: {key} has shape {got}, the SMPL format has {shape}: is it another body model?"
-            )
+            raise InputError(f"{file}: {key} has shape {got}, the SMPL format has {shape}: is it another body model?")
     parents = arrays["kintree_table"][0].astype(np.int64)
     if not np.array_equal(parents[1:], SMPL24.parents[1:]):
         raise InputError(
             f"{file}: its 24 joints form another tree than SMPL's (kintree_table): is it another body model?"
         )
     if arrays["shapedirs"].shape[-1] < BETAS:
-        raise InputError(
-            f"{file} has {arrays['shapedirs'].shape[-1]} shape directions, at least {BETAS} are needed"
-        )
+        raise InputError(f"{file} has {arrays['shapedirs'].shape[-1]} shape directions, at least {BETAS} are needed")
     return arrays
 
 
@@ -74,9 +68,7 @@ def load_through_smplx(arrays: dict[str, Any], file: Path) -> smplx.SMPL:
     """
     wanted = (len(arrays["v_template"]), 3, POSE_FEATURES)
     if "posedirs" not in arrays:
-        raise InputError(
-            f"{file} is not a body of the SMPL format: it lacks posedirs {wanted}; see docs/body.md"
-        )
+        raise InputError(f"{file} is not a body of the SMPL format: it lacks posedirs {wanted}; see docs/body.md")
     if np.shape(arrays["posedirs"]) != wanted:
         raise InputError(f"{file}: posedirs has shape {np.shape(arrays['posedirs'])}, expected {wanted}")
     data = SimpleNamespace(**{key: arrays[key] for key in (*FORMAT, "posedirs")})
@@ -95,15 +87,11 @@ def read_h36m_regressor(arrays: dict[str, Any], file: Path, regressor_file: str 
     shape = (17, len(arrays["v_template"]))
     if regressor_file is not None:
         if not Path(regressor_file).is_file():
-            raise InputError(
-                f"no joint regressor at {regressor_file}: give the .npy file that belongs to {file}"
-            )
+            raise InputError(f"no joint regressor at {regressor_file}: give the .npy file that belongs to {file}")
         try:
             regressor = np.load(regressor_file, allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
-            raise InputError(
-                f"{regressor_file} is no .npy array, or a damaged one ({error}): get it again"
-            ) from error
+            raise InputError(f"{regressor_file} is no .npy array, or a damaged one ({error}): get it again") from error
     elif "h36m_regressor" in arrays:
         regressor = arrays["h36m_regressor"]
     else:
@@ -111,9 +99,7 @@ def read_h36m_regressor(arrays: dict[str, Any], file: Path, regressor_file: str 
             f"{file} has no Human3.6M joint regressor: give h36m_regressor its .npy file, see docs/body.md"
         )
     if regressor.shape != shape:
-        raise InputError(
-            f"{regressor_file or file}: the joint regressor has shape {regressor.shape}, expected {shape}"
-        )
+        raise InputError(f"{regressor_file or file}: the joint regressor has shape {regressor.shape}, expected {shape}")
     # SPIN's file lists the left leg before the right one, which no later check would notice.
     for joint, x in zip(H36M17.joints, (regressor @ arrays["v_template"])[:, 0], strict=True):
         if (joint.startswith("left") and x <= 0) or (joint.startswith("right") and x >= 0):

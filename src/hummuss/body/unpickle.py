@@ -118,9 +118,7 @@ def load_npz(path: str | Path) -> dict[str, Any]:
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(
-            f"{path} is no .npz archive of arrays, or a damaged one ({error}): get it again"
-        ) from error
+        raise InputError(f"{path} is no .npz archive of arrays, or a damaged one ({error}): get it again") from error
     return arrays
 
 
@@ -141,9 +139,7 @@ def _load(file: Any, path: Path, encoding: str) -> Any:
     except _RefusedError as error:
         raise InputError(f"{path} is refused as a pickle: {error}") from error
     except Exception as error:  # a damaged pickle can raise anything at all
-        raise InputError(
-            f"{path} is a damaged pickle ({type(error).__name__}: {error}): get it again"
-        ) from error
+        raise InputError(f"{path} is a damaged pickle ({type(error).__name__}: {error}): get it again") from error
 
 
 def _plain(value: Any) -> Any:

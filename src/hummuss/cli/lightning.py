@@ -46,9 +46,7 @@ class HummussCLI(LightningCLI):
             config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:
             return
-        self.folder = (
-            Path(config.ckpt_path).parent if config.get("ckpt_path") else new_run(RUNS, self._config_name())
-        )
+        self.folder = Path(config.ckpt_path).parent if config.get("ckpt_path") else new_run(RUNS, self._config_name())
         if self.subcommand != "fit":
             config.trainer.logger = False  # the report is the record; a logger would overwrite the training's curves
         else:

@@ -12,7 +12,10 @@ LIGHTNING = {
     "test": "score a checkpoint on the test split",
     "predict": "run a checkpoint on the prediction data of a data module",
 }
-COMMANDS = {"prepare": "turn a dataset's official files into a store that training reads"}
+COMMANDS = {
+    "prepare": "turn a dataset's official files into a store that training reads",
+    "report": "collect finished runs into one results page: CSV, Markdown, pictures",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -106,9 +106,7 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
             summary = prepare(raw.files, writer, args.dataset, args.workers, lambda: bar.advance(task))
         _print_summary(summary, console)
         if not summary.clips:
-            raise InputError(
-                f"none of the {raw.total} files of {args.raw} could be used: see the reasons above"
-            )
+            raise InputError(f"none of the {raw.total} files of {args.raw} could be used: see the reasons above")
         source["residual_mm"] = summary.residuals.rows()
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
     console.print(f"store: {args.out}", highlight=False, soft_wrap=True)
@@ -149,10 +147,7 @@ def _print_summary(summary: Summary, console: Console) -> None:
     if groups:
         residuals = Table("joint", *groups, title="body labels miss the capture by (mean / p95, mm)")
         for joint in (*H36M17.joints, "all"):
-            cells = (
-                f"{rows[group, joint]['mean_mm']:.1f} / {rows[group, joint]['p95_mm']:.1f}"
-                for group in groups
-            )
+            cells = (f"{rows[group, joint]['mean_mm']:.1f} / {rows[group, joint]['p95_mm']:.1f}" for group in groups)
             residuals.add_row(joint, *cells, end_section=joint == H36M17.joints[-1])
         console.print(residuals)
     for failure in summary.failed:

@@ -51,9 +51,7 @@ class BodySegments:
             solution = np.linalg.lstsq(columns, offsets, rcond=None)[0]
             miss = np.abs(columns @ solution - offsets).max()
             if miss > TOLERANCE:
-                raise ValueError(
-                    f"body {body.name}: joints miss linear blend skinning by {miss * 1e3:.1f} mm"
-                )
+                raise ValueError(f"body {body.name}: joints miss linear blend skinning by {miss * 1e3:.1f} mm")
             vectors.append(solution.T.reshape(17, 24, 3))
         by_shape = np.stack(vectors)
         by_shape[1:] -= by_shape[0]

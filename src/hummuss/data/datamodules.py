@@ -95,9 +95,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return self._loader(self._evaluation(self.sources("val"), self.val_windows))
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        return [
-            self._loader(self._evaluation(part, self.test_windows)) for part in self.groups("test").values()
-        ]
+        return [self._loader(self._evaluation(part, self.test_windows)) for part in self.groups("test").values()]
 
     def _evaluation(self, sources: Sequence[MotionSource], max_windows: int | None) -> EvaluationWindows:
         return EvaluationWindows(
@@ -110,9 +108,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
         )
 
-    def _loader(
-        self, windows: TrainingWindows | EvaluationWindows, sampler: EpochSampler | None = None
-    ) -> DataLoader:
+    def _loader(self, windows: TrainingWindows | EvaluationWindows, sampler: EpochSampler | None = None) -> DataLoader:
         return DataLoader(
             windows,
             batch_size=self.batch_size,

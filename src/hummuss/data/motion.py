@@ -88,9 +88,7 @@ class MotionClip:
         if self.frame not in ("world", "camera"):
             raise InputError(f"clip {self.name}: frame {self.frame!r} must be 'world' or 'camera'")
         if self.smpl_pose is not None and (self.betas is None or self.transl is None or self.body is None):
-            raise InputError(
-                f"clip {self.name}: smpl_pose needs betas, transl and the name of the body beside it"
-            )
+            raise InputError(f"clip {self.name}: smpl_pose needs betas, transl and the name of the body beside it")
         self._check_time()
 
     def _check_array(self, key: str, array: np.ndarray | None, shape: tuple[int | None, ...]) -> None:
@@ -176,9 +174,7 @@ class MotionClip:
         span = np.where(after > before, own[after] - own[before], 1.0)
         weight = np.clip((times - own[before]) / span, 0, 1)
         # A hair's breadth from a frame is that frame: keeps whole strides exact copies of the capture.
-        weight = np.where(
-            weight * span < tolerance, 0.0, np.where((1 - weight) * span < tolerance, 1.0, weight)
-        )
+        weight = np.where(weight * span < tolerance, 0.0, np.where((1 - weight) * span < tolerance, 1.0, weight))
         arrays: dict[str, Any] = {
             key: _interpolate(key, array[before], array[after], weight) for key, array in self.frame_arrays()
         }
@@ -193,9 +189,7 @@ def _interpolate(key: str, start: np.ndarray, end: np.ndarray, weight: np.ndarra
         return np.where(weight.reshape(-1, *[1] * (start.ndim - 1)) > 0.5, end, start)
     share = weight.reshape(-1, *[1] * (start.ndim - 1)).astype(np.float32)
     if key == "smpl_pose":
-        first, second = (
-            Rotation.from_rotvec(pose.reshape(-1, 3).astype(np.float64)) for pose in (start, end)
-        )
+        first, second = (Rotation.from_rotvec(pose.reshape(-1, 3).astype(np.float64)) for pose in (start, end))
         turn = (first.inv() * second).as_rotvec() * np.repeat(weight, start.shape[1])[:, None]
         return (first * Rotation.from_rotvec(turn)).as_rotvec().reshape(start.shape).astype(np.float32)
     between = start + share * (end - start)
@@ -211,7 +205,5 @@ def _interpolate(key: str, start: np.ndarray, end: np.ndarray, weight: np.ndarra
 
 
 CLIP_SCALARS = tuple(
-    f.name
-    for f in fields(MotionClip)
-    if f.name not in (*FRAME_SHAPES, "camera", "betas", "extras", "timestamps")
+    f.name for f in fields(MotionClip) if f.name not in (*FRAME_SHAPES, "camera", "betas", "extras", "timestamps")
 )

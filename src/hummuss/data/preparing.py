@@ -121,9 +121,7 @@ def _results(files: Iterable[ReadTask | FailedFile], workers: int) -> Iterator[_
         while pending:
             yield pending.popleft().result()
     except BrokenProcessPool as error:
-        raise InputError(
-            "a worker process was killed, perhaps for want of memory: use fewer --workers"
-        ) from error
+        raise InputError("a worker process was killed, perhaps for want of memory: use fewer --workers") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

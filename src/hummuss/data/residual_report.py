@@ -76,9 +76,7 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
             label=group,
             error_kw={"elinewidth": 0.8},
         )
-    axes.set_xticks(
-        range(len(joints)), [joint.replace("_", " ") for joint in joints], rotation=45, ha="right"
-    )
+    axes.set_xticks(range(len(joints)), [joint.replace("_", " ") for joint in joints], rotation=45, ha="right")
     axes.set_ylabel("mm (bar: mean, whisker: 95 %)")
     axes.set_title("Body labels against captured joints")
     if groups:

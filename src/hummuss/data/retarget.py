@@ -28,9 +28,7 @@ POSE_STEPS, SHAPE_ROUNDS, FIRST_DAMPING = 5, 30, 3.0
 # Frames solved together: bounds memory at about 100 MB.
 CHUNK = 256
 # Joints beyond which no Human3.6M joint lies keep the guess.
-SOLVED = [
-    i for i, joint in enumerate(SMPL24.joints) if not joint.endswith(("ankle", "foot", "wrist", "hand"))
-]
+SOLVED = [i for i, joint in enumerate(SMPL24.joints) if not joint.endswith(("ankle", "foot", "wrist", "hand"))]
 UNKNOWNS = 3 * len(SOLVED)
 
 
@@ -49,9 +47,7 @@ class BodyFit:
     transl: Float64[np.ndarray, "F 3"]
 
 
-def minimal_rotation(
-    start: Float64[np.ndarray, "3"], end: Float64[np.ndarray, "3"]
-) -> Float64[np.ndarray, "3 3"]:
+def minimal_rotation(start: Float64[np.ndarray, "3"], end: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
     """The smallest rotation that takes the direction ``start`` to the direction ``end``.
 
     >>> minimal_rotation(np.array([1.0, 0.0, 0.0]), np.array([0.0, 2.0, 0.0])) @ np.array([1.0, 0.0, 0.0])
@@ -103,9 +99,7 @@ def fit_shape(
         slopes -= slopes.mean(2, keepdims=True)
         rows = (slopes / JOINT_SIGMA).reshape(10, -1)
         miss = ((joints - problem.pose(rotations, transl, betas)[1]) / JOINT_SIGMA).reshape(-1)
-        step = np.linalg.solve(
-            rows @ rows.T + np.eye(10) / BETA_SIGMA**2, rows @ miss - betas / BETA_SIGMA**2
-        )
+        step = np.linalg.solve(rows @ rows.T + np.eye(10) / BETA_SIGMA**2, rows @ miss - betas / BETA_SIGMA**2)
         betas = betas + step
     return betas
 
@@ -123,9 +117,7 @@ class _PoseProblem:
         nowhere = np.zeros((len(self.guess), 3))
         return self.guess.copy(), (self.joints - self.pose(self.guess, nowhere, betas)[1]).mean(1)
 
-    def pose(
-        self, rotations: np.ndarray, transl: np.ndarray, betas: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pose(self, rotations: np.ndarray, transl: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Global rotations (F, 24, 3, 3) and joints (F, 17, 3)."""
         turned = global_rotations(rotations)
         arms = np.einsum("fkab,jkb->fja", turned, self.segments.shaped_vectors(betas), optimize=True)
@@ -165,9 +157,7 @@ class _PoseProblem:
         turn = self.guess[:, SOLVED].swapaxes(-1, -2) @ rotations[:, SOLVED]
         return Rotation.from_matrix(turn.reshape(-1, 3, 3)).as_rotvec().reshape(len(rotations), UNKNOWNS)
 
-    def _linearise(
-        self, rotations: np.ndarray, transl: np.ndarray, betas: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _linearise(self, rotations: np.ndarray, transl: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Normal matrices and right-hand sides of a Gauss-Newton step; translation comes last."""
         turned, frames = global_rotations(rotations), len(rotations)
         arms = np.einsum("fkab,jkb->fjak", turned, self.segments.shaped_vectors(betas), optimize=True)

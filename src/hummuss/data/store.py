@@ -64,7 +64,7 @@ class StoreWriter:
         if {name: known[name] for name in layout} != layout:
             raise InputError(f"field {key!r} is {layout} here but {known} in earlier clips of this store")
         if key not in self._files:
-            self._files[key] = open(self._partial / f"{key}.bin", "wb")
+            self._files[key] = open(self._partial / f"{key}.bin", "wb")  # noqa: SIM115  (closed by __exit__)
         self._files[key].write(np.ascontiguousarray(array).tobytes())
         start = known["rows"]
         known["rows"] += len(array)
@@ -108,9 +108,7 @@ class MotionStore:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_dir():
-            raise InputError(
-                f"no prepared store at {self.path}: write one with `hummuss prepare NAME RAW {self.path}`"
-            )
+            raise InputError(f"no prepared store at {self.path}: write one with `hummuss prepare NAME RAW {self.path}`")
         if not (self.path / INDEX).is_file():
             raise InputError(
                 f"{self.path} has no {INDEX}, so it is not a prepared store: "
@@ -121,17 +119,13 @@ class MotionStore:
             self.version, self.source = index["version"], index["source"]
             self._fields, self._entries = index["fields"], index["clips"]
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.path / INDEX} is damaged ({error!r}): run `hummuss prepare` again"
-            ) from error
+            raise InputError(f"{self.path / INDEX} is damaged ({error!r}): run `hummuss prepare` again") from error
         if self.version != VERSION:
             raise InputError(
                 f"{self.path} is a store of version {self.version}, this hummuss reads {VERSION}: prepare again"
             )
         if not self._entries:
-            raise InputError(
-                f"{self.path} holds no clips: see the summary of the `hummuss prepare` that wrote it"
-            )
+            raise InputError(f"{self.path} holds no clips: see the summary of the `hummuss prepare` that wrote it")
         self._arrays = {key: self._map(key, layout) for key, layout in self._fields.items()}
         self._position = {entry["name"]: i for i, entry in enumerate(self._entries)}
 
@@ -141,9 +135,7 @@ class MotionStore:
         expected = int(np.prod(shape)) * dtype.itemsize
         found = file.stat().st_size if file.is_file() else 0
         if found != expected:
-            raise InputError(
-                f"{file} has {found} bytes, expected {expected}: the store is damaged, prepare it again"
-            )
+            raise InputError(f"{file} has {found} bytes, expected {expected}: the store is damaged, prepare it again")
         return np.memmap(file, dtype, "r", shape=shape) if expected else np.zeros(shape, dtype)
 
     def __len__(self) -> int:
@@ -156,8 +148,7 @@ class MotionStore:
             key = self._position[key]
         entry = self._entries[key]
         rows: dict[str, Any] = {
-            name: self._arrays[name][start : start + entry["frames"]]
-            for name, start in entry["offsets"].items()
+            name: self._arrays[name][start : start + entry["frames"]] for name, start in entry["offsets"].items()
         }
         return MotionClip(
             **{name: entry[name] for name in CLIP_SCALARS},
@@ -186,10 +177,7 @@ class MotionStore:
 
 
 def _camera_to_json(camera: Camera) -> dict[str, Any]:
-    return {
-        key: value.tolist() if isinstance(value, np.ndarray) else value
-        for key, value in asdict(camera).items()
-    }
+    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in asdict(camera).items()}
 
 
 def _camera_from_json(values: dict[str, Any]) -> Camera:

@@ -67,9 +67,7 @@ class View:
         detected = clip.keypoints2d is not None
         if clip.frame == "world":
             if clip.joints3d is None:
-                raise InputError(
-                    f"clip {clip.name} is in the world frame and has no joints3d: nothing to look at"
-                )
+                raise InputError(f"clip {clip.name} is in the world frame and has no joints3d: nothing to look at")
             camera = clip.camera or self.camera.draw(clip.joints3d, rng)
             clip = to_camera(clip, camera, rest_pelvis)
         if clip.keypoints2d is None or clip.keypoints2d.shape[1] != len(H36M17):

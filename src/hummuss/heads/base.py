@@ -10,6 +10,9 @@ from torchmetrics import MetricCollection
 
 from hummuss.viz.draw import Panel
 
+# The trivial baseline's name in logs and tables.
+BASELINE = "mean_pose"
+
 Batch = dict[str, Tensor]
 Prediction = dict[str, Tensor]
 

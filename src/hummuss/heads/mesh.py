@@ -113,9 +113,7 @@ class MeshHead(Head):
         terms = {
             "joints": masked_mean(_l1(prediction["joints"], joints), has_joints),
             "velocity": masked_mean(velocity, consecutive(has_joints)),
-            "rotations": masked_mean(
-                (prediction["rotations"] - rotations).abs().mean((-1, -2, -3)), has_body
-            ),
+            "rotations": masked_mean((prediction["rotations"] - rotations).abs().mean((-1, -2, -3)), has_body),
             "betas": masked_mean((prediction["betas"] - batch["betas"]).abs().mean(-1), batch["has_smpl"]),
             "vertices": masked_mean(_l1(prediction["vertices"], vertices), has_body),
         }
@@ -169,9 +167,7 @@ class MeshHead(Head):
         """Bodies, true and predicted."""
         chosen = torch.arange(min(count, len(batch["dt"])), device=batch["dt"].device)
         frames = torch.tensor([middle_frame(batch, int(sample)) for sample in chosen], device=chosen.device)
-        true = self._pose(
-            _label_rotations(batch)[chosen, frames, None], batch["betas"][chosen], None
-        ).vertices
+        true = self._pose(_label_rotations(batch)[chosen, frames, None], batch["betas"][chosen], None).vertices
         rotations = prediction["rotations"][chosen, frames, None]
         predicted = self._pose(rotations, prediction["betas"][chosen], None).vertices
         joints = self._target_joints(batch)
@@ -205,9 +201,7 @@ def _regressor(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Seq
     last = nn.Linear(hidden, outputs)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(
-        nn.LayerNorm(inputs), nn.Dropout(dropout), nn.Linear(inputs, hidden), nn.GELU(), last
-    )
+    return nn.Sequential(nn.LayerNorm(inputs), nn.Dropout(dropout), nn.Linear(inputs, hidden), nn.GELU(), last)
 
 
 def _label_rotations(batch: Batch) -> Float[Tensor, "B F 24 3 3"]:

@@ -31,9 +31,7 @@ class PoseHead(Head):
     Source: SPEC section 4; loss terms as MotionBERT's (ICCV 2023), velocities per second instead of per frame.
     """
 
-    def __init__(
-        self, dim_rep: int, scale_weight: float = 0.5, velocity_weight: float = 0.4, joints: int = 17
-    ) -> None:
+    def __init__(self, dim_rep: int, scale_weight: float = 0.5, velocity_weight: float = 0.4, joints: int = 17) -> None:
         super().__init__()
         self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
         self.project = nn.Linear(dim_rep, 3)
@@ -93,9 +91,7 @@ class PoseHead(Head):
         return [joint_panel(batch, sample, prediction["joints"][sample], target[sample]) for sample in chosen]
 
 
-def joint_panel(
-    batch: Batch, sample: int, predicted: Float[Tensor, "F J 3"], target: Float[Tensor, "F J 3"]
-) -> Panel:
+def joint_panel(batch: Batch, sample: int, predicted: Float[Tensor, "F J 3"], target: Float[Tensor, "F J 3"]) -> Panel:
     """One sample at the middle valid frame: input keypoints, true and predicted joints, error in the title."""
     frame = middle_frame(batch, sample)
     error = 1000 * _distance(predicted[frame], target[frame]).mean()

@@ -92,9 +92,7 @@ def save_comparison(
             if person.vertices is not None and faces is not None:
                 _draw_both_views(figure.add_subplot(grid[row, column]), person, faces, extent)
             else:
-                _draw_skeletons(
-                    figure.add_subplot(grid[row, column], projection="3d"), person, behind, extent
-                )
+                _draw_skeletons(figure.add_subplot(grid[row, column], projection="3d"), person, behind, extent)
     for row, name in enumerate(("input", "true", "predicted")):
         cell = grid[row, 0].get_position(figure)
         middle = (cell.y0 + cell.y1) / 2
@@ -116,9 +114,7 @@ def _people(panel: Panel) -> tuple[_Person, _Person]:
     """The true and the predicted person of a panel."""
 
     def at_pelvis(joints: np.ndarray, vertices: np.ndarray | None, color: str) -> _Person:
-        pelvis = np.where(
-            np.isfinite(joints[0]), joints[0], np.nan
-        )  # an infinite one would warn when subtracted
+        pelvis = np.where(np.isfinite(joints[0]), joints[0], np.nan)  # an infinite one would warn when subtracted
         return _Person(joints - pelvis, None if vertices is None else vertices - pelvis, color)
 
     return (
@@ -134,14 +130,10 @@ def _extent(columns: list[tuple[_Person, _Person]]) -> Float[np.ndarray, "3"]:
     """
 
     def reach(person: _Person) -> np.ndarray:
-        points = (
-            person.joints if person.vertices is None else np.concatenate([person.joints, person.vertices])
-        )
+        points = person.joints if person.vertices is None else np.concatenate([person.joints, person.vertices])
         return np.nan_to_num(np.abs(points).astype(float)).max(0)
 
-    true, predicted = (
-        np.max([reach(person) for person in people], axis=0) for people in zip(*columns, strict=True)
-    )
+    true, predicted = (np.max([reach(person) for person in people], axis=0) for people in zip(*columns, strict=True))
     true = true.clip(0.3)  # a sample without a true pose has zeros
     return 1.05 * np.maximum(true, np.minimum(predicted, 2 * true))
 
@@ -210,9 +202,7 @@ def _add_legend(figure: Figure, meshes: bool) -> None:
         frameon=False,
     )
     bodies = "bodies: front and side" if meshes else f"pale: the truth; floor grid: {GRID_METRES} m"
-    figure.text(
-        0.5, 0.15 / height, f"opacity of the input: its confidence; {bodies}", fontsize=8, ha="center"
-    )
+    figure.text(0.5, 0.15 / height, f"opacity of the input: its confidence; {bodies}", fontsize=8, ha="center")
 
 
 def _shorten(line: str) -> str:

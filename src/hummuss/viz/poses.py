@@ -66,9 +66,7 @@ def draw_skeleton(
     ax.set_aspect("equal")
 
 
-def draw_body(
-    ax: Axes, vertices: Float[np.ndarray, "V 3"], faces: Integer[np.ndarray, "T 3"], color: str
-) -> None:
+def draw_body(ax: Axes, vertices: Float[np.ndarray, "V 3"], faces: Integer[np.ndarray, "T 3"], color: str) -> None:
     """Draw a shaded closed mesh as the camera sees it, orthographically.
 
     Faces that look away are left out, the others painted from far to near with Lambert's shading. Faces wind
@@ -83,9 +81,7 @@ def draw_body(
     cosine = normals @ LIGHT / np.linalg.norm(normals, axis=-1)
     shades = (AMBIENT + (1 - AMBIENT) * cosine.clip(0))[:, None] * to_rgb(color)
     # A thin edge of the face's own colour closes the seams that antialiasing leaves between neighbours.
-    ax.add_collection(
-        PolyCollection(triangles[..., :2], facecolors=shades, edgecolors=shades, linewidths=0.3)
-    )
+    ax.add_collection(PolyCollection(triangles[..., :2], facecolors=shades, edgecolors=shades, linewidths=0.3))
     ax.set(aspect="equal", xticks=[], yticks=[])
     ax.autoscale_view()
     ax.yaxis.set_inverted(True)

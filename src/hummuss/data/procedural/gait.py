@@ -59,9 +59,7 @@ class Gait:
         phase: share of the stride at time 0.
     """
 
-    def __init__(
-        self, style: Style, pace: Track, turning: Track, rhythm: Sway, duration: float, phase: float
-    ) -> None:
+    def __init__(self, style: Style, pace: Track, turning: Track, rhythm: Sway, duration: float, phase: float) -> None:
         self.style, self.pace, self.turning, self.rhythm, self.phase = style, pace, turning, rhythm, phase
         knots = np.arange(-MARGIN, duration + MARGIN + 0.1, 0.1)
         heading, speed = turning.at(knots)[:, 0], style.speed * pace.at(knots)[:, 0]
@@ -82,9 +80,7 @@ class Gait:
         prints = self.path(over)
         turned = self.turning.at(over.ravel()).reshape(over.shape)
         moved = (np.diff(prints, axis=2) ** 2).sum(-1) + (0.25 * np.diff(turned, axis=2)) ** 2
-        vigour = style.march + (1.0 - style.march) * moved / (
-            moved + 0.2**2
-        )  # of the swing before and the next
+        vigour = style.march + (1.0 - style.march) * moved / (moved + 0.2**2)  # of the swing before and the next
 
         swing = np.clip((share - style.stance) / (1.0 - style.stance), 0.0, 1.0)
         carried = glide(swing)

@@ -18,9 +18,7 @@ def wave(rng: Random, duration: float) -> Plan:
     script.begin(foot_out=rng.uniform(-0.02, 0.08), left_elbow=rng.uniform(8, 60))
     time = -rng.uniform(0.0, 3.0)
     while time < duration:
-        raised = on(
-            side, arm_out=out, arm_forward=forward, arm_twist=twist, elbow=elbow, forearm=rng.uniform(-20, 20)
-        )
+        raised = on(side, arm_out=out, arm_forward=forward, arm_twist=twist, elbow=elbow, forearm=rng.uniform(-20, 20))
         time = script.to(time, rng.uniform(0.5, 0.8), overlap=0.2, **raised)
         for count in range(2 * int(rng.integers(3, 7))):
             swing = reach if count % 2 else -reach
@@ -40,9 +38,7 @@ def punch(rng: Random, duration: float) -> Plan:
         "arm_out": 14,
         "arm_twist": -20,
     }
-    script.begin(
-        left_foot_ahead=stagger, right_foot_ahead=-stagger, foot_out=0.04, right_heel_rise=12, wrist=0
-    )
+    script.begin(left_foot_ahead=stagger, right_foot_ahead=-stagger, foot_out=0.04, right_heel_rise=12, wrist=0)
     script.begin(drop=rng.uniform(0.05, 0.12), yaw=-15, bend=rng.uniform(8, 18), **guard)
     fast, hooks = rng.uniform(0.15, 0.24), rng.uniform(0, 0.5)
     time, side = -rng.uniform(0.0, 1.0), "left"

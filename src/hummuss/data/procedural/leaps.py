@@ -29,9 +29,7 @@ class Leaps:
     speeds: list[float] = field(default_factory=list)
     tucks: list[float] = field(default_factory=list)
 
-    def add(
-        self, time: float, crouch: float, lower: float, height: float, tuck: float
-    ) -> tuple[float, float, float]:
+    def add(self, time: float, crouch: float, lower: float, height: float, tuck: float) -> tuple[float, float, float]:
         """From ``time`` on sink by ``crouch`` metres over ``lower`` seconds, then fly ``height`` metres high.
 
         Returns:

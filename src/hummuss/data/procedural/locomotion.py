@@ -17,9 +17,7 @@ def _turns(rng: Random, duration: float, turn: float, every: float) -> Track:
     """A value that changes by normal amounts of deviation ``turn`` about every so many seconds."""
     gaps = rng.uniform(0.6, 1.4, int((duration + 2 * MARGIN) / (0.6 * every)) + 1) * every
     widths = rng.uniform(0.8, 1.2, len(gaps)) * every
-    return Track(
-        np.zeros(1), np.cumsum(gaps) - gaps[0] - MARGIN, widths, turn * rng.standard_normal((len(gaps), 1))
-    )
+    return Track(np.zeros(1), np.cumsum(gaps) - gaps[0] - MARGIN, widths, turn * rng.standard_normal((len(gaps), 1)))
 
 
 def _gait(rng: Random, style: Style, pace: Track, turning: Track, duration: float) -> Gait:
@@ -46,15 +44,11 @@ def walk(rng: Random, duration: float) -> Plan:
     pace = STEADY
     if rng.uniform() < 0.3:  # stops for a moment and goes on
         stop = rng.uniform(0.0, duration)
-        pace = Track(
-            np.ones(1), np.array([stop, stop + rng.uniform(1.2, 2.2)]), np.ones(2), np.array([[-1.0], [1.0]])
-        )
+        pace = Track(np.ones(1), np.array([stop, stop + rng.uniform(1.2, 2.2)]), np.ones(2), np.array([[-1.0], [1.0]]))
     script.begin(elbow=rng.uniform(12, 35), pitch=rng.uniform(0, 5), drop=rng.uniform(0.01, 0.04))
     if rng.uniform() < 0.25:  # carries something, hands in front or in the pockets
         carrying = {"arm_forward": rng.uniform(5, 30), "elbow": rng.uniform(50, 100), "arm_twist": -35.0}
-        script.begin(
-            **{f"{side}_{k}": v for side in SIDES if rng.uniform() < 0.6 for k, v in carrying.items()}
-        )
+        script.begin(**{f"{side}_{k}": v for side in SIDES if rng.uniform() < 0.6 for k, v in carrying.items()})
     return Plan(script, _gait(rng, style, pace, _turns(rng, duration, rng.uniform(0, 0.5), 1.5), duration))
 
 

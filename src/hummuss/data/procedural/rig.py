@@ -74,8 +74,7 @@ class Rig:
     def __init__(self, rest_joints: Float64[np.ndarray, "24 3"], sole: float) -> None:
         self.rest = rest_joints
         hips, knees, ankles, balls = (
-            rest_joints[[JOINT[f"{side}_{name}"] for side in SIDES]]
-            for name in ("hip", "knee", "ankle", "foot")
+            rest_joints[[JOINT[f"{side}_{name}"] for side in SIDES]] for name in ("hip", "knee", "ankle", "foot")
         )
         self.hip_offset, self.thigh, self.shin = hips - rest_joints[0], knees - hips, ankles - knees
         leg = float(np.linalg.norm(self.thigh, axis=-1).mean() + np.linalg.norm(self.shin, axis=-1).mean())

@@ -66,9 +66,7 @@ def parse_asf(text: str, source: str) -> AsfSkeleton:
             current.append((number, words))
     for name in (":root", ":bonedata", ":hierarchy"):
         if name not in sections:
-            raise InputError(
-                f"{source}: no {name} section, so it is not a complete ASF skeleton: restore the file"
-            )
+            raise InputError(f"{source}: no {name} section, so it is not a complete ASF skeleton: restore the file")
     for number, words in sections.get(":units", []):
         if words[0] == "angle" and words[1:] != ["deg"]:
             raise InputError(f"{source}, line {number}: expected 'angle deg', found {' '.join(words)!r}")
@@ -130,9 +128,7 @@ def _make_bone(fields: dict[str, list[str]], place: str, line: int) -> tuple[str
     return fields["name"][0], _Bone(line, direction * length, axis, dofs)
 
 
-def _parse_hierarchy(
-    lines: list[tuple[int, list[str]]], bones: dict[str, _Bone], source: str
-) -> dict[str, str]:
+def _parse_hierarchy(lines: list[tuple[int, list[str]]], bones: dict[str, _Bone], source: str) -> dict[str, str]:
     """Parent of every bone, parents before children."""
     parents: dict[str, str] = {}
     for number, words in lines:
@@ -198,9 +194,7 @@ def parse_amc(text: str, skeleton: AsfSkeleton, source: str) -> CapturedMotion:
             frames.append({})
             continue
         if not frames:
-            raise InputError(
-                f"{place}: expected a frame number, found {words[0][:60]!r}: is this an AMC file?"
-            )
+            raise InputError(f"{place}: expected a frame number, found {words[0][:60]!r}: is this an AMC file?")
         name, values = words[0], words[1:]
         if len(values) != widths.get(name, -1) or name in frames[-1]:
             raise InputError(f"{place}: {_complaint(name, values, widths, frames[-1])}")
@@ -231,9 +225,7 @@ def _check_complete(frames: list[dict[str, list[float]]], widths: dict[str, int]
 def _compose(skeleton: AsfSkeleton, frames: list[dict[str, list[float]]]) -> CapturedMotion:
     rotations = np.empty((len(frames), len(skeleton.dofs), 3, 3))
     root = np.array([frame[ROOT] for frame in frames])
-    for bone, (name, dofs, axis) in enumerate(
-        zip(skeleton.tree.joints, skeleton.dofs, skeleton.axes, strict=True)
-    ):
+    for bone, (name, dofs, axis) in enumerate(zip(skeleton.tree.joints, skeleton.dofs, skeleton.axes, strict=True)):
         if not dofs:
             rotations[:, bone] = np.eye(3)
             continue

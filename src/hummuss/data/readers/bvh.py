@@ -39,9 +39,7 @@ class _Lines:
     def next(self, expected: str) -> tuple[str, list[str]]:
         """The next line's place (file and line) and words."""
         if self._next == len(self._lines):
-            raise InputError(
-                f"{self.source}: ends where {expected} was expected: the file is empty or cut short"
-            )
+            raise InputError(f"{self.source}: ends where {expected} was expected: the file is empty or cut short")
         number, words = self._lines[self._next]
         self._next += 1
         return f"{self.source}, line {number}", words
@@ -106,26 +104,18 @@ def _parse_joint(lines: _Lines, tree: _Hierarchy, name: str, parent: int, place:
         elif words == ["End", "Site"] and not is_end:
             _parse_joint(lines, tree, f"{name}_end", joint, place, depth + 1)
         else:
-            raise InputError(
-                f"{place}: expected CHANNELS, JOINT, End Site or '}}', found {' '.join(words)[:60]!r}"
-            )
+            raise InputError(f"{place}: expected CHANNELS, JOINT, End Site or '}}', found {' '.join(words)[:60]!r}")
 
 
 def _parse_channels(tree: _Hierarchy, joint: int, words: list[str], place: str) -> None:
     names = words[2:]
     if len(words) < 2 or words[1] != str(len(names)):
-        raise InputError(
-            f"{place}: expected as many channel names as announced, found {' '.join(words)[:60]!r}"
-        )
+        raise InputError(f"{place}: expected as many channel names as announced, found {' '.join(words)[:60]!r}")
     for name in names:
         if name not in POSITIONS + ROTATIONS:
-            raise InputError(
-                f"{place}: unknown channel {name[:60]!r}: expected X/Y/Zposition or X/Y/Zrotation"
-            )
+            raise InputError(f"{place}: unknown channel {name[:60]!r}: expected X/Y/Zposition or X/Y/Zrotation")
         if name in POSITIONS and joint > 0:
-            raise InputError(
-                f"{place}: {name} on {tree.joints[joint]!r}: only the root may move, other joints turn"
-            )
+            raise InputError(f"{place}: {name} on {tree.joints[joint]!r}: only the root may move, other joints turn")
         if (joint, name) in tree.channels:
             raise InputError(f"{place}: channel {name} comes twice in joint {tree.joints[joint]!r}")
         tree.channels.append((joint, name))
@@ -147,9 +137,7 @@ def _parse_motion(lines: _Lines, channels: int) -> np.ndarray:
             raise InputError(f"{place}: expected a frame of {channels} channel values, found {len(words)}")
         frames.append(parse_numbers(words, place, f"a frame of {channels} channel values"))
     if len(frames) != count:
-        raise InputError(
-            f"{lines.source}: announces {count} frames and has {len(frames)}: the file is cut short"
-        )
+        raise InputError(f"{lines.source}: announces {count} frames and has {len(frames)}: the file is cut short")
     if not frames or not channels:
         raise InputError(f"{lines.source}: holds no motion: 0 frames or 0 channels")
     return np.array(frames)
@@ -165,9 +153,7 @@ def _compose(hierarchy: _Hierarchy, values: np.ndarray) -> CapturedMotion:
     rotations = np.broadcast_to(np.eye(3), (len(values), len(tree.joints), 3, 3)).copy()
     root = np.tile(tree.offsets[0], (len(values), 1))
     for joint in range(len(tree.joints)):
-        columns = [
-            (column, name) for column, (owner, name) in enumerate(hierarchy.channels) if owner == joint
-        ]
+        columns = [(column, name) for column, (owner, name) in enumerate(hierarchy.channels) if owner == joint]
         turns = [(column, name) for column, name in columns if name in ROTATIONS]
         if turns:
             order = "".join(name[0] for _, name in turns)

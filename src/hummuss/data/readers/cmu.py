@@ -49,9 +49,7 @@ def read_index(raw: Path) -> list[CmuEntry]:
     """
     path = raw / INDEX
     if not path.is_file():
-        raise InputError(
-            f"{path} does not exist: point at the folder that holds the CMU {INDEX} and its archives"
-        )
+        raise InputError(f"{path} does not exist: point at the folder that holds the CMU {INDEX} and its archives")
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         rows = csv.DictReader(file)
         missing = [column for column in COLUMNS if column not in (rows.fieldnames or [])]
@@ -75,9 +73,7 @@ def _parse_row(row: dict[str, str | None], place: str) -> CmuEntry:
     except ValueError as error:
         raise InputError(f"{place}: expected numbers for fps, frames and start_frame: {error}") from error
     if not (0 < fps < np.inf and 0 <= start < frames):
-        raise InputError(
-            f"{place}: expected fps > 0 and 0 <= start_frame < frames, found {fps}, {start}, {frames}"
-        )
+        raise InputError(f"{place}: expected fps > 0 and 0 <= start_frame < frames, found {fps}, {start}, {frames}")
     return CmuEntry(**{**text, "fps": fps, "frames": frames, "start_frame": start})  # type: ignore[arg-type]
 
 
@@ -142,9 +138,7 @@ def _sources(raw: Path, entries: list[CmuEntry]) -> dict[str, _Folder | _Archive
         elif archive.is_file():
             sources[top] = _Archive(archive, wanted)
         else:
-            raise InputError(
-                f"{raw} has neither a folder {top!r} nor {archive.name}: {INDEX} lists files in it"
-            )
+            raise InputError(f"{raw} has neither a folder {top!r} nor {archive.name}: {INDEX} lists files in it")
     return sources
 
 
@@ -163,9 +157,7 @@ def read_cmu(raw: Path) -> RawDataset:
     return RawDataset(len(entries), _fetch_all(entries, _sources(raw, entries)))
 
 
-def _fetch_all(
-    entries: list[CmuEntry], sources: dict[str, _Folder | _Archive]
-) -> Iterator[ReadTask | FailedFile]:
+def _fetch_all(entries: list[CmuEntry], sources: dict[str, _Folder | _Archive]) -> Iterator[ReadTask | FailedFile]:
     skeletons: dict[str, bytes | InputError] = {}
     for entry in entries:
         try:
@@ -214,8 +206,7 @@ def read_motion(entry: CmuEntry, content: bytes, skeleton: bytes) -> CapturedMot
         motion = restore_thorax(motion, entry.file)
     if len(motion) != entry.frames:
         raise InputError(
-            f"{entry.file}: has {len(motion)} frames, {INDEX} says {entry.frames}: "
-            "the file is cut short or another one"
+            f"{entry.file}: has {len(motion)} frames, {INDEX} says {entry.frames}: the file is cut short or another one"
         )
     convention = CONVENTIONS[entry.format]
     for name in (

@@ -199,9 +199,7 @@ def free_body() -> BodySegments:
     return BodySegments.of(BodyModel())
 
 
-def fit_body(
-    motion: CapturedMotion, joints: Float64[np.ndarray, "F 17 3"], convention: Convention
-) -> BodyFit:
+def fit_body(motion: CapturedMotion, joints: Float64[np.ndarray, "F 17 3"], convention: Convention) -> BodyFit:
     """Retarget a motion to the free body.
 
     Args:

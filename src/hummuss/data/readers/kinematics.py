@@ -110,8 +110,6 @@ def parse_numbers(words: list[str], place: str, expected: str) -> list[float]:
         raise InputError(f"{place}: expected {expected}, found {' '.join(words)[:60]!r}") from error
     # Millions of numbers come by here: the bad one is sought only where there is one. NaN shows in the sum.
     if numbers and not (max(map(abs, numbers)) < LARGEST_NUMBER and isfinite(sum(numbers))):
-        word = next(
-            word for word, number in zip(words, numbers, strict=True) if not abs(number) < LARGEST_NUMBER
-        )
+        word = next(word for word, number in zip(words, numbers, strict=True) if not abs(number) < LARGEST_NUMBER)
         raise InputError(f"{place}: expected {expected}, found the number {word[:60]}: the file is damaged")
     return numbers

@@ -57,9 +57,7 @@ def _rotate(axis: str, angle: float) -> Float[np.ndarray, "3 3"]:
     return roma.rotvec_to_rotmat(vector).numpy()
 
 
-def to_camera(
-    clip: MotionClip, camera: Camera, rest_pelvis: Float[np.ndarray, "3"] | None = None
-) -> MotionClip:
+def to_camera(clip: MotionClip, camera: Camera, rest_pelvis: Float[np.ndarray, "3"] | None = None) -> MotionClip:
     """Take a clip from the world frame into a camera's: joints, body parameters and, if it has none, 2D keypoints.
 
     Args:
@@ -94,6 +92,4 @@ def project(joints: Float[np.ndarray, "F J 3"], camera: Camera) -> Float[np.ndar
     homogeneous = joints @ camera.intrinsics.T
     pixels = homogeneous[..., :2] / np.maximum(homogeneous[..., 2:], 1e-6)
     inside = (joints[..., 2] > 0) & (pixels >= 0).all(-1) & (pixels < [camera.width, camera.height]).all(-1)
-    return (np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1) * inside[..., None]).astype(
-        np.float32
-    )
+    return (np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1) * inside[..., None]).astype(np.float32)

@@ -126,9 +126,7 @@ def random_instants(
     return window_instants(times, positions, rhythm.frames)
 
 
-def window_instants(
-    times: Float64[np.ndarray, "F"], positions: Float64[np.ndarray, "P"], frames: int
-) -> Instants:
+def window_instants(times: Float64[np.ndarray, "F"], positions: Float64[np.ndarray, "P"], frames: int) -> Instants:
     """Instants at fractional frame ``positions``; one more than ``frames`` serves as the frame before the window."""
     instants = np.interp(positions, np.arange(len(times)), times)
     gaps = np.diff(instants)

@@ -35,18 +35,14 @@ def normalise(
     present = keypoints[..., 2:] > 0
     if mode == "image":
         if image_size is None:
-            raise InputError(
-                "normalisation 'image' needs the image's width and height: give them, or use 'box'"
-            )
+            raise InputError("normalisation 'image' needs the image's width and height: give them, or use 'box'")
         width, height = image_size
         centre, half = np.array([width / 2, height / 2]), width / 2
     elif mode == "box":
         early = keypoints[times <= times[0] + BOX_SECONDS]
         points = early[early[..., 2] > 0][:, :2]
         if not len(points):
-            raise InputError(
-                f"normalisation 'box' found no joint in the clip's first {BOX_SECONDS} s: cut them off"
-            )
+            raise InputError(f"normalisation 'box' found no joint in the clip's first {BOX_SECONDS} s: cut them off")
         low, high = points.min(0), points.max(0)
         centre, half = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6)
     else:

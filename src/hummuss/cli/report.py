@@ -1,0 +1,112 @@
+"""Collect finished runs into one results page: CSV with every figure, Markdown table, their pictures."""
+
+import argparse
+import csv
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hummuss.errors import InputError
+from hummuss.heads.base import BASELINE
+from hummuss.metrics.units import unit
+
+FACTS = ("parameters", "seconds", "frames_per_second", "seed", "commit", "device")
+SHOWN = ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "accel")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, such as runs/mesh/1")
+    parser.add_argument("--out", type=Path, required=True, help="page to write, without an ending")
+    parser.add_argument("--title", required=True, help="heading of the page")
+    parser.add_argument("--note", default="", help="a paragraph for under the heading")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write OUT.csv, OUT.md and OUT_<run>_<split>_<head>.png."""
+    runs = [_read(folder) for folder in arguments.runs]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = [row for one in runs for row in _rows(one)]
+    with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    lines = [f"# {arguments.title}", ""]
+    lines += [arguments.note, ""] if arguments.note else []
+    lines += [
+        f"Written by `hummuss report` on {date.today()}; every figure is in {arguments.out.name}.csv.",
+        "",
+    ]
+    for one in runs:
+        lines += _section(one, arguments.out)
+    arguments.out.with_suffix(".md").write_text("\n".join(lines))
+    print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its pictures")
+    return 0
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """A run's summary, configuration and folder."""
+    for name in ("summary.json", "config.yaml"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} has no {name}: is it the folder of a finished run, such as runs/mesh/1?")
+    summary = json.loads((folder / "summary.json").read_text())
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    return {
+        "folder": folder,
+        "summary": summary,
+        "config": config,
+        "name": f"{folder.parent.name}-{folder.name}",
+    }
+
+
+def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row per split, part of the split and metric."""
+    summary, rows = one["summary"], []
+    facts = {fact: summary.get(fact) for fact in FACTS}
+    for split in ("val", "test"):
+        for key, value in summary.get(split, {}).items():
+            *parts, metric = key.split("/")
+            model = BASELINE if BASELINE in parts else "hummuss"
+            group = "/".join(part for part in parts if part != BASELINE) or "all"
+            rows.append(
+                {
+                    "run": one["name"],
+                    "data": one["config"]["data"]["class_path"],
+                    "split": split,
+                    "group": group,
+                }
+                | {"model": model, "metric": metric, "value": value, "unit": unit(metric)}
+                | facts
+            )
+    return rows
+
+
+def _section(one: dict[str, Any], out: Path) -> list[str]:
+    rows = _rows(one)
+    metrics = [metric for metric in SHOWN if any(row["metric"] == metric for row in rows)]
+    data, trainer = one["config"]["data"]["init_args"], one["config"]["trainer"]
+    steps = data["windows_per_epoch"] // data["batch_size"] * trainer["max_epochs"]
+    facts = ", ".join(f"{fact.replace('_', ' ')} {rows[0][fact]}" for fact in FACTS if rows[0][fact] is not None)
+    lines = [
+        f"## {one['name']}",
+        "",
+        f"{steps} steps of {data['batch_size']} windows of up to {data['frames']} frames; {facts}.",
+        "",
+        "| split | part | model | " + " | ".join(f"{metric}, {unit(metric)}" for metric in metrics) + " |",
+        "|---|---|---|" + "---|" * len(metrics),
+    ]
+    values = {(row["split"], row["group"], row["model"], row["metric"]): row["value"] for row in rows}
+    for split, group, model in dict.fromkeys(key[:3] for key in values):
+        figures = [values.get((split, group, model, metric)) for metric in metrics]
+        shown = ["-" if figure is None else f"{figure:.1f}" for figure in figures]
+        lines.append(f"| {split} | {group} | {model.replace('_', ' ')} | " + " | ".join(shown) + " |")
+    lines.append("")
+    for picture in sorted(one["folder"].glob("*.png")):
+        target = out.with_name(f"{out.name}_{one['name']}_{picture.name}")
+        shutil.copyfile(picture, target)
+        lines += [f"![true and predicted, {picture.stem}]({target.name})", ""]
+    return lines

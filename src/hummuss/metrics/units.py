@@ -1,0 +1,12 @@
+"""Units of the reported metrics, by their names in logs, summaries and tables."""
+
+OTHER_UNITS = {"accel": "m/s²", "accel_frame": "mm/frame²"}
+
+
+def unit(metric: str) -> str:
+    """Unit of a metric; millimetres unless it is known to have another.
+
+    >>> unit("accel")
+    'm/s²'
+    """
+    return OTHER_UNITS.get(metric, "mm")
