@@ -1,5 +1,6 @@
 """Human motion understanding with state space models: pose, mesh and action from 2D keypoints at any frame rate."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from hummuss._lazy import lazy_names
@@ -19,5 +20,8 @@ _NAMES = {
 }
 
 
+_PACKAGES = ("backbones", "body", "data", "heads", "metrics", "viz")
+
+
 def __getattr__(name: str) -> Any:
-    return lazy_names(__name__, _NAMES, name)
+    return import_module(f"{__name__}.{name}") if name in _PACKAGES else lazy_names(__name__, _NAMES, name)

@@ -1,4 +1,4 @@
-"""`hummuss fit | validate | test | predict`: LightningCLI with run folders and a report."""
+"""`hummuss fit | validate | test`: LightningCLI with run folders and a report."""
 
 import os
 import sys

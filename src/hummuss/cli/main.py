@@ -10,7 +10,6 @@ LIGHTNING = {
     "fit": "train a model: hummuss fit --config configs/mesh.yaml [--config OVERLAY ...]",
     "validate": "score a checkpoint on the validation split",
     "test": "score a checkpoint on the test split",
-    "predict": "run a checkpoint on the prediction data of a data module",
 }
 COMMANDS = {
     "prepare": "turn a dataset's official files into a store that training reads",

@@ -89,7 +89,7 @@ class FrameRateAugmentation:
 def base_stride(times: Float64[np.ndarray, "F"], max_fps: float | None) -> int:
     """Own frames per base frame: the whole factor that thins the clip to ``max_fps`` at most.
 
-    >>> base_stride(np.arange(9) / 120, max_fps=60)
+    >>> base_stride(np.arange(9) / 120, max_fps=60.0)
     2
     """
     if max_fps is None or len(times) < 2:
