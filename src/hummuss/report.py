@@ -67,20 +67,11 @@ class RunReport(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if trainer.state.fn == "validate" and batch_idx == 0:
-            self._draw(pl_module, outputs, batch, "val")
+        stage = next((short for fn, short in (("validate", "val"), ("test", "test")) if trainer.state.fn == fn), None)
+        if stage and batch_idx == dataloader_idx == 0:
+            self._draw(pl_module, outputs, batch, stage)
 
-    def on_test_batch_end(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        if batch_idx == 0 and dataloader_idx == 0:
-            self._draw(pl_module, outputs, batch, "test")
+    on_test_batch_end = on_validation_batch_end
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds, "frames": self.frames}

@@ -19,8 +19,8 @@ from hummuss.heads.base import (
     masked_mean,
     velocity_error,
 )
-from hummuss.heads.pose import joint_panel, middle_frame
-from hummuss.metrics import MPJPE, MPVE, NMPJPE, PAMPJPE, AccelerationError, AccelerationErrorPerFrame
+from hummuss.heads.pose import joint_metrics, joint_panel, middle_frame
+from hummuss.metrics import MPVE
 from hummuss.viz.draw import Panel
 
 # A body standing upright in front of a camera (y down, z forward), facing it: half a turn about x.
@@ -121,16 +121,7 @@ class MeshHead(Head):
 
     def metrics(self) -> MetricCollection:
         """Joint and vertex errors in mm, acceleration errors in m/s² and mm/frame²."""
-        return MetricCollection(
-            {
-                "mpjpe": MPJPE(),
-                "pa_mpjpe": PAMPJPE(),
-                "n_mpjpe": NMPJPE(),
-                "mpve": MPVE(),
-                "accel": AccelerationError(),
-                "accel_frame": AccelerationErrorPerFrame(),
-            }
-        )
+        return MetricCollection({**joint_metrics(), "mpve": MPVE()})
 
     def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
         """Compare joints with the capture's and all vertices with the label's, each relative to its own hips."""

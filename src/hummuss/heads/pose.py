@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from hummuss.heads.base import (
     Batch,
@@ -56,15 +56,7 @@ class PoseHead(Head):
 
     def metrics(self) -> MetricCollection:
         """Joint errors in mm, acceleration errors in m/s² and mm/frame²."""
-        return MetricCollection(
-            {
-                "mpjpe": MPJPE(),
-                "pa_mpjpe": PAMPJPE(),
-                "n_mpjpe": NMPJPE(),
-                "accel": AccelerationError(),
-                "accel_frame": AccelerationErrorPerFrame(),
-            }
-        )
+        return MetricCollection(joint_metrics())
 
     def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
         """Compare root-relative joints at valid frames."""
@@ -89,6 +81,17 @@ class PoseHead(Head):
         target = root_relative(batch["joints3d"])
         chosen = range(min(count, len(target)))
         return [joint_panel(batch, sample, prediction["joints"][sample], target[sample]) for sample in chosen]
+
+
+def joint_metrics() -> dict[str, Metric | MetricCollection]:
+    """New metrics of everything that predicts joints."""
+    return {
+        "mpjpe": MPJPE(),
+        "pa_mpjpe": PAMPJPE(),
+        "n_mpjpe": NMPJPE(),
+        "accel": AccelerationError(),
+        "accel_frame": AccelerationErrorPerFrame(),
+    }
 
 
 def joint_panel(batch: Batch, sample: int, predicted: Float[Tensor, "F J 3"], target: Float[Tensor, "F J 3"]) -> Panel:
