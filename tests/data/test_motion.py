@@ -1,9 +1,9 @@
 """Motion clips and their store."""
 
 import json
-import multiprocessing
 import os
-import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -90,20 +90,23 @@ def test_a_failed_writer_leaves_the_old_store(tmp_path) -> None:
     assert os.listdir(tmp_path) == ["store"]
 
 
-def _write_forever(path) -> None:
-    with StoreWriter(path) as writer:
-        for number in range(10**9):
-            writer.add(make(str(number)))
+WRITE_FOREVER = """
+import sys, numpy as np
+from hummuss.data import MotionClip, StoreWriter
+with StoreWriter(sys.argv[1]) as writer:
+    for number in range(10**9):
+        joints = np.zeros((3000, 17, 3), np.float32)
+        writer.add(MotionClip(str(number), "s", "1", "train", fps=50.0, joints3d=joints))
+"""
 
 
 def test_a_killed_writer_leaves_no_store(tmp_path) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_write_forever, args=(tmp_path / "store",))
-    process.start()
+    process = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(tmp_path / "store")])
     deadline = time.time() + 60
     while not list(tmp_path.glob(".store.partial-*/joints3d.bin")) and time.time() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    process.kill()
+    process.wait()
     assert list(tmp_path.glob(".store.partial-*"))  # it really was at work
     with pytest.raises(InputError, match="no prepared store at"):
         MotionStore(tmp_path / "store")
