@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hummuss import HumMUSS, MotionModule
+from hummuss import HumMUSS, InputError, MotionModule
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.data import SyntheticDataModule
 from hummuss.heads import MeshHead, PoseHead
@@ -98,3 +98,10 @@ def test_a_seed_gives_the_same_training_twice(tmp_path) -> None:
         trainer(tmp_path).fit(module, data())
         weights.append(torch.cat([p.detach().flatten() for p in module.parameters()]))
     assert torch.equal(*weights)
+
+
+def test_data_of_another_body_is_refused(tmp_path) -> None:
+    module, other = MotionModule(Plain(), {"mesh": mesh}), data()
+    other.body.name = "SMPL_NEUTRAL"
+    with pytest.raises(InputError, match="the data poses the body 'SMPL_NEUTRAL', the mesh head 'free'"):
+        trainer(tmp_path).fit(module, other)

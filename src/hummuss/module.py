@@ -56,6 +56,12 @@ class MotionModule(L.LightningModule):
         representation = self.backbone(batch["keypoints"], batch["dt"], batch["valid"])
         return {name: head(representation, batch) for name, head in self.heads.items()}
 
+    def setup(self, stage: str) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        for head in self.heads.values():
+            if data is not None:
+                head.check_data(data)
+
     def on_fit_start(self) -> None:
         self._seed = torch.initial_seed()
 

@@ -67,6 +67,11 @@ def expected(batch: dict[str, torch.Tensor]) -> dict[str, float]:
     return {name: sum(of_frames) / len(of_frames) for name, of_frames in values.items()}
 
 
+def update(metrics: MetricCollection, batch: dict[str, torch.Tensor]) -> None:
+    """One call with everything; the vertices' mask is the joints' here."""
+    metrics.update(**batch, **({"valid_vertices": batch["valid"]} if "valid" in batch else {}))
+
+
 def assert_equal(metrics: MetricCollection, figures: dict[str, float]) -> None:
     computed = {name: value.item() for name, value in metrics.compute().items()}
     assert computed == pytest.approx(figures, rel=1e-4)
@@ -74,7 +79,7 @@ def assert_equal(metrics: MetricCollection, figures: dict[str, float]) -> None:
 
 def test_one_keyword_call_serves_the_whole_collection():
     metrics, batch = collection(), make_batch(0)
-    metrics.update(**batch)
+    update(metrics, batch)
     assert_equal(metrics, expected(batch))
 
 
@@ -83,6 +88,18 @@ def test_the_pose_heads_collection_needs_no_vertices():
     pose = MetricCollection({name: metrics[name] for name in NAMES if name != "mpve"})
     pose.update(**{key: batch[key] for key in ("predicted", "target", "valid", "dt")})
     assert_equal(pose, {name: value for name, value in expected(batch).items() if name != "mpve"})
+
+
+def test_joints_and_vertices_have_masks_of_their_own():
+    metrics, batch = collection(), make_batch(0)
+    nothing = torch.zeros_like(batch["valid"])
+    metrics.update(**batch, valid_vertices=nothing)
+    assert metrics["mpve"].compute().isnan()
+    assert not metrics["mpjpe"].compute().isnan()
+    metrics.reset()
+    metrics.update(**(batch | {"valid": nothing}), valid_vertices=batch["valid"])
+    assert metrics["mpve"].compute().item() == pytest.approx(expected(batch)["mpve"])
+    assert metrics["mpjpe"].compute().isnan()
 
 
 @pytest.mark.parametrize("first", ["padding", "perfect"])
@@ -94,8 +111,8 @@ def test_metrics_stay_apart_when_the_first_batch_gives_them_equal_states(first):
     else:
         beginning |= {"predicted": beginning["target"], "predicted_vertices": beginning["target_vertices"]}
         seen = {key: torch.cat([beginning[key], batch[key]]) for key in batch}
-    metrics.update(**beginning)
-    metrics.update(**batch)
+    update(metrics, beginning)
+    update(metrics, batch)
     assert_equal(metrics, expected(seen))
 
 
@@ -103,7 +120,7 @@ def test_metrics_stay_apart_when_the_first_batch_gives_them_equal_states(first):
 def test_batches_split_anyhow_add_up(sizes):
     metrics, batch = collection(), make_batch(3)
     for part in zip(*(tensor.split(sizes) for tensor in batch.values()), strict=True):
-        metrics.update(**dict(zip(batch, part, strict=True)))
+        update(metrics, dict(zip(batch, part, strict=True)))
     assert_equal(metrics, expected(batch))
 
 
@@ -113,7 +130,7 @@ def test_padding_changes_nothing(filler):
     figures = expected(batch)
     for key in set(batch) - {"valid"}:
         batch[key][~batch["valid"]] = filler
-    metrics.update(**batch)
+    update(metrics, batch)
     assert_equal(metrics, figures)
 
 
@@ -135,7 +152,7 @@ def test_acceleration_counts_a_triple_only_where_all_three_frames_are_valid():
 def test_all_frames_count_without_valid():
     metrics, batch = collection(), make_batch(5)
     del batch["valid"]
-    metrics.update(**batch)
+    update(metrics, batch)
     assert_equal(metrics, expected(batch | {"valid": torch.ones(6, 9, dtype=torch.bool)}))
 
 
@@ -144,18 +161,18 @@ def test_nothing_valid_gives_nan_in_silence():
     batch["valid"] = torch.zeros_like(batch["valid"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        metrics.update(**batch)
+        update(metrics, batch)
         assert all(value.isnan() for value in metrics.compute().values())
 
 
 def test_reset_and_pickling():
     metrics, batch, other = collection(), make_batch(7), make_batch(8)
-    metrics.update(**other)
+    update(metrics, other)
     metrics.reset()
-    metrics.update(**batch)
+    update(metrics, batch)
     copy = pickle.loads(pickle.dumps(metrics))
     assert_equal(copy, expected(batch))
-    copy.update(**other)
+    update(copy, other)
     assert_equal(copy, expected({key: torch.cat([batch[key], other[key]]) for key in batch}))
     assert_equal(metrics, expected(batch))
 
@@ -165,7 +182,7 @@ def test_the_mean_is_over_all_processes_frames():
     for name, metric_class in NAMES.items():
         mine, theirs = metric_class(), metric_class()
         for metric, seen in ((mine, batch), (theirs, other)):
-            metric.update(**metric._filter_kwargs(**seen))
+            metric.update(**metric._filter_kwargs(**seen, valid_vertices=seen["valid"]))
         partner = dict(zip(mine._defaults, theirs._defaults, strict=True))
         remote = iter([getattr(theirs, state) for state in partner.values()])
         mine.distributed_available_fn = lambda: True

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from hummuss.data.datamodules import MotionDataModule
 from hummuss.viz.draw import Panel
 
 # The trivial baseline's name in logs and tables.
@@ -25,6 +26,14 @@ class Head(nn.Module, ABC):
     """
 
     faces: np.ndarray | None = None
+
+    def check_data(self, data: MotionDataModule) -> None:
+        """Refuse data whose labels this head cannot use; most heads take any.
+
+        Raises:
+            InputError: what does not fit, and how to make it fit.
+        """
+        return
 
     @abstractmethod
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:

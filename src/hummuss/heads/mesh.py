@@ -10,6 +10,8 @@ from torchmetrics import MetricCollection
 
 from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import BodyModel, BodyOutput
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.errors import InputError
 from hummuss.heads.base import (
     Batch,
     Head,
@@ -86,6 +88,14 @@ class MeshHead(Head):
         self.mean_rotations = RunningMean(24, 3, 3)
         self.mean_betas = RunningMean(10)
 
+    def check_data(self, data: MotionDataModule) -> None:
+        """Refuse labels of another body: neither its betas nor its vertices mean anything to this one."""
+        if data.body.name != self.body.name:
+            raise InputError(
+                f"the data poses the body {data.body.name!r}, the mesh head {self.body.name!r}: "
+                "give data.init_args and the head's init_args the same body_path"
+            )
+
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
         """``rotations`` (B, F, 24, 3, 3) parent-relative, root in the camera frame; ``betas`` (B, 10);
         ``joints`` (B, F, 17, 3) and the loss's ``vertices`` (B, F, V', 3), hip-relative in metres.
@@ -127,13 +137,14 @@ class MeshHead(Head):
         """Compare joints with the capture's and all vertices with the label's, each relative to its own hips."""
         predicted = self._pose(prediction["rotations"], prediction["betas"], None).vertices
         target = self._pose(_label_rotations(batch), batch["betas"], None).vertices
-        # One call for all: each metric takes the arguments it names. Vertices count where there are joints to compare.
+        # One call for all: each metric takes the arguments it names.
         metrics.update(
             predicted=prediction["joints"],
             target=self._target_joints(batch),
             predicted_vertices=predicted,
             target_vertices=target,
-            valid=batch["valid"] & (batch["has_joints3d"] & batch["has_smpl"])[:, None],
+            valid=batch["valid"] & batch["has_joints3d"][:, None],
+            valid_vertices=batch["valid"] & batch["has_smpl"][:, None],
             dt=batch["dt"],
         )
 

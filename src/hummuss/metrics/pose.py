@@ -113,10 +113,13 @@ class MPVE(MeanOverFrames):
         self,
         predicted_vertices: Float[Tensor, "*batch frames vertices 3"],
         target_vertices: Float[Tensor, "*batch frames vertices 3"],
-        valid: Bool[Tensor, "*batch frames"] | None = None,
+        valid_vertices: Bool[Tensor, "*batch frames"] | None = None,
     ) -> None:
-        """Add the frames marked valid (default: all); positions in metres."""
-        self._add(functional.mpve(predicted_vertices, target_vertices), valid)
+        """Add the frames marked valid (default: all); positions in metres.
+
+        The mask has a name of its own: clips may have joints to compare and no body, or the reverse.
+        """
+        self._add(functional.mpve(predicted_vertices, target_vertices), valid_vertices)
 
 
 class AccelerationError(MeanOverFrames):
