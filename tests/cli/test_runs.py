@@ -1,5 +1,6 @@
 """Whole runs through the command line: what they leave behind, and that resuming loses nothing."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert (folder / "test_mesh.png").exists()
     assert "train/loss" in (folder / "metrics.csv").read_text()
 
+    assert main(["report", str(folder), "--out", "page/mesh", "--title", "Made by a test"]) == 0
+    page = (tmp_path / "page/mesh.md").read_text()
+    assert f"| test | all | hummuss | {tested['test']['mpjpe']:.1f} |" in page
+    assert f"| val | all | mean pose | {summary['val']['mean_pose/mpjpe']:.1f} |" in page
+    assert (tmp_path / "page/mesh_mesh-1_test_mesh.png").exists()
+    with open(tmp_path / "page/mesh.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    figures = {(row["split"], row["model"], row["metric"]): float(row["value"]) for row in rows}
+    assert figures["test", "hummuss", "mpve"] == tested["test"]["mpve"]
+    assert {row["unit"] for row in rows if row["metric"] == "accel"} == {"m/s²"}
+
 
 def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
@@ -97,6 +109,11 @@ def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monke
     for name, value in whole["state_dict"].items():
         torch.testing.assert_close(resumed["state_dict"][name], value, rtol=0, atol=0, msg=name)
     assert (tmp_path / "runs/pose/2/metrics-1.csv").exists(), "the first session's curves are kept"
+
+
+def test_report_of_a_folder_that_is_no_run_says_so(tmp_path, capsys) -> None:
+    assert main(["report", str(tmp_path), "--out", "page", "--title", "none"]) == 2
+    assert "has no summary.json: is it the folder of a finished run" in capsys.readouterr().err
 
 
 def test_runs_are_numbered_and_the_newest_checkpoint_is_found(tmp_path) -> None:
