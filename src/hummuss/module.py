@@ -58,8 +58,8 @@ class MotionModule(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         data = getattr(self.trainer, "datamodule", None)
-        for head in self.heads.values():
-            if data is not None:
+        if data is not None:
+            for head in self.heads.values():
                 head.check_data(data)
 
     def on_fit_start(self) -> None:
@@ -87,7 +87,7 @@ class MotionModule(L.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Prediction]:
         predictions = self(batch)
-        for group in {"", self.test_groups[dataloader_idx]}:
+        for group in dict.fromkeys(("", self._test_groups[dataloader_idx])):
             self._score("test", group, predictions, batch)
         return predictions
 
@@ -96,17 +96,15 @@ class MotionModule(L.LightningModule):
 
     def on_test_epoch_start(self) -> None:
         self.scores = {}
+        # Names of the test dataloaders, the empty name for data that is not divided. Asked for once: dividing a
+        # store opens all its test clips.
+        self._test_groups = list(cast(Any, self.trainer).datamodule.groups("test"))
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")
-
-    @property
-    def test_groups(self) -> list[str]:
-        """Names of the test dataloaders, the empty name for data that is not divided."""
-        return list(cast(Any, self.trainer).datamodule.groups("test"))
 
     def _score(self, stage: str, group: str, predictions: dict[str, Prediction], batch: Batch) -> None:
         """Update the metrics of the model and of the trivial baseline."""

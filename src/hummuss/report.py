@@ -67,9 +67,8 @@ class RunReport(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        stage = next((short for fn, short in (("validate", "val"), ("test", "test")) if trainer.state.fn == fn), None)
-        if stage and batch_idx == dataloader_idx == 0:
-            self._draw(pl_module, outputs, batch, stage)
+        if trainer.state.fn != "fit" and batch_idx == dataloader_idx == 0:
+            self._draw(pl_module, outputs, batch, "test" if trainer.testing else "val")
 
     on_test_batch_end = on_validation_batch_end
 

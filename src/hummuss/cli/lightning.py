@@ -85,10 +85,10 @@ def _keep_curves(folder: Path) -> None:
 
 def _wandb_mode() -> str:
     """What the environment says, else online with an account and offline without one."""
-    import wandb  # takes a second, and only runs that log to W&B need it
-
     if "WANDB_MODE" in os.environ:
         return os.environ["WANDB_MODE"]
+    import wandb  # takes a second, and only runs that log to W&B need it
+
     return "online" if wandb.login(prompt=False) else "offline"
 
 
