@@ -70,8 +70,8 @@ def test_slightly_uneven_time_stamps_convolve_like_even_ones() -> None:
     keypoints, dt = clip()
     uneven = dt * (1 + 0.9e-4 * torch.linspace(-1, 1, 20).double())
     torch.testing.assert_close(backbone(keypoints, uneven), backbone(keypoints, dt))
-    assert prepare_intervals(uneven).uniform
-    assert not prepare_intervals(irregular(dt)).uniform
+    assert prepare_intervals(uneven).even is not None
+    assert prepare_intervals(irregular(dt)).even is None
 
 
 def test_scan_and_convolution_agree_in_the_whole_backbone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ Source: HumMUSS (CVPR 2024), section on gated diagonal SSMs; SPEC section 2.
 
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -47,9 +48,9 @@ class GDSSM(nn.Module):
             raise ValueError(f"dim {dim} is not a multiple of reduction {reduction}")
         inner, gate = dim // reduction, int(dim * expansion)
         directions = 1 if causal else 2
-        self.widths = [gate, *[inner] * directions]
         self.norm = nn.LayerNorm(dim)
-        self.project_in = nn.Linear(dim, sum(self.widths))  # W_v, W_f and W_b side by side
+        self.to_value = nn.Linear(dim, gate)  # W_v
+        self.to_sequences = nn.Linear(dim, directions * inner)  # W_f and W_b one above the other
         ssms = nn.ModuleList(
             DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(directions)
         )
@@ -58,26 +59,39 @@ class GDSSM(nn.Module):
         self.project_out = nn.Linear(gate, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "B L N d"], intervals: Intervals) -> Float[Tensor, "B L N d"]:
+    def forward(self, x: Float[Tensor, "B N L d"], intervals: Intervals) -> Float[Tensor, "B N L d"]:
         """Mix along L; the N parallel sequences of a batch entry share its intervals."""
-        value, *inputs = F.gelu(self.project_in(self.norm(x))).split(self.widths, -1)
+        z = self.norm(x)
+        sequences = F.gelu(_channels_first(self.to_sequences, z))  # (2 H, B, N, L)
         if intervals.valid is not None:
-            inputs = [sequence * intervals.valid[..., None, None] for sequence in inputs]
-        mixed = self._run(0, inputs[0], intervals)
-        if len(inputs) == 2:
-            mixed = mixed * self._run(1, inputs[1], intervals)
-        return x + self.dropout(self.project_out(F.gelu(self.mix(mixed)) * value))
+            sequences = sequences * intervals.valid[:, None]
+        forward, *backward = (self._run(i, u, intervals) for i, u in enumerate(sequences.chunk(len(self.ssms))))
+        mixed = forward * backward[0] if backward else forward
+        return self._close(x, z, self.mix(mixed.flatten(1).T).view(*z.shape[:-1], -1))
 
-    def _run(self, direction: int, u: Float[Tensor, "B L N H"], intervals: Intervals) -> Float[Tensor, "B L N H"]:
+    def _run(self, direction: int, u: Float[Tensor, "H B N L"], intervals: Intervals) -> Float[Tensor, "H B N L"]:
         """One direction of the SSM, by convolution where the batch is evenly spaced."""
-        ssm, dt = self.ssms[direction], (intervals.forward, intervals.backward)[direction]
-        evaluate = ssm.convolve if intervals.uniform else ssm.scan
-        return evaluate(u, dt, reverse=direction == 1)
+        ssm, reverse = self.ssms[direction], direction == 1
+        if intervals.even is not None:
+            return ssm.convolve_rows(u, intervals.even, reverse)
+        return ssm.scan_rows(u, intervals.backward if reverse else intervals.forward, reverse)
 
     def step(
-        self, x: Float[Tensor, "B N d"], dt: Float[Tensor, "B"], state: Float[Tensor, "B N H M 2"]
-    ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B N H M 2"]]:
+        self, x: Float[Tensor, "B N d"], dt: Float[Tensor, "B"], state: Float[Tensor, "B N 2 H M"]
+    ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B N 2 H M"]]:
         """Advance a causal block by one frame; outputs equal `forward`'s frame by frame."""
-        value, inputs = F.gelu(self.project_in(self.norm(x))).split(self.widths, -1)
-        mixed, state = self.ssms[0].step(inputs, dt, state)
-        return x + self.dropout(self.project_out(F.gelu(self.mix(mixed)) * value)), state
+        z = self.norm(x)
+        mixed, state = self.ssms[0].step(F.gelu(self.to_sequences(z)), dt, state)
+        return self._close(x, z, self.mix(mixed)), state
+
+    def _close(
+        self, x: Float[Tensor, "*B d"], z: Float[Tensor, "*B d"], mixed: Float[Tensor, "*B gate"]
+    ) -> Float[Tensor, "*B d"]:
+        """Gate what was mixed, project it and add the residual."""
+        return x + self.dropout(self.project_out(F.gelu(mixed) * F.gelu(self.to_value(z))))
+
+
+def _channels_first(linear: nn.Linear, z: Float[Tensor, "*B d"]) -> Float[Tensor, "H *B"]:
+    """A linear layer whose output has its channels first: the matrix product transposes at no cost."""
+    rows = torch.addmm(linear.bias[:, None], linear.weight, z.flatten(0, -2).T)
+    return rows.view(-1, *z.shape[:-1])

@@ -152,8 +152,8 @@ class SpatiotemporalLayer(nn.Module):
         nn.init.zeros_(self.fuse.bias)
 
     def forward(self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals) -> Float[Tensor, "B F J d"]:
-        spatial_temporal = self.temporal_last(_over_joints(self.spatial_first, x, joints), time)
-        temporal_spatial = _over_joints(self.spatial_last, self.temporal_first(x, time), joints)
+        spatial_temporal = _over_frames(self.temporal_last, _over_joints(self.spatial_first, x, joints), time)
+        temporal_spatial = _over_joints(self.spatial_last, _over_frames(self.temporal_first, x, time), joints)
         return self._fuse(spatial_temporal, temporal_spatial)
 
     def step(
@@ -170,11 +170,17 @@ class SpatiotemporalLayer(nn.Module):
         return self._fuse(spatial_temporal, temporal_spatial), (first, last)
 
     def _fuse(self, first: Float[Tensor, "*B d"], second: Float[Tensor, "*B d"]) -> Float[Tensor, "*B d"]:
-        weight = self.fuse(torch.cat([first, second], -1)).softmax(-1)
-        return weight[..., :1] * first + weight[..., 1:] * second
+        """The streams weighted by a softmax over two scores, which is a sigmoid of their difference."""
+        of_first, of_second = (self.fuse.weight[0] - self.fuse.weight[1]).chunk(2)
+        score = first @ of_first + second @ of_second + (self.fuse.bias[0] - self.fuse.bias[1])
+        return torch.lerp(second, first, score.sigmoid()[..., None])
 
 
 def _over_joints(block: GDSSM, x: Float[Tensor, "B F J d"], joints: Intervals) -> Float[Tensor, "B F J d"]:
     """Run a block along the joints; all frames of all clips are parallel sequences."""
-    frames = x.flatten(0, 1).transpose(0, 1)[None]  # (1, J, B F, d)
-    return block(frames, joints)[0].transpose(0, 1).reshape(x.shape)
+    return block(x.flatten(0, 1)[None], joints)[0].unflatten(0, x.shape[:2])
+
+
+def _over_frames(block: GDSSM, x: Float[Tensor, "B F J d"], time: Intervals) -> Float[Tensor, "B F J d"]:
+    """Run a block along time; the joints of a clip are parallel sequences."""
+    return block(x.transpose(1, 2), time).transpose(1, 2)

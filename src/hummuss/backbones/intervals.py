@@ -10,6 +10,8 @@ from hummuss.errors import InputError
 
 # Time stamps of real video are never bit-uniform; up to this relative deviation a clip counts as evenly spaced.
 UNIFORM_TOLERANCE = 1e-4
+# Clips whose mean intervals differ by less, which is rounding, share one kernel.
+SHARED_TOLERANCE = 1e-6
 
 
 class Intervals(NamedTuple):
@@ -19,43 +21,48 @@ class Intervals(NamedTuple):
         forward: interval that ends at each frame.
         backward: interval between each frame and the next, in the order of time.
         valid: False at padding, or None where nothing is padded.
-        uniform: whether every clip is evenly spaced, so that the SSM may convolve.
+        even: where every clip is evenly spaced, so that the SSM may convolve: each clip's interval, or one for all.
     """
 
     forward: Float[Tensor, "B L"]
     backward: Float[Tensor, "B L"]
     valid: Bool[Tensor, "B L"] | None
-    uniform: bool
+    even: Float[Tensor, "G"] | None
 
 
+@torch.compiler.disable
 def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:
     """Check dt and decide, once for the batch, between convolution and scan (SPEC section 1).
 
     A clip is evenly spaced if max |dt - mean| <= 1e-4 mean over its valid frames; its mean then replaces every dt.
-    Otherwise padding frames get the clip's mean interval, and the last valid frame's backward interval is the first
-    valid frame's.
+    Clips whose means agree to rounding share one. Otherwise padding frames get the clip's mean interval, and the last
+    valid frame's backward interval is the first valid frame's.
+
+    Reads values, so it stands outside what `torch.compile` compiles.
 
     Raises:
         InputError: a dt that is not positive and finite at a valid frame, or a clip with no valid frame.
     """
     counted = torch.ones_like(dt, dtype=torch.bool) if valid is None else valid
     _check(dt, counted)
+    if valid is not None and bool(valid.all()):
+        valid = None
     mean = (dt * counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
     filled = torch.where(counted, dt, mean)
     if bool(((filled - mean).abs() <= UNIFORM_TOLERANCE * mean).all()):
-        even = mean.expand_as(dt)
-        return Intervals(even, even, valid, uniform=True)
+        even = mean.mean(0) if bool((mean.max() - mean.min()) <= SHARED_TOLERANCE * mean.min()) else mean[:, 0]
+        return Intervals(filled, filled, valid, even)
     frames = torch.arange(dt.shape[-1], device=dt.device)
     last = torch.where(counted, frames, -1).amax(-1, keepdim=True)
     first = torch.where(counted, frames, dt.shape[-1]).amin(-1, keepdim=True)
     backward = torch.where(frames == last, filled.gather(-1, first), filled.roll(-1, -1))
-    return Intervals(filled, backward, valid, uniform=False)
+    return Intervals(filled, backward, valid, even=None)
 
 
 def index_intervals(keypoints: Float[Tensor, "*B J 3"]) -> Intervals:
     """Intervals of the joint axis, which is no time: steps of one, for an SSM whose reference rate is 1."""
     even = keypoints.new_ones(1, keypoints.shape[-2])
-    return Intervals(even, even, None, uniform=True)
+    return Intervals(even, even, None, even[:, 0])
 
 
 def _check(dt: Float[Tensor, "B L"], counted: Bool[Tensor, "B L"]) -> None:
