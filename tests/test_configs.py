@@ -4,12 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from lightning.pytorch.cli import LightningCLI
 
 from hummuss.cli.main import main
-from hummuss.data import MotionClip, StoreWriter
+from hummuss.data import MotionClip, MotionDataModule, StoreWriter
+from hummuss.module import MotionModule
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TASKS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+BACKBONES = sorted(path.stem for path in (CONFIGS / "backbone").glob("*.yaml"))
+SIZES = sorted(path.stem for path in (CONFIGS / "size").glob("*.yaml"))
 FAST = ["--trainer.fast_dev_run", "1", "--data.init_args.frames", "5", "--data.init_args.batch_size", "2"]
 
 
@@ -23,10 +28,41 @@ def fit(*overlays: str, arguments: tuple[str, ...] = ()) -> int:
     return main(["fit", *named, *FAST, *arguments])
 
 
+def instantiate(*overlays: str) -> MotionModule:
+    """The model that the command would train; the larger ones take too long to step on a CPU."""
+    arguments = [part for overlay in overlays for part in ("--config", str(CONFIGS / f"{overlay}.yaml"))]
+    options = {"subclass_mode_model": True, "subclass_mode_data": True, "auto_configure_optimizers": False}
+    return LightningCLI(MotionModule, MotionDataModule, args=arguments, run=False, **options).model
+
+
+def serves(size: str, backbone: str) -> bool:
+    return size != "paper" or backbone.startswith("hummuss")
+
+
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("size", sorted(path.stem for path in (CONFIGS / "size").glob("*.yaml")))
-def test_task_at_size(task: str, size: str) -> None:
-    assert fit(task, f"size/{size}") == 0
+@pytest.mark.parametrize(
+    ("backbone", "size"), [(backbone, size) for backbone in BACKBONES for size in SIZES if serves(size, backbone)]
+)
+def test_task_with_backbone_at_size(task: str, backbone: str, size: str) -> None:
+    model = instantiate(task, f"backbone/{backbone}", f"size/{size}")
+    settings = yaml.safe_load((CONFIGS / f"size/{size}.yaml").read_text())["model"]["init_args"]
+    expected = settings["backbone"]["init_args"]
+    assert type(model.backbone).__name__ == ("DSTformer" if backbone == "dstformer" else "HumMUSS")
+    assert getattr(model.backbone, "causal", False) == (backbone == "hummuss-causal")
+    assert (model.backbone.norm.normalized_shape, model.backbone.dim_rep) == ((expected["dim"],), expected["dim_rep"])
+    if size == "tiny":
+        assert fit(task, f"backbone/{backbone}", "size/tiny") == 0
+
+
+def test_the_paper_size_is_refused_for_another_backbone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit("pose", "backbone/dstformer", "size/paper") == 2
+    assert "(hummuss.DSTformer): Option 'expansion' is not accepted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_task_at_the_larger_size(task: str) -> None:
+    assert fit(task, "size/small") == 0
 
 
 @pytest.fixture

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 from hummuss._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from hummuss.backbones.dstformer import DSTformer
     from hummuss.backbones.hummuss import HumMUSS
     from hummuss.errors import InputError
     from hummuss.module import MotionModule
 
-__all__ = ["HumMUSS", "InputError", "MotionModule"]
+__all__ = ["DSTformer", "HumMUSS", "InputError", "MotionModule"]
 __version__ = "0.1.0"
 
 _NAMES = {
+    "DSTformer": "hummuss.backbones.dstformer",
     "HumMUSS": "hummuss.backbones.hummuss",
     "InputError": "hummuss.errors",
     "MotionModule": "hummuss.module",

@@ -1,6 +1,7 @@
 """Backbones: keypoints over time to a motion representation."""
 
+from hummuss.backbones.dstformer import DSTformer
 from hummuss.backbones.hummuss import HumMUSS
 from hummuss.backbones.ssm import DiagonalSSM
 
-__all__ = ["DiagonalSSM", "HumMUSS"]
+__all__ = ["DSTformer", "DiagonalSSM", "HumMUSS"]

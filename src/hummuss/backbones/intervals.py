@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from hummuss.backbones.inputs import check_valid
 from hummuss.errors import InputError
 
 # Time stamps of real video are never bit-uniform; up to this relative deviation a clip counts as evenly spaced.
@@ -73,5 +74,4 @@ def _check(dt: Float[Tensor, "B L"], counted: Bool[Tensor, "B L"]) -> None:
             f"dt is {float(dt[clip, frame]):g} s at frame {frame} of clip {clip} in the batch: "
             "it must be the positive number of seconds since the previous frame"
         )
-    if not bool(counted.any(-1).all()):
-        raise InputError(f"clip {int((~counted.any(-1)).nonzero()[0, 0])} of the batch has no valid frame: drop it")
+    check_valid(counted)

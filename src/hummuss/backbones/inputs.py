@@ -1,0 +1,30 @@
+"""What every backbone refuses, in one wording."""
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from hummuss.errors import InputError
+
+
+def check_joints(keypoints: Tensor, joints: int) -> None:
+    """Refuse keypoints that are not (..., joints, 3).
+
+    Raises:
+        InputError: another number of joints or channels.
+    """
+    if keypoints.shape[-2:] != (joints, 3):
+        raise InputError(
+            f"keypoints have shape {tuple(keypoints.shape)}, expected {joints} joints of (x, y, confidence): "
+            "convert other layouts with hummuss.body.skeleton.convert_keypoints"
+        )
+
+
+def check_valid(valid: Bool[Tensor, "B F"]) -> None:
+    """Refuse a batch with a clip that is nothing but padding.
+
+    Raises:
+        InputError: a clip with no valid frame.
+    """
+    empty = ~valid.any(-1)
+    if bool(empty.any()):
+        raise InputError(f"clip {int(empty.nonzero()[0, 0])} of the batch has no valid frame: drop it")
