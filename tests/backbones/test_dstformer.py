@@ -174,12 +174,13 @@ def test_streams_start_with_weight_one_half() -> None:
     assert float(backbone.temp_embed.detach().std()) == pytest.approx(0.02, rel=0.1)
 
 
-def test_dropout_acts_in_training_alone() -> None:
-    backbone = make(dropout=0.5)
+def test_dropout_is_on_every_attention_and_mlp_in_training_alone() -> None:
+    backbone = make(dropout=1.0)
     keypoints, dt = clip()
     assert torch.equal(backbone(keypoints, dt), make()(keypoints, dt))
-    backbone.train()
-    assert not torch.allclose(backbone(keypoints, dt), backbone(keypoints, dt))
+    embedded = backbone.joints_embed(keypoints) + backbone.pos_embed + backbone.temp_embed[:, :12]
+    untouched = backbone.pre_logits(backbone.norm(embedded))
+    torch.testing.assert_close(backbone.train()(keypoints, dt), untouched)
 
 
 def test_it_compiles_to_one_graph() -> None:

@@ -1,5 +1,6 @@
 """MotionBERT's checkpoint files: names, shapes, published sizes, and what is refused."""
 
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -111,6 +112,14 @@ def test_loading_fills_every_weight(kind: str, module: str, tmp_path, task_parts
     assert [name for name, p in backbone.named_parameters() if not p.requires_grad] == ["head.weight", "head.bias"]
 
 
+def test_files_written_with_numpy_1_are_read(tmp_path) -> None:
+    path = tmp_path / "best_epoch.bin"
+    torch.save({"model_pos": weights(), **training_state()}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n"))
+    assert b"numpy.core.multiarray\nscalar" in path.read_bytes()
+    assert torch.equal(DSTformer.from_motionbert(path).pos_embed, weights()["pos_embed"])
+
+
 def refusal(path: Path, **options) -> str:
     with pytest.raises(InputError) as caught:
         DSTformer.from_motionbert(path, **options)
@@ -128,6 +137,12 @@ def test_files_of_another_kind_are_refused(tmp_path) -> None:
     whole = write(tmp_path / "whole.bin", {"model_pos": weights()}).read_bytes()
     (tmp_path / "cut.bin").write_bytes(whole[: len(whole) // 2])
     assert "damaged" in refusal(tmp_path / "cut.bin")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("readme.txt", "no weights")
+    assert "damaged" in refusal(tmp_path / "other.zip")
+    assert "damaged" in refusal(tmp_path)
+    (tmp_path / "empty.bin").touch()
+    assert "damaged" in refusal(tmp_path / "empty.bin")
     assert "it holds a Tensor" in refusal(write(tmp_path / "tensor.bin", torch.zeros(1)))
 
 
