@@ -9,10 +9,13 @@ import torch
 from torchmetrics import MetricCollection
 
 from hummuss.metrics import (
+    AUC,
     MPJPE,
+    MPJVE,
     MPVE,
     NMPJPE,
     PAMPJPE,
+    PCK,
     AccelerationError,
     AccelerationErrorPerFrame,
     functional,
@@ -25,7 +28,11 @@ NAMES = {
     "mpve": MPVE,
     "accel": AccelerationError,
     "accel_frame": AccelerationErrorPerFrame,
+    "mpjve": MPJVE,
+    "pck": PCK,
+    "auc": AUC,
 }
+POSE_NAMES = [name for name in NAMES if name != "mpve"]
 
 
 def collection() -> MetricCollection:
@@ -53,7 +60,7 @@ def make_batch(seed: int, clips: int = 6, frames: int = 9) -> dict[str, torch.Te
 
 def expected(batch: dict[str, torch.Tensor]) -> dict[str, float]:
     """Plain loops over clips of the per-frame errors at valid frames, and at triples of them."""
-    pairs = {"mpjpe": functional.mpjpe, "pa_mpjpe": functional.pa_mpjpe, "n_mpjpe": functional.n_mpjpe}
+    pairs = {name: getattr(functional, name) for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc")}
     values: dict[str, list[float]] = {name: [] for name in NAMES}
     for clip in range(len(batch["valid"])):
         frames = batch["valid"][clip].nonzero().flatten()  # contiguous
@@ -62,6 +69,7 @@ def expected(batch: dict[str, torch.Tensor]) -> dict[str, float]:
             values[name] += function(x, y).tolist()
         vertices = (batch[key][clip, frames] for key in ("predicted_vertices", "target_vertices"))
         values["mpve"] += functional.mpve(*vertices).tolist()
+        values["mpjve"] += functional.mpjve(x, y, dt).tolist()
         values["accel"] += functional.acceleration_error(x, y, dt).tolist()
         values["accel_frame"] += functional.acceleration_error_per_frame(x, y).tolist()
     return {name: sum(of_frames) / len(of_frames) for name, of_frames in values.items()}
@@ -147,6 +155,58 @@ def test_acceleration_counts_a_triple_only_where_all_three_frames_are_valid():
         metric.update(predicted=predicted, target=target, valid=valid, **extra)
         assert metric.compute() == (0.25 if extra else 250)
         predicted[0, 1] = 0
+
+
+def test_every_visible_joint_weighs_the_same():
+    metrics, batch = collection(), make_batch(11)
+    batch["visible"] = torch.rand((*batch["valid"].shape, 17), generator=torch.Generator().manual_seed(0)) < 0.6
+    batch["visible"][3, 2] = False  # a frame that shows nothing
+    batch["visible"][4, 2] = torch.arange(17) == 5  # a frame of one joint
+    counted = batch["visible"] & batch["valid"][..., None]
+    predicted, target, dt = (batch[key].double() for key in ("predicted", "target", "dt"))
+    figures: dict[str, list[float]] = {name: [] for name in POSE_NAMES}
+    for clip, frame in batch["valid"].nonzero().tolist():
+        shown = counted[clip, frame]
+        for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "pck", "auc"):
+            # The frame without its hidden joints, as often as it has joints.
+            mean = getattr(functional, name)(predicted[clip, frame, shown], target[clip, frame, shown])
+            figures[name] += [mean.item()] * int(shown.sum())
+    for clip, frame, joint in counted.nonzero().tolist():
+        for name, span in {"mpjve": 2, "accel": 3, "accel_frame": 3}.items():
+            run = (clip, slice(frame, frame + span), slice(joint, joint + 1))
+            if frame + span > counted.shape[1] or not counted[run].all():
+                continue
+            x, y, seconds = predicted[run], target[run], dt[clip, frame : frame + span]
+            if name == "mpjve":
+                value = functional.mpjve(x, y, seconds)
+            elif name == "accel":
+                value = functional.acceleration_error(x, y, seconds)
+            else:
+                value = functional.acceleration_error_per_frame(x, y)
+            figures[name].append(value.item())
+    batch["predicted"][~counted] = math.nan
+    update(metrics, batch)
+    means = {name: sum(values) / len(values) for name, values in figures.items()}
+    computed = {name: metrics[name].compute().item() for name in POSE_NAMES}
+    assert computed == pytest.approx(means, rel=1e-4)
+
+
+def test_thresholds_of_pck_stay_apart_in_one_collection():
+    metrics = MetricCollection({"tight": PCK(10.0), "loose": PCK(250.0)})
+    point = torch.zeros(1, 1, 3)
+    metrics.update(predicted=point, target=point)  # 100 % either way: equal states
+    metrics.update(predicted=point + torch.tensor([0.1, 0.0, 0.0]), target=point)
+    assert {name: value.item() for name, value in metrics.compute().items()} == {"tight": 50, "loose": 100}
+
+
+@pytest.mark.parametrize("shape", [(0, 9), (6, 0)])
+def test_an_empty_batch_adds_nothing(shape):
+    metrics, batch = collection(), make_batch(12)
+    empty = {key: tensor[: shape[0], : shape[1]] for key, tensor in batch.items()}
+    update(metrics, empty)
+    assert all(value.isnan() for value in metrics.compute().values())
+    update(metrics, batch)
+    assert_equal(metrics, expected(batch))
 
 
 def test_all_frames_count_without_valid():

@@ -15,7 +15,7 @@ from hummuss.heads.base import BASELINE
 from hummuss.metrics.units import unit
 
 FACTS = ("parameters", "seconds", "frames_per_second", "seed", "commit", "device")
-SHOWN = ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "accel")
+SHOWN = ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "mpjve", "accel", "pck", "auc")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,16 @@ from hummuss.heads.base import (
     root_relative,
     velocity_error,
 )
-from hummuss.metrics import MPJPE, NMPJPE, PAMPJPE, AccelerationError, AccelerationErrorPerFrame
+from hummuss.metrics import (
+    AUC,
+    MPJPE,
+    MPJVE,
+    NMPJPE,
+    PAMPJPE,
+    PCK,
+    AccelerationError,
+    AccelerationErrorPerFrame,
+)
 from hummuss.viz.draw import Panel
 
 
@@ -55,8 +64,8 @@ class PoseHead(Head):
         return losses | {"velocity": self.velocity_weight * masked_mean(speed, consecutive(counted))}
 
     def metrics(self) -> MetricCollection:
-        """Joint errors in mm, acceleration errors in m/s² and mm/frame²."""
-        return MetricCollection(joint_metrics())
+        """Joint errors in mm, velocity errors in mm/s, acceleration errors in m/s² and mm/frame², PCK and AUC in %."""
+        return MetricCollection({**joint_metrics(), "mpjve": MPJVE(), "pck": PCK(), "auc": AUC()})
 
     def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
         """Compare root-relative joints at valid frames."""

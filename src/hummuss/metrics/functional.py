@@ -1,19 +1,36 @@
-"""Errors of 3D points, frame by frame: positions in metres go in, one figure per frame comes out.
+"""Metrics of 3D points, frame by frame: positions in metres go in, one figure per frame comes out.
 
-Points are compared as they are given: bringing both to the root joint first is the caller's step, because
-which joint is the root belongs to the protocol. float16 and bfloat16 are computed in float32. A NaN stays in
-its frame.
+Each is the mean over a frame's visible joints of a figure in ``metrics.per_joint``. Points are compared as they are
+given: bringing both to the root joint first is the caller's step, because which joint is the root belongs to the
+protocol. float16 and bfloat16 are computed in float32. Joints that are not visible may hold anything; a NaN in what
+counts stays in its frame, and so does "no joint is visible", which is NaN as well.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-MM_PER_METRE = 1000.0
+from hummuss.metrics import per_joint
+from hummuss.metrics.procrustes import procrustes_align
+
+__all__ = [
+    "acceleration_error",
+    "acceleration_error_per_frame",
+    "auc",
+    "mpjpe",
+    "mpjve",
+    "mpve",
+    "n_mpjpe",
+    "pa_mpjpe",
+    "pck",
+    "procrustes_align",
+]
 
 
 def mpjpe(
-    predicted: Float[Tensor, "*frames joints 3"], target: Float[Tensor, "*frames joints 3"]
+    predicted: Float[Tensor, "*frames joints 3"],
+    target: Float[Tensor, "*frames joints 3"],
+    visible: Bool[Tensor, "*frames joints"] | None = None,
 ) -> Float[Tensor, "*frames"]:
     """Mean per-joint position error of every frame in millimetres; protocol 1 of Human3.6M if root-relative.
 
@@ -21,7 +38,7 @@ def mpjpe(
     >>> mpjpe(target + torch.tensor([3.0, 0.0, 4.0]), target)
     tensor([5000., 5000.])
     """
-    return MM_PER_METRE * _mean_length(_at_least_float32(predicted) - _at_least_float32(target))
+    return _mean(per_joint.position_errors(predicted, target), visible)
 
 
 def mpve(
@@ -37,7 +54,9 @@ def mpve(
 
 
 def n_mpjpe(
-    predicted: Float[Tensor, "*frames joints 3"], target: Float[Tensor, "*frames joints 3"]
+    predicted: Float[Tensor, "*frames joints 3"],
+    target: Float[Tensor, "*frames joints 3"],
+    visible: Bool[Tensor, "*frames joints"] | None = None,
 ) -> Float[Tensor, "*frames"]:
     """MPJPE in millimetres after the least-squares scale of every predicted frame (Rhodin et al., CVPR 2018).
 
@@ -48,56 +67,58 @@ def n_mpjpe(
     >>> n_mpjpe(2 * target, target)
     tensor([0.])
     """
-    predicted, target = _at_least_float32(predicted), _at_least_float32(target)
-    scale = _ratio((predicted * target).sum((-2, -1)), predicted.square().sum((-2, -1)))
-    return mpjpe(scale[..., None, None] * predicted, target)
+    return _mean(per_joint.scaled_position_errors(predicted, target, visible), visible)
 
 
 def pa_mpjpe(
-    predicted: Float[Tensor, "*frames joints 3"], target: Float[Tensor, "*frames joints 3"]
+    predicted: Float[Tensor, "*frames joints 3"],
+    target: Float[Tensor, "*frames joints 3"],
+    visible: Bool[Tensor, "*frames joints"] | None = None,
 ) -> Float[Tensor, "*frames"]:
     """MPJPE in millimetres after ``procrustes_align`` of every frame; protocol 2 of Human3.6M.
+
+    One visible joint is always met: 0. The other degenerate frames are defined at ``procrustes_align``.
 
     >>> target = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])
     >>> moved = 2 * target[..., [1, 2, 0]] + 5  # a cyclic exchange of the axes is a rotation
     >>> pa_mpjpe(moved, target).item() < 1e-3
     True
     """
-    target = _centred(target)
-    return mpjpe(_rotate_and_scale(_centred(predicted), target), target)
+    return _mean(per_joint.aligned_position_errors(predicted, target, visible), visible)
 
 
-def procrustes_align(
-    predicted: Float[Tensor, "*frames joints 3"], target: Float[Tensor, "*frames joints 3"]
-) -> Float[Tensor, "*frames joints 3"]:
-    """Move every predicted frame onto its target by the least-squares similarity.
+def mpjve(
+    predicted: Float[Tensor, "*batch frames joints 3"],
+    target: Float[Tensor, "*batch frames joints 3"],
+    dt: Float[Tensor, "*batch frames"],
+    visible: Bool[Tensor, "*batch frames joints"] | None = None,
+) -> Float[Tensor, "*batch pairs"]:
+    """Mean per-joint velocity error in mm/s: length of the difference of predicted and true velocities.
 
-    Scale (>= 0), rotation and translation minimise the squared distances (Umeyama, PAMI 1991), reflections
-    excluded. Every frame has such a minimum:
-
-    - predicted joints all in one point: translated to the target's centroid;
-    - target joints all in one point: the scale is 0 and every joint falls on that point;
-    - joints on a line or in a plane: one of the equally good proper rotations.
+    The velocity at frame k is (x_k - x_{k-1}) / dt_k. Published figures are mostly in mm/frame (Pavllo et al., CVPR
+    2019): at a uniform rate they are these divided by the frames per second.
 
     Args:
         predicted: joints in metres.
         target: joints in metres.
+        dt: seconds since the previous frame, > 0; dt[..., 0] is not used.
+        visible: a joint counts where it is visible in both frames.
 
     Returns:
-        The moved joints, in metres.
+        One value per frame from the second on; none for fewer than two frames.
 
-    >>> target = torch.eye(3)[None]
-    >>> torch.allclose(procrustes_align(3 * target + 1, target), target, atol=1e-6)
-    True
+    >>> moving = torch.tensor([0.0, 0.1, 0.4])[:, None, None] * torch.tensor([1.0, 0.0, 0.0])  # one joint
+    >>> mpjve(moving, torch.zeros(3, 1, 3), torch.tensor([1.0, 0.1, 0.1]))
+    tensor([1000., 3000.])
     """
-    moved = _rotate_and_scale(_centred(predicted), _centred(target))
-    return moved + _at_least_float32(target).mean(-2, keepdim=True)
+    return _mean(per_joint.velocity_errors(predicted, target, dt), visible, span=2)
 
 
 def acceleration_error(
     predicted: Float[Tensor, "*batch frames joints 3"],
     target: Float[Tensor, "*batch frames joints 3"],
     dt: Float[Tensor, "*batch frames"],
+    visible: Bool[Tensor, "*batch frames joints"] | None = None,
 ) -> Float[Tensor, "*batch triples"]:
     """Mean length, over joints, of the difference of predicted and true accelerations, in m/s².
 
@@ -112,6 +133,7 @@ def acceleration_error(
         predicted: joints in metres.
         target: joints in metres.
         dt: seconds since the previous frame, > 0; dt[..., 0] is not used.
+        visible: a joint counts where it is visible in all three frames.
 
     Returns:
         One value per inner frame, 1 to frames - 2; none for fewer than three frames.
@@ -121,17 +143,13 @@ def acceleration_error(
     >>> acceleration_error(falling, torch.zeros(4, 17, 3), seconds.diff(prepend=seconds[:1] - 0.1))
     tensor([9.8100, 9.8100])
     """
-    # Acceleration is linear in position: the acceleration of the difference is the difference wanted, and the
-    # large common position cancels before the division by dt² can amplify its rounding.
-    difference = _at_least_float32(predicted) - _at_least_float32(target)
-    interval = _at_least_float32(dt)[..., 1:, None, None]
-    velocity = difference.diff(dim=-3) / interval
-    between_midpoints = (interval[..., 1:, :, :] + interval[..., :-1, :, :]) / 2
-    return _mean_length(velocity.diff(dim=-3) / between_midpoints)
+    return _mean(per_joint.acceleration_errors(predicted, target, dt), visible, span=3)
 
 
 def acceleration_error_per_frame(
-    predicted: Float[Tensor, "*batch frames joints 3"], target: Float[Tensor, "*batch frames joints 3"]
+    predicted: Float[Tensor, "*batch frames joints 3"],
+    target: Float[Tensor, "*batch frames joints 3"],
+    visible: Bool[Tensor, "*batch frames joints"] | None = None,
 ) -> Float[Tensor, "*batch triples"]:
     """Acceleration error in mm/frame²: plain second differences (HMMR, Kanazawa et al., CVPR 2019).
 
@@ -142,40 +160,54 @@ def acceleration_error_per_frame(
     >>> acceleration_error_per_frame(moving, torch.zeros(4, 17, 3))
     tensor([1000., 1000.])
     """
-    one_frame = predicted.new_ones(predicted.shape[:-2])
-    return MM_PER_METRE * acceleration_error(predicted, target, one_frame)
+    return _mean(per_joint.acceleration_errors_per_frame(predicted, target), visible, span=3)
 
 
-def _at_least_float32(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+def pck(
+    predicted: Float[Tensor, "*frames joints 3"],
+    target: Float[Tensor, "*frames joints 3"],
+    visible: Bool[Tensor, "*frames joints"] | None = None,
+    threshold: float = per_joint.PCK_THRESHOLD,
+) -> Float[Tensor, "*frames"]:
+    """3D PCK in %: the share of joints nearer to their targets than ``threshold`` mm, strictly (MPI-INF-3DHP).
+
+    >>> pck(torch.tensor([[[0.2, 0.0, 0.0], [0.1, 0.0, 0.0]]]), torch.zeros(1, 2, 3))
+    tensor([50.])
+    """
+    return _mean(per_joint.correct(predicted, target, threshold), visible)
 
 
-def _mean_length(vectors: Float[Tensor, "*frames points 3"]) -> Float[Tensor, "*frames"]:
-    return vectors.norm(dim=-1).mean(-1)
+def auc(
+    predicted: Float[Tensor, "*frames joints 3"],
+    target: Float[Tensor, "*frames joints 3"],
+    visible: Bool[Tensor, "*frames joints"] | None = None,
+) -> Float[Tensor, "*frames"]:
+    """Mean of the PCKs at 0, 5, ..., 150 mm in %, as MPI-INF-3DHP's own evaluation (mpii_compute_3d_pck.m) has it.
+
+    No error is < 0: a perfect prediction has 30 / 31 = 96.8 %.
+
+    >>> auc(torch.tensor([[[0.1, 0.0, 0.0]]]), torch.zeros(1, 1, 3)).round(decimals=2)  # met by 105, ..., 150
+    tensor([32.2600])
+    """
+    return _mean(per_joint.correct_at_all_thresholds(predicted, target), visible)
 
 
-def _ratio(numerator: Float[Tensor, "*shape"], square: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Numerator / square, where a vanishing square means a vanishing numerator and gives 0."""
-    return numerator / square.clamp_min(torch.finfo(square.dtype).tiny)
+def in_a_row(marked: Bool[Tensor, "*batch frames joints"], span: int) -> Bool[Tensor, "*batch runs joints"]:
+    """For every run of ``span`` frames, whether a joint is marked in all of them.
+
+    >>> in_a_row(torch.tensor([[True], [True], [False], [True]]), 2).flatten()
+    tensor([ True, False, False])
+    """
+    for _ in range(span - 1):
+        marked = marked[..., 1:, :] & marked[..., :-1, :]
+    return marked
 
 
-def _centred(points: Float[Tensor, "*frames points 3"]) -> Float[Tensor, "*frames points 3"]:
-    """Points relative to their centroid."""
-    points = _at_least_float32(points)
-    # Metres from the camera the centroid itself is rounded to half a micrometre: go near the points first.
-    points = points - points[..., :1, :]
-    return points - points.mean(-2, keepdim=True)
-
-
-def _rotate_and_scale(
-    predicted: Float[Tensor, "*frames points 3"], target: Float[Tensor, "*frames points 3"]
-) -> Float[Tensor, "*frames points 3"]:
-    """Best rotation and scale of centred points onto centred points (row vectors: moved = scale · x R)."""
-    covariance = predicted.mT @ target
-    # LAPACK refuses a whole batch for one non-finite entry; such a frame ends up NaN by its own points below.
-    U, S, Vh = torch.linalg.svd(covariance.nan_to_num(0.0, 0.0, 0.0))
-    turn = torch.ones_like(S)
-    turn[..., 2] = torch.linalg.det(U @ Vh).sign()  # -1 where the best orthogonal map is a reflection
-    rotation = (U * turn[..., None, :]) @ Vh
-    scale = _ratio((S * turn).sum(-1), predicted.square().sum((-2, -1)))
-    return scale[..., None, None] * (predicted @ rotation)
+def _mean(
+    figures: Float[Tensor, "*runs joints"], visible: Bool[Tensor, "*frames joints"] | None, span: int = 1
+) -> Float[Tensor, "*runs"]:
+    """Mean over the joints visible in all ``span`` frames of a figure; NaN where there is none."""
+    if visible is None:
+        return figures.mean(-1)
+    counted = in_a_row(visible, span)
+    return torch.where(counted, figures, 0).sum(-1) / counted.sum(-1)

@@ -1,6 +1,15 @@
 """Units of the reported metrics, by their names in logs, summaries and tables."""
 
-OTHER_UNITS = {"accel": "m/s²", "accel_frame": "mm/frame²"}
+OTHER_UNITS = {
+    "accel": "m/s²",
+    "accel_frame": "mm/frame²",
+    "auc": "%",
+    "mean_class": "%",
+    "mpjve": "mm/s",
+    "pck": "%",
+    "top1": "%",
+    "top5": "%",
+}
 
 
 def unit(metric: str) -> str:
