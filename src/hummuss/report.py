@@ -6,7 +6,7 @@ import platform
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from hummuss.backbones.cost import Cost, cost
 from hummuss.heads.base import BASELINE, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
@@ -35,6 +36,21 @@ class RunReport(L.Callback):
         self.folder, self.seed = folder, seed
         self.seconds, self.frames = 0.0, 0
         self._started = 0.0
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        assert isinstance(pl_module, MotionModule)
+        found = self._cost(trainer, pl_module)
+        total = sum(parameter.numel() for parameter in pl_module.parameters())
+        Console().print(
+            f"{type(pl_module.backbone).__name__}: {found.parameters / 1e6:.2f} M parameters "
+            f"({total / 1e6:.2f} M with heads), {found.multiply_adds / 1e6:.1f} M multiply-adds per frame "
+            f"in clips of {found.frames} frames",
+            highlight=False,
+        )
+
+    @staticmethod
+    def _cost(trainer: L.Trainer, module: MotionModule) -> Cost:
+        return cost(module.backbone, cast(Any, trainer).datamodule.frames)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._started = time.perf_counter()
@@ -90,7 +106,9 @@ class RunReport(L.Callback):
             for key, value in trainer.callback_metrics.items()
             if key.startswith(f"{stage}/")
         }
+        assert isinstance(module, MotionModule)
         facts = {
+            "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1),
             "frames_per_second": round(self.frames / self.seconds, 1) if self.seconds else None,

@@ -29,7 +29,7 @@ QUIET = (
 class HummussCLI(LightningCLI):
     """One config names model, data and trainer; the command decides where the run lives.
 
-    A new ``fit`` gets the folder runs/<name of its first config>/<n>; loggers, checkpoints, config and report all go
+    A new ``fit`` gets the folder runs/<name>/<n>, where the name is ``--name`` or its first config's; loggers, checkpoints, config and report all go
     there. ``--ckpt_path last`` and ``best`` stand for the newest run's checkpoint, whose folder is then used again.
     """
 
@@ -37,6 +37,7 @@ class HummussCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+        parser.add_argument("--name", type=str, default=None, help="runs/NAME holds the run; its first config's name")
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -72,8 +73,10 @@ class HummussCLI(LightningCLI):
             trainer.validate(self.model, datamodule=self.datamodule, ckpt_path="best", verbose=False)
 
     def _config_name(self) -> str:
-        configs = self.config[self.subcommand].config
-        return Path(str(configs[0])).stem if configs else "default"
+        config = self.config[self.subcommand]
+        if config.name:
+            return config.name
+        return Path(str(config.config[0])).stem if config.config else "default"
 
 
 def _keep_curves(folder: Path) -> None:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
+from hummuss.allocator import keep_freed_memory
 from hummuss.cli.messages import one_line
 
 LIGHTNING = {
@@ -13,12 +14,14 @@ LIGHTNING = {
 }
 COMMANDS = {
     "prepare": "turn a dataset's official files into a store that training reads",
+    "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status. What a user can put right is reported in one line."""
+    keep_freed_memory()
     arguments = sys.argv[1:] if arguments is None else arguments
     command = arguments[0] if arguments else "--help"
     try:

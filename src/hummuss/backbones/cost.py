@@ -1,0 +1,49 @@
+"""What a backbone costs: parameters, and multiply-adds of its matrix products per frame."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+
+class Cost(NamedTuple):
+    """A backbone's size and work.
+
+    Attributes:
+        parameters: learned numbers.
+        multiply_adds: per frame of one person, in a clip of ``frames`` frames.
+        frames: length of that clip; attention costs more per frame in longer ones.
+    """
+
+    parameters: int
+    multiply_adds: float
+    frames: int
+
+
+def cost(backbone: nn.Module, frames: int) -> Cost:
+    """Count by running a clip of evenly spaced frames; ``backbone`` is not changed.
+
+    Matrix products are counted, the making of kernels among them; elementwise operations are not.
+
+    >>> from hummuss import HumMUSS
+    >>> cost(HumMUSS(dim=16, depth=1), frames=27).multiply_adds > 17 * 16 * 16
+    True
+    """
+    parameter = next(backbone.parameters())
+    keypoints = torch.zeros(1, frames, getattr(backbone, "joints", 17), 3, device=parameter.device)
+    dt = torch.full((1, frames), 1 / 50, device=parameter.device)
+    # The CPU's attention kernel is unknown to the counter of torch 2.13, which knows those of GPUs.
+    kernels: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+    training = backbone.training
+    # With gradients on, an SSM makes its kernels anew: they are counted whatever ran before.
+    with torch.enable_grad(), FlopCounterMode(display=False, custom_mapping=kernels) as counter:
+        backbone.eval()(keypoints, dt)
+    backbone.train(training)
+    return Cost(
+        sum(parameter.numel() for parameter in backbone.parameters()), counter.get_total_flops() / 2 / frames, frames
+    )
+
+
+def _attention(query: Any, key: Any, value: Any, *options: Any, out_shape: Any = None, **named: Any) -> int:
+    return sdpa_flop_count(query, key, value)
