@@ -134,3 +134,35 @@ def test_every_parameter_learns() -> None:
     keypoints, dt = clip()
     backbone(keypoints, dt).square().sum().backward()
     assert [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("even", [True, False])
+def test_compiles_into_one_graph_behind_the_look_at_dt(causal: bool, even: bool, unchecked: None) -> None:
+    """What reads values (dt, padding, the scan's chunk) is one break at the top; all layers are one graph."""
+    backbone = make(causal=causal)
+    keypoints, dt = clip()
+    dt = dt if even else irregular(dt)
+    torch._dynamo.reset()
+    graphs: list[torch.fx.GraphModule] = []
+
+    def count(graph: torch.fx.GraphModule, inputs: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(backbone, backend=count)
+    torch.testing.assert_close(compiled(keypoints, dt), backbone(keypoints, dt), rtol=1e-12, atol=1e-12)
+    assert len([graph for graph in graphs if any(node.op != "output" for node in graph.graph.nodes)]) == 1
+
+
+def test_one_chunk_length_serves_every_layer_of_a_scan() -> None:
+    backbone = make()
+    with torch.no_grad():
+        backbone.layers[1].temporal_last.ssms[1].log_decay += 5.0  # one layer that forgets within a frame
+    keypoints, dt = clip()
+    uneven = irregular(dt)
+    scanned = backbone(keypoints, uneven)
+    assert scanned.isfinite().all()
+    time = backbone._prepare_time(uneven, None)
+    assert time.chunk == backbone.layers[1].temporal_last.ssms[1].scan_chunk(uneven)
+    assert time.chunk < backbone.layers[0].temporal_first.ssms[0].scan_chunk(uneven)

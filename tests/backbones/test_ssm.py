@@ -110,6 +110,28 @@ def test_kept_frames_see_the_continuous_system() -> None:
     )
 
 
+@pytest.mark.parametrize("block", [2, 3, 8])
+def test_every_nth_frame_sees_the_continuous_system(block: int) -> None:
+    """The same for a steady frame rate: a whole fraction of it, by convolution on both sides."""
+    layer = make()
+    held = torch.randn(1, 50, 3).double()
+    fine_dt = torch.full((1, 50 * block), 1 / 120, dtype=torch.float64)
+    coarse_dt = torch.full((1, 50), block / 120, dtype=torch.float64)
+    every = layer.convolve(held.repeat_interleave(block, 1), fine_dt)
+    torch.testing.assert_close(layer.convolve(held, coarse_dt), every[:, block - 1 :: block], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("init", ["legs", "lin", "inv"])
+def test_float32_agrees_with_float64(init: str) -> None:
+    layer = make(channels=16, init=init)
+    u, dt = torch.randn(2, 243, 16).double(), torch.tensor([[0.02], [0.05]]).double().expand(2, 243)
+    exact = [g for evaluate in (layer.convolve, layer.scan) for g in gradients(layer, evaluate, u, dt)]
+    layer.float()
+    close = [g for evaluate in (layer.convolve, layer.scan) for g in gradients(layer, evaluate, u.float(), dt.float())]
+    for got, want in zip(close, exact, strict=True):
+        assert (got - want).norm() <= 1e-4 * want.norm()
+
+
 @pytest.mark.parametrize("length", [40, 200])
 def test_reverse_is_forward_on_the_flipped_sequence(length: int) -> None:
     layer = make()
@@ -126,12 +148,83 @@ def test_parallel_sequences_share_a_clip_and_do_not_mix() -> None:
         torch.testing.assert_close(evaluate(u, dt)[:, :, 2, 3], layer.scan(u[:, :, 2, 3], dt))
 
 
-def test_toeplitz_and_fft_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("length", [64, 90, 112, 113, 127, 128])
+def test_chunks_of_any_length_give_what_one_matrix_gives(length, reverse, monkeypatch) -> None:
+    layer = make(bandlimit=0.7)
+    u, dt = torch.randn(2, length, 2, 3).double(), torch.tensor([[0.02], [0.03]]).double().expand(2, length)
+    monkeypatch.setattr(ssm_module, "_chunk_length", lambda length: length)
+    whole = layer.convolve(u, dt, reverse)
+    for size in (1, 7, 64, 100):
+        monkeypatch.setattr(ssm_module, "_chunk_length", lambda length, size=size: size)
+        torch.testing.assert_close(layer.convolve(u, dt, reverse), whole, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(
+            layer.scan_rows(ssm_module._to_rows(u), dt, reverse, chunk=min(size, 16)),
+            ssm_module._to_rows(whole),
+            rtol=1e-10,
+            atol=1e-10,
+        )
+
+
+@pytest.mark.parametrize("length", [1, 80, 112, 113, 243, 729, 2187, 8192])
+def test_chunks_pad_little_and_stay_in_their_range(length: int) -> None:
+    size = ssm_module._chunk_length(length)
+    assert size == length <= ssm_module.LONGEST_CHUNK or ssm_module.SHORTEST_CHUNK <= size <= ssm_module.LONGEST_CHUNK
+    assert -length % size <= 0.03 * length
+
+
+def test_clips_that_share_an_interval_can_share_a_kernel() -> None:
     layer = make()
-    u, dt = torch.randn(2, 90, 3).double(), torch.full((2, 90), 0.02).double()
-    dense = layer.convolve(u, dt)
-    monkeypatch.setattr(ssm_module, "TOEPLITZ_FRAMES", 0)
-    torch.testing.assert_close(layer.convolve(u, dt), dense, rtol=1e-10, atol=1e-10)
+    u = torch.randn(3, 2, 2, 150).double()  # rows: (H, B, N, L)
+    shared, own = torch.tensor([0.02]).double(), torch.tensor([0.02, 0.02]).double()
+    torch.testing.assert_close(layer.convolve_rows(u, shared), layer.convolve_rows(u, own), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [20, 150])
+def test_what_is_kept_between_inferences_follows_dt_direction_length_and_parameters(length: int) -> None:
+    """Every evaluation after another one equals that of a layer which has kept nothing."""
+    layer = make()
+    u = torch.randn(2, length, 3).double()
+
+    def everything(layer: DiagonalSSM) -> list[torch.Tensor]:
+        found = []
+        for dt in (0.02, 0.05, 0.02):
+            for frames in (length, length - 1):
+                even = torch.full((2, frames), dt).double()
+                for reverse in (False, True):
+                    found.append(layer.convolve(u[:, :frames], even, reverse))
+            found += list(layer.step(u[:, 0], torch.full((2,), dt).double(), layer.init_state(2) + 1))
+            found.append(layer.step(u[:, 0], torch.tensor([dt, 0.01]).double(), layer.init_state(2) + 1)[0])
+        return found
+
+    for change in (
+        lambda: None,
+        lambda: layer.log_step.add_(0.1),
+        lambda: layer.load_state_dict(make(seed=3).state_dict()),
+    ):
+        with torch.no_grad():
+            change()
+            kept = everything(layer)
+        fresh = make()
+        fresh.load_state_dict(layer.state_dict())
+        expected = everything(fresh)  # with gradients on, nothing is kept
+        for got, want in zip(kept, expected, strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
+
+
+def test_kernels_are_kept_in_inference_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = make()
+    made = []
+    original = DiagonalSSM._discretise
+    monkeypatch.setattr(DiagonalSSM, "_discretise", lambda self, dt: made.append(1) or original(self, dt))
+    u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()
+    for _ in range(2):
+        layer.convolve(u, dt)
+    assert len(made) == 4  # the response and the chunks, each time
+    with torch.inference_mode():
+        for _ in range(3):
+            layer.convolve(u, dt)
+    assert len(made) == 6
 
 
 def test_output_is_causal() -> None:
@@ -159,10 +252,9 @@ def test_float32_stays_close_and_finite_over_long_sequences() -> None:
     with torch.no_grad():
         exact = layer.double().convolve(u.double(), dt.double())
         layer.float()
-        for y in (layer.convolve(u, dt), layer.scan(u, dt), streamed(layer, u[:, :5000], dt[:, :5000])):
-            same = exact[:, : y.shape[1]]
+        for y in (layer.convolve(u, dt), layer.scan(u, dt), streamed(layer, u, dt)):
             assert y.isfinite().all()
-            assert (y - same).norm() / same.norm() < 1e-3
+            assert (y - exact).norm() / exact.norm() < 1e-3
 
 
 def test_mixed_precision_keeps_the_layer_in_float32() -> None:

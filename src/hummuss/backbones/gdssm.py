@@ -74,7 +74,8 @@ class GDSSM(nn.Module):
         ssm, reverse = self.ssms[direction], direction == 1
         if intervals.even is not None:
             return ssm.convolve_rows(u, intervals.even, reverse)
-        return ssm.scan_rows(u, intervals.backward if reverse else intervals.forward, reverse)
+        dt = intervals.backward if reverse else intervals.forward
+        return ssm.scan_rows(u, dt, reverse, intervals.chunk)
 
     def step(
         self, x: Float[Tensor, "B N d"], dt: Float[Tensor, "B"], state: Float[Tensor, "B N 2 H M"]

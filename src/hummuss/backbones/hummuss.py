@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
+from hummuss.backbones.inputs import check_joints
 from hummuss.backbones.intervals import Intervals, index_intervals, prepare_intervals
 from hummuss.errors import InputError
 
@@ -92,8 +93,8 @@ class HumMUSS(nn.Module):
         Raises:
             InputError: another number of joints than the model has, or a dt that is not positive.
         """
-        self._check_joints(keypoints)
-        time = prepare_intervals(dt, valid)
+        check_joints(keypoints, self.joints)
+        time = self._prepare_time(dt, valid)
         joints = index_intervals(keypoints)
         x = self.lift(keypoints) + self.joint_embedding
         for layer in self.layers:
@@ -116,7 +117,7 @@ class HumMUSS(nn.Module):
         self, keypoints: Float[Tensor, "B J 3"], dt: Float[Tensor, "B"], state: State
     ) -> tuple[Float[Tensor, "B J dim_rep"], State]:
         """Advance a causal model by one frame; outputs equal those of `forward` on the whole clip."""
-        self._check_joints(keypoints)
+        check_joints(keypoints, self.joints)
         joints = index_intervals(keypoints)
         x = self.lift(keypoints) + self.joint_embedding
         after: State = []
@@ -125,12 +126,14 @@ class HumMUSS(nn.Module):
             after.append(updated)
         return torch.tanh(self.project(self.norm(x))), after
 
-    def _check_joints(self, keypoints: Tensor) -> None:
-        if keypoints.shape[-2:] != (self.joints, 3):
-            raise InputError(
-                f"keypoints have shape {tuple(keypoints.shape)}, expected {self.joints} joints of (x, y, confidence): "
-                "convert other layouts with hummuss.body.skeleton.convert_keypoints"
-            )
+    @torch.compiler.disable
+    def _prepare_time(self, dt: Float[Tensor, "B F"], valid: Bool[Tensor, "B F"] | None) -> Intervals:
+        """What reads values, once per forward pass and outside what `torch.compile` compiles."""
+        time = prepare_intervals(dt, valid)
+        if time.even is not None:
+            return time
+        blocks = (block for layer in self.layers for block in (layer.temporal_first, layer.temporal_last))
+        return time._replace(chunk=min(ssm.scan_chunk(time.forward) for block in blocks for ssm in block.ssms))
 
 
 class SpatiotemporalLayer(nn.Module):

@@ -23,23 +23,22 @@ class Intervals(NamedTuple):
         backward: interval between each frame and the next, in the order of time.
         valid: False at padding, or None where nothing is padded.
         even: where every clip is evenly spaced, so that the SSM may convolve: each clip's interval, or one for all.
+        chunk: otherwise, frames in a chunk of the scan; None leaves each layer to find its own.
     """
 
     forward: Float[Tensor, "B L"]
     backward: Float[Tensor, "B L"]
     valid: Bool[Tensor, "B L"] | None
     even: Float[Tensor, "G"] | None
+    chunk: int | None = None
 
 
-@torch.compiler.disable
 def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:
     """Check dt and decide, once for the batch, between convolution and scan (SPEC section 1).
 
     A clip is evenly spaced if max |dt - mean| <= 1e-4 mean over its valid frames; its mean then replaces every dt.
     Clips whose means agree to rounding share one. Otherwise padding frames get the clip's mean interval, and the last
     valid frame's backward interval is the first valid frame's.
-
-    Reads values, so it stands outside what `torch.compile` compiles.
 
     Raises:
         InputError: a dt that is not positive and finite at a valid frame, or a clip with no valid frame.

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 INITS = ("legs", "lin", "inv")
 # Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
 # (docs/architecture.md has the measurement); within the range, the length that pads least is taken.
-SHORTEST_CHUNK, LONGEST_CHUNK = 64, 112
+SHORTEST_CHUNK, LONGEST_CHUNK = 56, 112
 # Longest chunk of a scan, and the largest decay exponent within one: exp(+-40) stays far inside float32.
 SCAN_CHUNK = 64
 CHUNK_DECAY = 80.0
@@ -110,7 +110,7 @@ class DiagonalSSM(nn.Module):
 
         ``reverse`` runs the map against time: the same as flipping u and dt before and the result after.
         """
-        return _as_given(self.convolve_rows(_as_rows(u), dt[:, 0], reverse), u)
+        return _from_rows(self.convolve_rows(_to_rows(u), dt[:, 0], reverse), u)
 
     def scan(
         self, u: Float[Tensor, "B L *N H"], dt: Float[Tensor, "B L"], reverse: bool = False
@@ -119,7 +119,7 @@ class DiagonalSSM(nn.Module):
 
         ``reverse`` runs the map against time, dt[:, k] then being the interval between frame k and the next.
         """
-        return _as_given(self.scan_rows(_as_rows(u), dt, reverse), u)
+        return _from_rows(self.scan_rows(_to_rows(u), dt, reverse), u)
 
     def convolve_rows(
         self, u: Float[Tensor, "H B N L"], dt: Float[Tensor, "G"], reverse: bool = False
@@ -152,19 +152,21 @@ class DiagonalSSM(nn.Module):
         with _full_precision(u):
             rows, length = u.to(self.skip.dtype), u.shape[-1]
             size = self.scan_chunk(dt) if chunk is None else chunk
-            # Padding with frames of no duration: they neither change the state nor take anything in.
-            steps = F.pad(self._steps(dt), (0, -length % size)).unflatten(-1, (-1, size))  # (H, B, n, c)
-            chunks = F.pad(rows, (0, -length % size)).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
-            clock = steps.cumsum(-1)  # time since the chunk began, at the end of each frame
-            middle = clock[..., -1:] / 2
-            write = _multiply(_exp(self._turned(middle - clock)), self._input_weights(steps))  # (H, B, n, c, M)
-            read = _multiply(_exp(self._turned(clock - middle)), self._output_weights(steps))  # (H, B, n, c, M)
-            response = chunks @ (_rows(write) @ _columns(read)).triu()  # (H, B, n, N, c)
+            padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
+            chunks = F.pad(rows, padding).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
+            rate, intake, read = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
+            clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))  # since the chunk began, at the end of each frame
+            middle = (clock[0][..., -1:, :] / 2, clock[1][..., -1:, :] / 2)  # (H, B, n, 1, M)
+            after = (clock[0] - middle[0], clock[1] - middle[1])
+            write = _multiply(_exp((-after[0], -after[1])), intake)
+            read = _multiply(_exp(after), read)
+            response = chunks @ (_left(write) @ _right(read)).triu()  # (H, B, n, N, c)
 
-            half = _exp(self._turned(middle))  # decay over half a chunk, (H, B, n, 1, M)
-            written = chunks @ _rows(_multiply(half, write))  # (H, B, n, N, 2M)
-            entering = _pass_states(written.transpose(2, 3), _over_chunks(_multiply(half, half)))
-            y = response + entering.transpose(2, 3) @ _columns(_multiply(half, read))
+            half = _exp(middle)  # decay over half a chunk
+            written = chunks @ _left(_multiply(half, write))  # (H, B, n, N, K)
+            whole_re, whole_im = _multiply(half, half)
+            entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :]))
+            y = response + entering.transpose(2, 3) @ _right(_multiply(half, read))
             return (y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows).to(u.dtype)
 
     @torch.no_grad()
@@ -192,45 +194,35 @@ class DiagonalSSM(nn.Module):
             y = (read[0] * re - read[1] * im).sum(-1) + self.skip * wide
             return y.to(u.dtype), torch.stack([re, im], -3)
 
-    def _steps(self, dt: Float[Tensor, "*B"]) -> Float[Tensor, "H *B"]:
-        """Discretisation step of every channel and interval."""
-        return self._channels(self.step_size, dt.ndim) * (dt.to(self.skip.dtype) * self.reference_fps)
+    def _discretise(self, dt: Float[Tensor, "*B"]) -> tuple[Pair, Pair, Pair]:
+        """Zero-order hold over intervals: r = pole step, expm1(r) / pole, and the read-out 2 C; each (H, *B, M).
 
-    @staticmethod
-    def _channels(parameter: Float[Tensor, "H *M"], axes: int) -> Float[Tensor, "H *B"]:
-        """A parameter with ``axes`` axes of size one after its channels."""
-        return parameter[(slice(None), *[None] * axes)]
-
-    def _turned(self, steps: Float[Tensor, "H *B"]) -> Pair:
-        """Poles times steps, (H, *B, M)."""
-        decay, frequency = self.log_decay.exp(), self.frequency
-        return (
-            -self._channels(decay, steps.ndim - 1) * steps[..., None],
-            self._channels(frequency, steps.ndim - 1) * steps[..., None],
+        With a ``bandlimit``, modes that turn more than that fraction of a half-circle in the interval are not read.
+        """
+        decay, frequency, output_re, output_im, step = (
+            parameter.view(len(parameter), *[1] * dt.ndim, -1)  # (H, *1, M), the step (H, *1, 1)
+            for parameter in (self.log_decay.exp(), self.frequency, *self.output_pairs.unbind(-1), self.step_size)
         )
-
-    def _input_weights(self, steps: Float[Tensor, "H *B"]) -> Pair:
-        """expm1(pole step) / pole: what a unit input held over the interval leaves in the state, (H, *B, M)."""
-        re, im = self._channels(-self.log_decay.exp(), steps.ndim - 1), self._channels(self.frequency, steps.ndim - 1)
-        size = re.square() + im.square()
-        return _multiply(_expm1(self._turned(steps)), (re / size, -im / size))
-
-    def _output_weights(self, steps: Float[Tensor, "H *B"]) -> Pair:
-        """2 C, with the modes silenced that turn more than ``bandlimit`` half-circles within the interval."""
-        doubled = self._channels(2 * self.output_pairs, steps.ndim - 1)  # (H, *1, M, 2)
+        steps = step * (dt.to(self.skip.dtype) * self.reference_fps)[..., None]
+        turn = frequency * steps
+        # Whole turns are left out: they change no exponential, and cost float32 the digits of the rest.
+        rate = (-decay * steps, turn - 2 * math.pi * (turn / (2 * math.pi)).round())
+        size = decay.square() + frequency.square()
+        intake = _multiply(_expm1(rate), (-decay / size, -frequency / size))
+        read = (2 * output_re, 2 * output_im)
         if self.bandlimit is not None:
-            turn = self._turned(steps)[1].abs()
-            doubled = doubled * (turn <= self.bandlimit * math.pi)[..., None]
-        return doubled[..., 0], doubled[..., 1]
+            heard = turn.abs() <= self.bandlimit * math.pi
+            read = (read[0] * heard, read[1] * heard)
+        return rate, intake, read
 
     def _response(self, length: int, dt: Float[Tensor, "G"]) -> Float[Tensor, "H G {length}"]:
         """Impulse response. Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials."""
-        steps, width = self._steps(dt), math.isqrt(length - 1) + 1
-        frames = torch.arange(width, device=dt.device, dtype=steps.dtype)
-        fine = _exp(self._turned(steps[..., None] * frames))  # (H, G, j, M)
-        coarse = _exp(self._turned(steps[..., None] * (frames * width)))  # (H, G, i, M)
-        weights = _multiply(self._output_weights(steps), self._input_weights(steps))  # (H, G, M)
-        return (_rows(_multiply(_each(weights), coarse)) @ _columns(fine)).flatten(-2)[..., :length]
+        rate, intake, read = self._discretise(dt)
+        width = math.isqrt(length - 1) + 1
+        frames = torch.arange(width, device=dt.device, dtype=self.skip.dtype)
+        fine, coarse = _exp(_over(rate, frames)), _exp(_over(rate, frames * width))  # (H, G, w, M)
+        weighted = _multiply(_over(_multiply(read, intake)), coarse)
+        return (_left(weighted) @ _right(fine)).flatten(-2)[..., :length]
 
     def _matrix(self, length: int, dt: Float[Tensor, "G"], reverse: bool) -> Float[Tensor, "H G {length} {length}"]:
         """The map on ``length`` frames as a matrix from the right: entry (j, l) is what input j gives output l."""
@@ -243,24 +235,21 @@ class DiagonalSSM(nn.Module):
         self, size: int, dt: Float[Tensor, "G"], reverse: bool
     ) -> tuple[Float[Tensor, "H G {size} J"], Float[Tensor, "H G K {size}"], Pair]:
         """What a chunk gives its own frames and the state, what the state gives its frames, the state's decay."""
-        steps = self._steps(dt)
-        frames = torch.arange(size, device=dt.device, dtype=steps.dtype)
-        fading = _exp(self._turned(steps[..., None] * frames))  # over 0 .. c-1 frames, (H, G, c, M)
-        once = _each(_exp(self._turned(steps)))  # (H, G, 1, M)
-        write = _multiply(fading, _each(self._input_weights(steps)))
-        read = _multiply(fading, _multiply(once, _each(self._output_weights(steps))))
+        rate, intake, read = self._discretise(dt)
+        frames = torch.arange(size, device=dt.device, dtype=self.skip.dtype)
+        write = _multiply(_exp(_over(rate, frames)), _over(intake))
+        read = _multiply(_exp(_over(rate, frames + 1)), _over(read))
         if reverse:  # the first frames of a chunk are the last that it sees
             read = (read[0].flip(-2), read[1].flip(-2))
         else:
             write = (write[0].flip(-2), write[1].flip(-2))
-        inside = torch.cat([self._matrix(size, dt, reverse), _rows(write)], -1)
-        return inside, _columns(read), _exp(self._turned(steps[..., None] * size))
+        inside = torch.cat([self._matrix(size, dt, reverse), _left(write)], -1)
+        return inside, _right(read), _exp(_over((rate[0] * size, rate[1] * size)))
 
     def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
         """Decay, input and output weights of one frame, (G, H, M) each."""
-        steps = self._steps(dt)
-        pairs = (_exp(self._turned(steps)), self._input_weights(steps), self._output_weights(steps))
-        return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in pairs)
+        rate, intake, read = self._discretise(dt)
+        return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in (_exp(rate), intake, read))
 
     def _keep(self, key: tuple[Any, ...], dt: Float[Tensor, "B"], make: Callable[[Tensor], Any]) -> Any:
         """``make(dt)``, remembered from one inference to the next while dt and parameters stay the same.
@@ -303,19 +292,17 @@ def initial_poles(modes: int, init: str) -> Complex[Tensor, "{modes}"]:
     return torch.complex(torch.full_like(frequency, -0.5), frequency).to(torch.complex64)
 
 
-def _pass_states(
-    written: Float[Tensor, "H B N n K"], decay: Pair, reverse: bool = False
-) -> Float[Tensor, "H B N n K"]:
+def _pass_states(written: Float[Tensor, "H B N n K"], decay: Pair, reverse: bool = False) -> Float[Tensor, "H B N n K"]:
     """State that enters each chunk, from what every chunk writes and the decay over a chunk, (H, G, n or 1, M)."""
     count = written.shape[-2]
-    added = [part.unbind(-2) for part in written.chunk(2, -1)]
-    fades = [part.expand(-1, -1, count, -1)[:, :, None].unbind(-2) for part in decay]  # (H, G, 1, M) for each chunk
-    re = im = torch.zeros_like(added[0][0])
+    added_re, added_im = (part.unbind(-2) for part in written.chunk(2, -1))
+    decay_re, decay_im = (part.expand(-1, -1, count, -1)[:, :, None].unbind(-2) for part in decay)  # (H, G, 1, M) each
+    re = im = torch.zeros_like(added_re[0])
     entering: list[Tensor] = []
     for chunk in reversed(range(count)) if reverse else range(count):
         entering.append(torch.cat([re, im], -1))
-        turned = _multiply((fades[0][chunk], fades[1][chunk]), (re, im))
-        re, im = turned[0] + added[0][chunk], turned[1] + added[1][chunk]
+        re, im = _multiply((decay_re[chunk], decay_im[chunk]), (re, im))
+        re, im = re + added_re[chunk], im + added_im[chunk]
     return torch.stack(entering[::-1] if reverse else entering, -2)
 
 
@@ -328,17 +315,16 @@ def _chunk_length(length: int) -> int:
 
 def _per_clip(rows: Float[Tensor, "H B *R c"], matrix: Float[Tensor, "H G c k"]) -> Float[Tensor, "H B *R k"]:
     """Rows times their clip's matrix, or times the one that all clips share."""
-    first = 1 if matrix.shape[1] == 1 else 2
-    folded = rows.flatten(first, -2) @ (matrix[:, 0] if first == 1 else matrix)
-    return folded.view(*rows.shape[:-1], matrix.shape[-1])
+    product = rows.flatten(1, -2) @ matrix[:, 0] if matrix.shape[1] == 1 else rows.flatten(2, -2) @ matrix
+    return product.view(*rows.shape[:-1], matrix.shape[-1])
 
 
-def _as_rows(u: Float[Tensor, "B L *N H"]) -> Float[Tensor, "H B S L"]:
+def _to_rows(u: Float[Tensor, "B L *N H"]) -> Float[Tensor, "H B S L"]:
     """Channels first, time last, the parallel sequences folded into one axis."""
     return u.reshape(u.shape[0], u.shape[1], -1, u.shape[-1]).permute(3, 0, 2, 1)
 
 
-def _as_given(y: Float[Tensor, "H B S L"], like: Float[Tensor, "B L *N H"]) -> Float[Tensor, "B L *N H"]:
+def _from_rows(y: Float[Tensor, "H B S L"], like: Float[Tensor, "B L *N H"]) -> Float[Tensor, "B L *N H"]:
     return y.permute(1, 3, 2, 0).reshape(like.shape)
 
 
@@ -364,20 +350,17 @@ def _expm1(a: Pair) -> Pair:
     return re.expm1() * im.cos() - 2 * (im / 2).sin().square(), re.exp() * im.sin()
 
 
-def _each(weights: Pair) -> Pair:
-    """Weights (H, G, M) with an axis for the frames they are the same for."""
-    return weights[0][..., None, :], weights[1][..., None, :]
+def _over(a: Pair, frames: Float[Tensor, "c"] | None = None) -> Pair:
+    """Modes (..., M) at each frame, (..., c, M): times its number, or the same for all (..., 1, M)."""
+    re, im = a[0][..., None, :], a[1][..., None, :]
+    return (re, im) if frames is None else (re * frames[:, None], im * frames[:, None])
 
 
-def _over_chunks(decay: Pair) -> Pair:
-    return decay[0].squeeze(-2), decay[1].squeeze(-2)
-
-
-def _rows(a: Pair) -> Float[Tensor, "*A K"]:
-    """Left factor of Re sum_m a_m b_m as a real matrix product over 2M columns."""
+def _left(a: Pair) -> Float[Tensor, "*A K"]:
+    """Left factor of Re sum_m a_m b_m as a real matrix product over K = 2M columns."""
     return torch.cat(a, -1)
 
 
-def _columns(b: Pair) -> Float[Tensor, "*A K j"]:
+def _right(b: Pair) -> Float[Tensor, "*A K j"]:
     """Right factor of the same product."""
     return torch.cat([b[0], -b[1]], -1).transpose(-1, -2)

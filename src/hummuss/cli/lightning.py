@@ -29,8 +29,9 @@ QUIET = (
 class HummussCLI(LightningCLI):
     """One config names model, data and trainer; the command decides where the run lives.
 
-    A new ``fit`` gets the folder runs/<name>/<n>, where the name is ``--name`` or its first config's; loggers, checkpoints, config and report all go
-    there. ``--ckpt_path last`` and ``best`` stand for the newest run's checkpoint, whose folder is then used again.
+    A new ``fit`` gets the folder runs/<name>/<n>, where the name is ``--name`` or its first config's; loggers,
+    checkpoints, config and report all go there. ``--ckpt_path last`` and ``best`` stand for the newest run's
+    checkpoint, whose folder is then used again.
     """
 
     folder: Path

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="page to write, without an ending")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each with its share of the cores")
     parser.add_argument("--variants", nargs="+", help="only these; the page still shows every finished run")
-    parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all writes the page and trains nothing")
+    parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all: train nothing, write the page")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     with ThreadPoolExecutor(arguments.jobs) as pool:
         # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
-        list(pool.map(lambda each: _train(study, name, *each, threads), [(v, s) for s in seeds for v in variants]))
+        runs = [pool.submit(_train, study, name, variant, seed, threads) for seed in seeds for variant in variants]
+        for ended in runs:
+            ended.result()
     rows = [row for variant in study["variants"] for seed in study["seeds"] for row in _finished(name, variant, seed)]
     if not rows:
         raise InputError(f"no run of {arguments.study} has finished: see runs/{name}/*/*/log.txt")

@@ -1,0 +1,39 @@
+"""Multiply-adds, against a count by hand."""
+
+import pytest
+import torch
+
+from hummuss import DSTformer, HumMUSS
+from hummuss.backbones.cost import cost
+
+
+def test_attention_is_counted_by_hand() -> None:
+    dim, frames, joints = 16, 10, 17
+    backbone = DSTformer(dim, depth=1, num_heads=2, mlp_ratio=2.0)
+    linear = dim * 3 * dim + dim * dim + 2 * dim * 2 * dim  # qkv, proj, the MLP's two
+    attention = 2 * dim * (joints + frames)  # per token: scores and weighted sum, over joints and over frames
+    per_token = 3 * dim + 2 * (2 * linear + attention) + 2 * 2 * dim + dim * dim  # lift, two streams, fusion, project
+    found = cost(backbone, frames)
+    assert found.multiply_adds == joints * per_token
+    assert found.parameters == sum(parameter.numel() for parameter in backbone.parameters())
+
+
+def test_state_space_blocks_are_counted_by_hand() -> None:
+    dim, frames, joints, modes, expansion = 16, 10, 17, 4, 2.0
+    backbone = HumMUSS(dim, depth=1, modes=modes, expansion=expansion, temporal_reduction=2)
+    gate, half = int(expansion * dim), dim // 2
+    spatial = dim * gate + 2 * dim * dim + dim * gate + gate * dim + 2 * joints * dim
+    temporal = dim * gate + 2 * half * dim + half * gate + gate * dim + 2 * frames * half
+    per_token = 3 * dim + 2 * (spatial + temporal) + 2 * dim + dim * dim
+    # The impulse responses, one product per channel and direction of ceil(sqrt(length)) squared by 2 M.
+    kernels = 2 * (2 * dim * 5**2 + 2 * half * 4**2) * 2 * modes
+    assert cost(backbone, frames).multiply_adds == pytest.approx(joints * per_token + kernels / frames, rel=1e-3)
+
+
+def test_counting_changes_nothing_and_repeats_itself() -> None:
+    backbone = HumMUSS(16, depth=1).train()
+    with torch.no_grad():
+        first = cost(backbone, 27)
+        assert cost(backbone, 27) == first
+    assert backbone.training
+    assert all(parameter.grad is None for parameter in backbone.parameters())
