@@ -15,6 +15,7 @@ LIGHTNING = {
 COMMANDS = {
     "prepare": "turn a dataset's official files into a store that training reads",
     "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
+    "bench": "measure speed and memory of the backbones: hummuss bench speed",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 
