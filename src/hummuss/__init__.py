@@ -22,7 +22,7 @@ _NAMES = {
 }
 
 
-_PACKAGES = ("backbones", "body", "data", "heads", "metrics", "viz")
+_PACKAGES = ("backbones", "body", "data", "heads", "metrics", "protocols", "viz")
 
 
 def __getattr__(name: str) -> Any:

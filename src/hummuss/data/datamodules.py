@@ -36,7 +36,14 @@ class MotionDataModule(L.LightningDataModule, ABC):
         classes: action names, in the order of the class indices.
         num_workers: loader processes; 0 loads in the training process.
         seed: of every random choice in training; evaluation is the same for all seeds.
+        select_on_test: validate on the test split, so that the best checkpoint is the best on the test data. Many
+            papers do it, nobody should: every table of such a run says so.
+
+    Attributes:
+        dataset: what tables call the data.
     """
+
+    dataset: str
 
     def __init__(
         self,
@@ -54,6 +61,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         classes: Sequence[str] = (),
         num_workers: int = 0,
         seed: int = 0,
+        select_on_test: bool = False,
     ) -> None:
         super().__init__()
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
@@ -61,6 +69,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
+        self.select_on_test = select_on_test
 
     @abstractmethod
     def sources(self, split: str) -> Sequence[MotionSource]:
@@ -92,7 +101,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return self._loader(windows, sampler)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(self._evaluation(self.sources("val"), self.val_windows))
+        return self._loader(self._evaluation(self.sources("test" if self.select_on_test else "val"), self.val_windows))
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
         return [self._loader(self._evaluation(part, self.test_windows)) for part in self.groups("test").values()]
@@ -134,6 +143,7 @@ class StoreDataModule(MotionDataModule):
     def __init__(self, root: str | Path, test_groups: dict[str, str] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.store = MotionStore(root)
+        self.dataset = str(self.store.source.get("dataset", self.store.path.name))
         self.test_groups = test_groups or {}
 
     def sources(self, split: str) -> Sequence[MotionClip]:
@@ -141,6 +151,7 @@ class StoreDataModule(MotionDataModule):
         if not names:
             raise InputError(
                 f"{self.store.path} has no clip in its {split!r} split: check the splits it was prepared with"
+                + (", or set data.init_args.select_on_test: true, which tables then say" if split == "val" else "")
             )
         return _Clips(self.store, names)
 
@@ -188,6 +199,8 @@ class SyntheticDataModule(MotionDataModule):
         duration: seconds of a performance.
         options: see `MotionDataModule`; ``classes`` are the procedural actions.
     """
+
+    dataset = "synthetic"
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """What every task's head provides, so that the training module has no branch per task."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -22,9 +23,11 @@ class Head(nn.Module, ABC):
     """One task on top of a motion representation: its forward pass, losses, metrics and trivial baseline.
 
     Attributes:
+        predicts: entries of its predictions that an evaluation protocol may ask for.
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
     """
 
+    predicts: ClassVar[tuple[str, ...]] = ()
     faces: np.ndarray | None = None
 
     def check_data(self, data: MotionDataModule) -> None:
@@ -48,8 +51,12 @@ class Head(nn.Module, ABC):
         """New metrics of this task."""
 
     @abstractmethod
+    def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """What the metrics are updated with, batch first: each takes the arguments it names."""
+
     def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
         """Update ``metrics`` with a batch."""
+        metrics.update(**self.comparison(prediction, batch))
 
     @abstractmethod
     def observe(self, batch: Batch) -> None:

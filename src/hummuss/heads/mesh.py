@@ -52,6 +52,7 @@ class MeshHead(Head):
     Source: SPEC section 4; rotations in the 6D form of Zhou et al. (CVPR 2019).
     """
 
+    predicts = ("joints", "rotations", "betas")
     loss_vertices: Tensor
     upright: Tensor
 
@@ -133,20 +134,17 @@ class MeshHead(Head):
         """Joint and vertex errors in mm, acceleration errors in m/s² and mm/frame²."""
         return MetricCollection({**joint_metrics(), "mpve": MPVE()})
 
-    def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
-        """Compare joints with the capture's and all vertices with the label's, each relative to its own hips."""
-        predicted = self._pose(prediction["rotations"], prediction["betas"], None).vertices
-        target = self._pose(_label_rotations(batch), batch["betas"], None).vertices
-        # One call for all: each metric takes the arguments it names.
-        metrics.update(
-            predicted=prediction["joints"],
-            target=self._target_joints(batch),
-            predicted_vertices=predicted,
-            target_vertices=target,
-            valid=batch["valid"] & batch["has_joints3d"][:, None],
-            valid_vertices=batch["valid"] & batch["has_smpl"][:, None],
-            dt=batch["dt"],
-        )
+    def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Joints with the capture's and all vertices with the label's, each relative to its own hips."""
+        return {
+            "predicted": prediction["joints"],
+            "target": self._target_joints(batch),
+            "predicted_vertices": self._pose(prediction["rotations"], prediction["betas"], None).vertices,
+            "target_vertices": self._pose(_label_rotations(batch), batch["betas"], None).vertices,
+            "valid": batch["valid"] & batch["has_joints3d"][:, None],
+            "valid_vertices": batch["valid"] & batch["has_smpl"][:, None],
+            "dt": batch["dt"],
+        }
 
     def observe(self, batch: Batch) -> None:
         """Mean hip-relative joints, rotation matrices and shape, in camera coordinates."""

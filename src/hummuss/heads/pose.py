@@ -40,6 +40,8 @@ class PoseHead(Head):
     Source: SPEC section 4; loss terms as MotionBERT's (ICCV 2023), velocities per second instead of per frame.
     """
 
+    predicts = ("joints",)
+
     def __init__(self, dim_rep: int, scale_weight: float = 0.5, velocity_weight: float = 0.4, joints: int = 17) -> None:
         super().__init__()
         self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
@@ -67,14 +69,14 @@ class PoseHead(Head):
         """Joint errors in mm, velocity errors in mm/s, acceleration errors in m/s² and mm/frame², PCK and AUC in %."""
         return MetricCollection({**joint_metrics(), "mpjve": MPJVE(), "pck": PCK(), "auc": AUC()})
 
-    def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
-        """Compare root-relative joints at valid frames."""
-        metrics.update(
-            predicted=prediction["joints"],
-            target=root_relative(batch["joints3d"]),
-            valid=batch["valid"] & batch["has_joints3d"][:, None],
-            dt=batch["dt"],
-        )
+    def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Root-relative joints at valid frames."""
+        return {
+            "predicted": prediction["joints"],
+            "target": root_relative(batch["joints3d"]),
+            "valid": batch["valid"] & batch["has_joints3d"][:, None],
+            "dt": batch["dt"],
+        }
 
     def observe(self, batch: Batch) -> None:
         """Mean root-relative joints in camera coordinates."""
