@@ -52,7 +52,7 @@ class FrameFigures(Metric):
     >>> predicted = torch.tensor([0.01, 0.01, 0.02])[None, :, None, None] * torch.tensor([1.0, 0, 0]).expand(17, 3)
     >>> for frames in ([0, 1, 2], [2, 3, 4]):  # frame 2 is seen twice, with 20 and with 10 mm
     ...     metric.update(torch.tensor([7]), torch.tensor([frames]), predicted=predicted, target=0 * predicted)
-    >>> frames = metric.compute()
+    >>> frames = metric.frames()
     >>> frames.frame.tolist(), [round(value) for value in frames.figures["mpjpe"].tolist()]
     ([0, 1, 2, 3, 4], [10, 10, 15, 10, 20])
     """
@@ -77,21 +77,27 @@ class FrameFigures(Metric):
         self.values.append(values[kept])
         self.weights.append(weights[kept])
 
-    def compute(self) -> Frames:
+    def compute(self) -> Float[Tensor, "N columns"]:
+        """Clip, frame, every metric's figure and every metric's count of each frame.
+
+        In one tensor, for torchmetrics makes scalars of results with a single entry.
+        """
         keys, values, weights = (dim_zero_cat(state) for state in (self.keys, self.values, self.weights))
         frames, position = torch.unique(keys, dim=0, return_inverse=True)
-        seen = torch.zeros(len(frames), values.shape[1], dtype=torch.float64, device=values.device)
+        nothing = torch.zeros(len(frames), values.shape[1], dtype=torch.float64, device=values.device)
         # A window in which a metric has no figure for the frame takes no part in that metric's average.
-        times = seen.index_add(0, position, (weights > 0).double())
-        figures = seen.index_add(0, position, values.double()) / times.clamp(min=1)
-        counts = seen.index_add(0, position, weights.double()) / times.clamp(min=1)
+        times = nothing.index_add(0, position, (weights > 0).double()).clamp(min=1)
+        figures = nothing.index_add(0, position, values.double()) / times
+        counts = nothing.index_add(0, position, weights.double()) / times
+        return torch.cat([frames.double(), figures, counts], 1)
+
+    def frames(self) -> Frames:
+        """All that was scored."""
+        (clip, frame), columns = (part.unbind(1) for part in self.compute().cpu().tensor_split([2], 1))
         names = list(self.metrics)
-        return Frames(
-            frames[:, 0].cpu(),
-            frames[:, 1].cpu(),
-            dict(zip(names, figures.cpu().unbind(-1), strict=True)),
-            dict(zip(names, counts.cpu().unbind(-1), strict=True)),
-        )
+        figures, counts = columns[: len(names)], columns[len(names) :]
+        by_name = (dict(zip(names, part, strict=True)) for part in (figures, counts))
+        return Frames(clip.long(), frame.long(), *by_name)
 
     def _of_frames(
         self, metric: MeanOverJoints, frame: Int[Tensor, "B F"], arguments: dict[str, Any]

@@ -79,7 +79,7 @@ class PerAction(Evaluation):
         Raises:
             InputError: an action of which nothing counted: there is no mean over the official actions then.
         """
-        rows = official_rows(self.name, self.frames.compute(), self.actions, ACTIONS, MEAN, log="")
+        rows = official_rows(self.name, self.frames.frames(), self.actions, ACTIONS, MEAN, log="")
         return Result(rows, **self.spread.pictures())
 
 

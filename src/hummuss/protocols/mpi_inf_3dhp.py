@@ -71,7 +71,7 @@ class _Sequences(Evaluation):
         Raises:
             InputError: a sequence of which nothing counted.
         """
-        frames, all_joints = self.frames.compute(), self.all_joints.compute()
+        frames, all_joints = self.frames.frames(), self.all_joints.frames()
         both = frames._replace(figures=frames.figures | all_joints.figures, counts=frames.counts | all_joints.counts)
         rows = official_rows(MPIINF3DHP.name, both, self.sequences, SEQUENCES, "mean over sequences", log="sequences")
         rows.append(Row("mean over frames", both.means(), len(both.clip), log=""))

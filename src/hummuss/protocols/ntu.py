@@ -141,12 +141,17 @@ class _Means(Metric):
         self.keys.append(key)
         self.vectors.append(vector)
 
-    def compute(self) -> tuple[Int[Tensor, " N"], Float[Tensor, "N D"]]:
-        """Recordings seen, and their means."""
+    def compute(self) -> Float[Tensor, "N columns"]:
+        """Number of every recording seen, and its mean; in one tensor, as `FrameFigures.compute` says."""
         vectors = dim_zero_cat(self.vectors).double()
         seen, position, times = torch.unique(dim_zero_cat(self.keys), return_inverse=True, return_counts=True)
         total = vectors.new_zeros(len(seen), vectors.shape[1]).index_add(0, position, vectors)
-        return seen.cpu(), (total / times[:, None]).cpu()
+        return torch.cat([seen[:, None], total / times[:, None]], 1)
+
+    def means(self) -> tuple[Int[Tensor, " N"], Float[Tensor, "N D"]]:
+        """Recordings seen, and their means."""
+        key, mean = self.compute().cpu().tensor_split([1], 1)
+        return key[:, 0].long(), mean
 
 
 class _Classes(Evaluation):
@@ -177,7 +182,7 @@ class _Classes(Evaluation):
         self.means.update(key, logits.softmax(1))
 
     def result(self) -> Result:
-        key, probabilities = self.means.compute()
+        key, probabilities = self.means.means()
         return _accuracies(probabilities, self.actions[key] - 1, self.names)
 
 
@@ -200,7 +205,7 @@ class _OneShot(Evaluation):
 
     def result(self) -> Result:
         """Raises InputError where an exemplar was not shown (few windows were asked for)."""
-        key, embeddings = self.means.compute()
+        key, embeddings = self.means.means()
         shown = torch.isin(self.exemplars, key)
         if not shown.all():
             missing = [name for name, seen in zip(EXEMPLARS, shown.tolist(), strict=True) if not seen]

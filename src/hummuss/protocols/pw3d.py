@@ -147,7 +147,7 @@ class _Bodies(Evaluation):
         return self.spread.update(clip, **compared)
 
     def result(self) -> Result:
-        frames = self.frames.compute()
+        frames = self.frames.frames()
         rows = [Row("all", frames.means(), len(frames.clip), log="")]
         bodies = ", ".join(cast(BodyModel, body).name for body in self.true)
         note = f"predictions posed on the body {self.body.name}, labels on {bodies}"

@@ -51,42 +51,40 @@ class ErrorSpread(Metric):
         self.total.index_add_(0, part, errors.double())
         self.count.index_add_(0, part, ones)
 
-    def compute(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Sum of errors, number of errors below each edge, number of errors: of every part."""
-        return self.total, self.below.cumsum(1)[:, :EDGES], self.count
+    def compute(self) -> Float[Tensor, "parts columns"]:
+        """Of every part: sum of errors, their number, and how many are below each edge.
+
+        In one tensor, for torchmetrics makes scalars of results with a single entry.
+        """
+        return torch.cat([self.total[:, None], self.count[:, None], self.below.cumsum(1)[:, :EDGES]], 1)
 
     def bars(self) -> dict[str, Bar]:
         """Mean and quartiles of every part that has errors; quartiles are interpolated within a step."""
-        total, below, count = (state.cpu() for state in self.compute())
         bars = {}
-        for part, name in enumerate(self.names):
-            if count[part] > 0:
-                low, high = (_quantile(below[part], count[part], share) for share in (0.25, 0.75))
+        for name, (total, count, *below) in zip(self.names, self.compute().tolist(), strict=True):
+            if count > 0:
                 # A root has no error at all, which the steps cannot tell from one of 2.5 mm.
-                bars[name] = Bar(float(total[part] / count[part]), low, high) if total[part] else Bar(0.0, 0.0, 0.0)
+                quartiles = [_quantile(below, share * count) if total else 0.0 for share in (0.25, 0.75)]
+                bars[name] = Bar(total / count, *quartiles)
         return bars
 
     def curve(self) -> dict[float, float]:
         """Threshold in mm -> share of all errors in % that are below it, strictly; empty without errors."""
-        _, below, count = (state.cpu() for state in self.compute())
-        if not count.sum():
-            return {}
-        share = 100 * below.sum(0) / count.sum()
-        return dict(zip(self._edges("cpu").tolist(), share.tolist(), strict=True))
+        _, count, *below = self.compute().sum(0).tolist()
+        shares = [100 * hits / count for hits in below] if count else []
+        return dict(zip(self._edges("cpu").tolist(), shares, strict=False))
 
     @staticmethod
     def _edges(device: torch.device | str) -> Float[Tensor, " edges"]:
         return STEP * torch.arange(EDGES, device=device)
 
 
-def _quantile(below: Int[Tensor, " edges"], count: Int[Tensor, ""], share: float) -> float:
-    """The error in mm that a share of them is under; the last edge where it lies beyond."""
-    wanted = share * float(count)
-    edge = int(torch.searchsorted(below.double(), wanted))
-    if edge == 0 or edge >= len(below):
-        return STEP * min(edge, len(below) - 1)
-    lower, upper = float(below[edge - 1]), float(below[edge])
-    return STEP * (edge - 1 + (wanted - lower) / (upper - lower))
+def _quantile(below: list[float], wanted: float) -> float:
+    """The error in mm that so many are below; the last edge where it lies beyond."""
+    edge = next((edge for edge, hits in enumerate(below) if hits >= wanted), EDGES)
+    if edge == EDGES:
+        return STEP * (EDGES - 1)
+    return STEP * (edge - 1 + (wanted - below[edge - 1]) / (below[edge] - below[edge - 1]))
 
 
 class JointSpread(nn.Module):
