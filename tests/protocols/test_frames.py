@@ -1,5 +1,7 @@
 """Figures by frame and spreads of errors, against direct computation."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -69,7 +71,7 @@ def test_spread_against_numpy(errors: list[float], cut: int) -> None:
     assert bars["b"].mean == pytest.approx(np.mean(errors), rel=1e-5, abs=1e-9)
     for threshold in (0.0, 5.0, 150.0, 300.0, 500.0):
         assert curve[threshold] == pytest.approx(100 * np.mean(np.array(errors) < threshold), abs=1e-4)
-    assert all(later >= earlier for earlier, later in zip(list(curve.values()), list(curve.values())[1:], strict=False))
+    assert all(later >= earlier for earlier, later in pairwise(curve.values()))
     if any(errors):
         for share, found in ((0.25, bars["b"].low), (0.75, bars["b"].high)):
             exact = np.quantile(np.array(errors).clip(0, 500), share, method="inverted_cdf")
