@@ -12,6 +12,7 @@ from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.heads.base import BASELINE, Batch, Head, Prediction
+from hummuss.inference.strategy import Inference
 
 
 class MotionModule(L.LightningModule):
@@ -29,6 +30,7 @@ class MotionModule(L.LightningModule):
         ssm_learning_rate: the same for the parameters of state space layers, which take no weight decay either.
         weight_decay: of weight matrices only.
         warmup: share of the training steps in which the rate rises.
+        inference: how whole test clips are predicted.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class MotionModule(L.LightningModule):
         ssm_learning_rate: float = 5e-4,
         weight_decay: float = 0.01,
         warmup: float = 0.05,
+        inference: Inference | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -49,6 +52,7 @@ class MotionModule(L.LightningModule):
         self.loss_weights = loss_weights or {}
         self.learning_rate, self.ssm_learning_rate = learning_rate, ssm_learning_rate
         self.weight_decay, self.warmup = weight_decay, warmup
+        self.inference = inference or Inference()
         self.scores: dict[str, MetricCollection] = {}
 
     def forward(self, batch: Batch) -> dict[str, Prediction]:
@@ -86,7 +90,7 @@ class MotionModule(L.LightningModule):
         return predictions
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Prediction]:
-        predictions = self(batch)
+        predictions = self.inference.predict(self, batch, cast(Any, self.trainer).datamodule.frames)
         for group in dict.fromkeys(("", self._test_groups[dataloader_idx])):
             self._score("test", group, predictions, batch)
         return predictions
@@ -96,6 +100,7 @@ class MotionModule(L.LightningModule):
 
     def on_test_epoch_start(self) -> None:
         self.scores = {}
+        self.inference.used.clear()
         # Names of the test dataloaders, the empty name for data that is not divided. Asked for once: dividing a
         # store opens all its test clips.
         self._test_groups = list(cast(Any, self.trainer).datamodule.groups("test"))

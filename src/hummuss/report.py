@@ -107,7 +107,9 @@ class RunReport(L.Callback):
             if key.startswith(f"{stage}/")
         }
         assert isinstance(module, MotionModule)
+        inference = module.inference.describe() if stage == "test" else None
         facts = {
+            "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1),
@@ -117,7 +119,7 @@ class RunReport(L.Callback):
             "device": device_name(module.device),
         }
         write_summary(self.folder, {stage: metrics} | facts)
-        print_metrics(metrics, f"{stage}: {self.folder}")
+        print_metrics(metrics, f"{stage}: {self.folder}" + (f" ({inference})" if inference else ""))
 
 
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
