@@ -12,6 +12,7 @@ from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.heads.base import BASELINE, Batch, Head, Prediction
+from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
 from hummuss.protocols.plain import Plain
 from hummuss.protocols.scoring import Results, Scoring, logged
@@ -32,6 +33,7 @@ class MotionModule(L.LightningModule):
         ssm_learning_rate: the same for the parameters of state space layers, which take no weight decay either.
         weight_decay: of weight matrices only.
         warmup: share of the training steps in which the rate rises.
+        inference: how whole test clips are predicted.
         protocol: how the test data are scored; `Plain` by default.
 
     Attributes:
@@ -49,6 +51,7 @@ class MotionModule(L.LightningModule):
         ssm_learning_rate: float = 5e-4,
         weight_decay: float = 0.01,
         warmup: float = 0.05,
+        inference: Inference | None = None,
         protocol: Protocol | None = None,
     ) -> None:
         super().__init__()
@@ -59,6 +62,7 @@ class MotionModule(L.LightningModule):
         self.loss_weights = loss_weights or {}
         self.learning_rate, self.ssm_learning_rate = learning_rate, ssm_learning_rate
         self.weight_decay, self.warmup = weight_decay, warmup
+        self.inference = inference or Inference()
         self.protocol = protocol or Plain()
         self.scores: dict[str, MetricCollection] = {}
         self.results: Results = {}
@@ -106,7 +110,7 @@ class MotionModule(L.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Returns ``predictions`` by head, and by head the ``errors`` of frames, (B, F) in mm, NaN: not counted."""
-        predictions = self(batch)
+        predictions = self.inference.predict(self, batch, cast(Any, self.trainer).datamodule.frames)
         return {"predictions": predictions, "errors": self.scoring.update(predictions, batch, dataloader_idx)}
 
     def on_validation_epoch_start(self) -> None:
@@ -118,6 +122,7 @@ class MotionModule(L.LightningModule):
         groups = zip(data.groups("test"), (loader.dataset.sources for loader in loaders), strict=True)
         self.clips = TestClips(dict(groups), data.classes)
         self.scoring = Scoring(self.protocol, dict(self.heads.items()), self.clips, self.device)
+        self.inference.used.clear()
 
     def on_validation_epoch_end(self) -> None:
         for prefix, collection in self.scores.items():

@@ -172,7 +172,9 @@ class RunReport(L.Callback):
             if key.startswith(f"{stage}/")
         }
         assert isinstance(module, MotionModule)
+        inference = module.inference.describe() if stage == "test" else None
         facts = {
+            "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1),
@@ -193,12 +195,13 @@ class RunReport(L.Callback):
         return {
             "dataset": data.dataset,
             "protocol": " ".join([module.protocol.name, *(f"{k}={v}" for k, v in module.protocol.options().items())]),
-            "windows": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
+            "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
             "checkpoint": None if path is None else str(path),
             "sha256": None if path is None else file_hash(path),
             "selection": "untrained" if path is None else selection(path),
             "selected_on_test": {None: "not recorded", True: "yes", False: "no"}[on_test],
-            "test_time_flip": "off",
+            "inference": module.inference.describe(),
+            "test_time_flip": "on" if module.inference.flip else "off",
             "seed": self.seed,
             "commit": git_commit(),
             "date": str(date.today()),
@@ -228,7 +231,7 @@ def print_metrics(metrics: dict[str, float | None], title: str) -> None:
 def _worst_panel(
     module: MotionModule, name: str, outputs: dict[str, Any], batch: Batch, sample: int, clip: str
 ) -> Panel:
-    """A window at its worst frame: the only one that is valid for the picture."""
+    """A clip at its worst frame: the only one that is valid for the picture."""
     errors: Tensor = outputs["errors"][name][sample]
     frame = int(errors.nan_to_num(-1.0).argmax())
     only = {key: value[sample : sample + 1] for key, value in batch.items()}
@@ -236,7 +239,7 @@ def _worst_panel(
     prediction = {key: value[sample : sample + 1] for key, value in outputs["predictions"][name].items()}
     (panel,) = module.heads[name].panels(prediction, only, 1)
     where = f"frame {int(batch['frame_index'][sample, frame])}: {errors[frame]:.0f} mm"
-    return replace(panel, title=f"{clip}\n{where}\nwindow: {errors.nanmean():.0f} mm")
+    return replace(panel, title=f"{clip}\n{where}\nmean: {errors.nanmean():.0f} mm")
 
 
 def _log_pictures(trainer: L.Trainer, pictures: list[Path]) -> None:
@@ -247,9 +250,9 @@ def _log_pictures(trainer: L.Trainer, pictures: list[Path]) -> None:
                 logger.log_image(picture.stem, [str(picture)])
 
 
-def _share(windows: int | None, batches: float) -> str:
+def _share(clips: int | None, batches: float) -> str:
     """How much of the test split was scored."""
-    share = "all" if windows is None else f"{windows} of each group, evenly spaced"
+    share = "all" if clips is None else f"{clips} clips of each group, evenly spaced"
     return share if batches == 1.0 else f"{share}; of their batches {batches}"
 
 

@@ -70,7 +70,9 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert facts["sha256"] == hashlib.sha256((folder / "best.ckpt").read_bytes()).hexdigest()[:12]
     expected = {
         "dataset": "synthetic", "protocol": "plain", "selection": "best val/mpjpe", "selected_on_test": "no", "seed": 0,
-        "test_time_flip": "off", "windows": "4 of each group, evenly spaced", "checkpoint": "runs/mesh/1/best.ckpt",
+        "test_time_flip": "off",
+        "inference": "whole clips", "test_data": "4 clips of each group, evenly spaced",
+        "checkpoint": "runs/mesh/1/best.ckpt",
     }  # fmt: skip
     assert {name: facts[name] for name in expected} == expected
     assert {"commit", "date", "device"} <= set(facts)

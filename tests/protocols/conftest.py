@@ -79,6 +79,7 @@ class Known(Head):
     """Predicts nothing of its own: tests hand predictions to the evaluations."""
 
     predicts = ("joints", "logits", "embedding")
+    clip_outputs = ("logits",)
 
     def __init__(self, dim_rep: int = 4, classes: int = 6) -> None:
         super().__init__()
@@ -90,6 +91,9 @@ class Known(Head):
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         return {"all": prediction["logits"].square().mean()}
+
+    def mirror(self, prediction: Prediction) -> Prediction:
+        return prediction
 
     def metrics(self) -> MetricCollection:
         return MetricCollection({"top1": TopKAccuracy(self.classes), "top2": TopKAccuracy(self.classes, 2)})

@@ -102,7 +102,7 @@ def test_classes_get_their_confusion_matrix_and_parts_of_the_data_their_rows(mad
     table = run(tmp_path, clips, module, classes=["walk", "run"], test_groups=groups, test_windows=2)
     rows = {row["part"]: row["clips"] for row in table["rows"] if row["model"] == "model"}
     assert rows == {"all": 4, "indoors": 2, "outdoors": 2, "action run": 2, "action walk": 2}
-    assert table["facts"]["windows"] == "2 of each group, evenly spaced"
+    assert table["facts"]["test_data"] == "2 clips of each group, evenly spaced"
     assert (tmp_path / "test_action_confusion.png").stat().st_size > 0
     assert not (tmp_path / "test_action_joints.png").exists()
     assert "![test action confusion](test_action_confusion.png)" in (tmp_path / "test.md").read_text()

@@ -19,14 +19,16 @@ from hummuss.errors import InputError
 
 
 class MotionDataModule(L.LightningDataModule, ABC):
-    """Windows of motion for training, validation and test.
+    """Windows of motion for training and validation, whole clips for test.
+
+    A test batch is one whole clip, seen by one camera; the module's `Inference` decides how it is predicted.
 
     Args:
         frames: frames in a window, at most.
         batch_size: windows in a batch.
         windows_per_epoch: training windows drawn between two validations.
         val_windows: validation windows, evenly spaced over the split; None for all of it.
-        test_windows: the same for the test split.
+        test_windows: the same for the test split, whose windows are whole clips.
         frame_rate: random rates in training; None keeps every base frame.
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
@@ -101,15 +103,19 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return self._loader(windows, sampler)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(self._evaluation(self.sources("test" if self.select_on_test else "val"), self.val_windows))
+        sources = self.sources("test" if self.select_on_test else "val")
+        return self._loader(self._evaluation(sources, self.frames, self.val_windows))
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        return [self._loader(self._evaluation(part, self.test_windows)) for part in self.groups("test").values()]
+        parts = [self._evaluation(part, None, self.test_windows) for part in self.groups("test").values()]
+        return [self._loader(part, batch_size=1) for part in parts]  # clips differ in length
 
-    def _evaluation(self, sources: Sequence[MotionSource], max_windows: int | None) -> EvaluationWindows:
+    def _evaluation(
+        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None
+    ) -> EvaluationWindows:
         return EvaluationWindows(
             sources,
-            frames=self.frames,
+            frames=frames,
             max_windows=max_windows,
             max_fps=self.max_fps,
             view=self.view,
@@ -117,10 +123,15 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
         )
 
-    def _loader(self, windows: TrainingWindows | EvaluationWindows, sampler: EpochSampler | None = None) -> DataLoader:
+    def _loader(
+        self,
+        windows: TrainingWindows | EvaluationWindows,
+        sampler: EpochSampler | None = None,
+        batch_size: int | None = None,
+    ) -> DataLoader:
         return DataLoader(
             windows,
-            batch_size=self.batch_size,
+            batch_size=batch_size or self.batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
