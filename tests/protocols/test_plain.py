@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torchmetrics import MetricCollection
 
 from hummuss.errors import InputError
 from hummuss.heads import PoseHead
 from hummuss.heads.base import BASELINE
+from hummuss.metrics import MPJPE, TopKAccuracy
 from hummuss.protocols import H36MP1P2, Plain, TestClips
 from hummuss.protocols.scoring import Scoring, logged
 
@@ -61,18 +63,26 @@ def test_every_part_is_the_heads_metrics_on_its_clips(made) -> None:
 def test_classes_are_counted_as_clips_with_their_confusion(made) -> None:
     evaluation = Plain().evaluation(made.Known(classes=2), TestClips({"": make_clips(made)}, ["walk", "run"]))
     batch = {"label": torch.tensor([0, 1, 0, -1]), "has_label": torch.tensor([True, True, True, False])}
-    logits = torch.tensor([[2.0, 1], [2, 1], [1, 2], [1, 2]])
+    logits = torch.tensor([[2.0, 1], [1, 2], [1, 2], [1, 2]])
     for part in (slice(0, 1), slice(1, 4)):
         rows = {name: value[part] for name, value in batch.items()}
         assert evaluation.update({"logits": logits[part]}, rows, torch.arange(4)[part]) is None
     result = evaluation.result()
     found = {row.part: (row.figures["top1"], row.count) for row in result.rows}
-    assert found["all"] == (pytest.approx(100 / 3), 3)
-    assert found["action run"] == (0, 1)
+    assert found["all"] == (pytest.approx(200 / 3), 3)
+    assert found["action run"] == (100, 1)
     assert found["action walk"] == (50, 2)
     assert np.isnan(found["action unlabelled"][0])
-    assert result.confusion.tolist() == [[1, 1], [1, 0]]
+    assert result.confusion.tolist() == [[1, 1], [0, 1]]
     assert (result.counted, result.classes, result.curve) == ("clips", ["walk", "run"], {})
+
+
+def test_metrics_of_both_kinds_in_one_head_are_refused_not_dropped(made) -> None:
+    head = made.Known()
+    both = MetricCollection({"mpjpe": MPJPE(), "top1": TopKAccuracy(6)})
+    head.metrics = lambda: both
+    with pytest.raises(ValueError, match="Known has both"):
+        Plain().evaluation(head, TestClips({"": make_clips(made)}))
 
 
 def test_only_heads_that_predict_what_is_compared_are_scored(made) -> None:

@@ -3,13 +3,15 @@
 import warnings
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torchmetrics import SumMetric
+from torchmetrics import MetricCollection, SumMetric
 
 from hummuss.heads.base import Batch, Head, Prediction
+from hummuss.metrics.pose import MeanOverJoints
 from hummuss.protocols.base import Evaluation, Protocol, Result, Row, TestClips
 from hummuss.protocols.confusion import Confusion
+from hummuss.protocols.frames import FrameFigures, Frames
 from hummuss.protocols.spread import JointSpread
 
 ALL = "all"
@@ -18,8 +20,8 @@ ALL = "all"
 class Plain(Protocol):
     """Every metric of the head on all test data, on each named group of it and on each action.
 
-    Every counted joint of every counted frame weighs the same; windows are scored as the loaders show them. For data
-    without an official protocol: synthetic motion, CMU motion capture, your own.
+    Every counted joint of every counted frame weighs the same. For data without an official protocol: synthetic
+    motion, CMU motion capture, your own.
     """
 
     name = "plain"
@@ -29,25 +31,26 @@ class Plain(Protocol):
 
 
 class _Part(nn.Module):
-    """The head's metrics on one part of the data, and how much of it was seen."""
-
-    def __init__(self, name: str, log: str | None, clips: Bool[Tensor, " clips"], head: Head) -> None:
-        super().__init__()
-        self.name, self.log = name, log
-        self.register_buffer("clips", clips, persistent=False)
-        self.metrics, self.count = head.metrics(), SumMetric()
+    """A part of the data: which clips are in it, and what only whole clips have figures of (accuracies)."""
 
     clips: Tensor
 
-    def update(self, clip: Int[Tensor, " B"], counted: Tensor, arguments: dict[str, Tensor]) -> None:
+    def __init__(self, name: str, log: str | None, clips: list[bool], metrics: MetricCollection) -> None:
+        super().__init__()
+        self.name, self.log = name, log
+        self.register_buffer("clips", torch.tensor(clips), persistent=False)
+        self.metrics, self.count = metrics, SumMetric()
+
+    def update(self, clip: Int[Tensor, " B"], arguments: dict[str, Tensor]) -> None:
         chosen = self.clips[clip]
         if chosen.any():
-            # All of a batch is no rare case, and its vertices are large: they are not copied for it.
-            rows = slice(None) if chosen.all() else chosen
-            self.metrics.update(**{name: value[rows] for name, value in arguments.items()})
-            self.count.update(counted[rows].sum())
+            self.metrics.update(**{name: value[chosen] for name, value in arguments.items()})
+            self.count.update(arguments["has_label"][chosen].sum())
 
-    def row(self) -> Row:
+    def row(self, frames: Frames | None) -> Row:
+        if frames is not None:
+            chosen = self.clips.cpu()[frames.clip]
+            return Row(self.name, frames.means(chosen), int(chosen.sum()), self.log)
         figures = {name: float(value) for name, value in self.metrics.compute().items()}
         return Row(self.name, figures, int(self.count.compute()), self.log)
 
@@ -60,32 +63,40 @@ class _PlainEvaluation(Evaluation):
         self._compare = head.comparison
         actions = [clips[number].label or "unlabelled" for number in range(len(clips))]
         groups = [clips.group(number) for number in range(len(clips))]
-        parts = [_Part(ALL, "", torch.ones(len(clips), dtype=torch.bool), head)]
+        parts: list[tuple[str, str | None, list[bool]]] = [(ALL, "", [True] * len(clips))]
         for group in dict.fromkeys(group for group in groups if group):
-            parts.append(_Part(group, group, torch.tensor([own == group for own in groups]), head))
+            parts.append((group, group, [own == group for own in groups]))
         for action in sorted(set(actions)):
-            parts.append(_Part(f"action {action}", None, torch.tensor([own == action for own in actions]), head))
-        self.parts = parts
-        self.modules_of_parts = nn.ModuleList(parts)  # moves them to the device
+            parts.append((f"action {action}", None, [own == action for own in actions]))
+        self.parts = [_Part(*part, head.metrics()) for part in parts]
+        self.modules_of_parts = nn.ModuleList(self.parts)  # moves them to the device
+        # Figures of frames are computed once, however many parts a clip is in.
+        metrics = dict(head.metrics().items())
+        of_frames = {name: metric for name, metric in metrics.items() if isinstance(metric, MeanOverJoints)}
+        if of_frames and len(of_frames) < len(metrics):
+            raise ValueError(
+                f"a head has metrics of frames or of clips, {type(head).__name__} has both: {list(metrics)}"
+            )
+        self.frames = FrameFigures(of_frames) if of_frames else None
         self.spread = JointSpread(actions)
         self.confusion = Confusion(clips.classes)
 
     def update(self, prediction: Prediction, batch: Batch, clip: Int[Tensor, " B"]) -> Float[Tensor, "B F"] | None:
         arguments = self._compare(prediction, batch)
-        if "logits" in arguments:
-            self.confusion.update(arguments["logits"], arguments["label"], arguments["has_label"])
-        errors = None
-        if "predicted" in arguments:
-            errors = self.spread.update(clip, **{key: arguments[key] for key in ("predicted", "target", "valid")})
-        counted = arguments["has_label"] if errors is None else ~errors.isnan()
+        if self.frames is not None:
+            self.frames.update(clip, batch["frame_index"], **arguments)
+            return self.spread.update(clip, **{key: arguments[key] for key in ("predicted", "target", "valid")})
         for part in self.parts:
-            part.update(clip, counted, arguments)
-        return errors
+            part.update(clip, arguments)
+        self.confusion.update(arguments["logits"], arguments["label"], arguments["has_label"])
+        return None
 
     def result(self) -> Result:
+        if self.frames is not None:
+            frames = self.frames.frames()
+            return Result([part.row(frames) for part in self.parts], **self.spread.pictures())
         with warnings.catch_warnings():
-            # A part of which nothing was seen (few windows were asked for) is a row of NaN.
+            # A part of which nothing was seen (few clips were asked for) is a row of NaN.
             warnings.filterwarnings("ignore", "The ``compute`` method of metric")
-            rows = [part.row() for part in self.parts]
-            pictures = self.spread.pictures() | self.confusion.pictures()
-        return Result(rows, counted="frames" if "curve" in pictures else "clips", **pictures)
+            rows = [part.row(None) for part in self.parts]
+        return Result(rows, counted="clips", **self.confusion.pictures())
