@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hummuss import HumMUSS, InputError, MotionModule
+from hummuss import HumMUSS, Inference, InputError, MotionModule
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.data import SyntheticDataModule
 from hummuss.heads import MeshHead, PoseHead
@@ -105,3 +105,21 @@ def test_data_of_another_body_is_refused(tmp_path) -> None:
     other.body.name = "SMPL_NEUTRAL"
     with pytest.raises(InputError, match="the data poses the body 'SMPL_NEUTRAL', the mesh head 'free'"):
         trainer(tmp_path).fit(module, other)
+
+
+def test_whole_test_clips_are_scored_frame_by_frame_once_and_it_is_said_how(tmp_path) -> None:
+    class Limited(Plain):
+        max_frames = 243
+
+    for backbone, windows, said in (
+        (Plain(), "auto", "whole clips"),
+        (Limited(), "auto", "windows of 5 frames, one every 2, averaged"),
+        (Plain(), 8, "windows of 8 frames, one every 4, averaged"),
+    ):
+        module = MotionModule(backbone, {"pose": PoseHead}, inference=Inference(windows=windows))
+        for _ in range(2):
+            trainer(tmp_path).test(module, data(), verbose=False)
+        assert module.inference.describe() == said
+        assert sum(module.inference.used.values()) == 2, "of the last test alone"
+        # Two clips of 6 s at 50 fps.
+        assert module.results["pose"]["model"].rows[0].count == 2 * 300

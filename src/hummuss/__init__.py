@@ -9,20 +9,26 @@ if TYPE_CHECKING:
     from hummuss.backbones.dstformer import DSTformer
     from hummuss.backbones.hummuss import HumMUSS
     from hummuss.errors import InputError
+    from hummuss.inference.clips import predict_clip
+    from hummuss.inference.runs import load_run
+    from hummuss.inference.strategy import Inference
     from hummuss.module import MotionModule
 
-__all__ = ["DSTformer", "HumMUSS", "InputError", "MotionModule"]
+__all__ = ["DSTformer", "HumMUSS", "Inference", "InputError", "MotionModule", "load_run", "predict_clip"]
 __version__ = "0.1.0"
 
 _NAMES = {
     "DSTformer": "hummuss.backbones.dstformer",
     "HumMUSS": "hummuss.backbones.hummuss",
+    "Inference": "hummuss.inference.strategy",
     "InputError": "hummuss.errors",
     "MotionModule": "hummuss.module",
+    "load_run": "hummuss.inference.runs",
+    "predict_clip": "hummuss.inference.clips",
 }
 
 
-_PACKAGES = ("backbones", "body", "data", "heads", "metrics", "viz")
+_PACKAGES = ("backbones", "body", "data", "heads", "inference", "metrics", "protocols", "viz")
 
 
 def __getattr__(name: str) -> Any:

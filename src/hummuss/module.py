@@ -12,6 +12,10 @@ from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.heads.base import BASELINE, Batch, Head, Prediction
+from hummuss.inference.strategy import Inference
+from hummuss.protocols.base import Protocol, TestClips
+from hummuss.protocols.plain import Plain
+from hummuss.protocols.scoring import Results, Scoring, logged
 
 
 class MotionModule(L.LightningModule):
@@ -29,6 +33,13 @@ class MotionModule(L.LightningModule):
         ssm_learning_rate: the same for the parameters of state space layers, which take no weight decay either.
         weight_decay: of weight matrices only.
         warmup: share of the training steps in which the rate rises.
+        inference: how whole test clips are predicted.
+        protocol: how the test data are scored; `Plain` by default.
+
+    Attributes:
+        results: what the protocol found, after a test.
+        selected_on_test: whether any part of the training was validated on the test split; None where a checkpoint
+            does not say.
     """
 
     def __init__(
@@ -40,6 +51,8 @@ class MotionModule(L.LightningModule):
         ssm_learning_rate: float = 5e-4,
         weight_decay: float = 0.01,
         warmup: float = 0.05,
+        inference: Inference | None = None,
+        protocol: Protocol | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -49,7 +62,11 @@ class MotionModule(L.LightningModule):
         self.loss_weights = loss_weights or {}
         self.learning_rate, self.ssm_learning_rate = learning_rate, ssm_learning_rate
         self.weight_decay, self.warmup = weight_decay, warmup
+        self.inference = inference or Inference()
+        self.protocol = protocol or Plain()
         self.scores: dict[str, MetricCollection] = {}
+        self.results: Results = {}
+        self.selected_on_test: bool | None = None
 
     def forward(self, batch: Batch) -> dict[str, Prediction]:
         """Every head's prediction."""
@@ -64,6 +81,9 @@ class MotionModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         self._seed = torch.initial_seed()
+        # Once chosen on the test split, always chosen on the test split: a resumed run does not forget it.
+        data = getattr(self.trainer, "datamodule", None)
+        self.selected_on_test = bool(self.selected_on_test) or bool(getattr(data, "select_on_test", False))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Dropout depends on the seed and the batch alone: a resumed run draws what the uninterrupted one would have.
@@ -82,46 +102,50 @@ class MotionModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Prediction]:
         predictions = self(batch)
-        self._score("val", "", predictions, batch)
+        for name, head in self.heads.items():
+            prefix = f"val/{name}" if len(self.heads) > 1 else "val"
+            self._score(prefix, head, predictions[name], batch)
+            self._score(f"{prefix}/{BASELINE}", head, head.baseline(batch), batch)
         return predictions
 
-    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Prediction]:
-        predictions = self(batch)
-        for group in dict.fromkeys(("", self._test_groups[dataloader_idx])):
-            self._score("test", group, predictions, batch)
-        return predictions
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
+        """Returns ``predictions`` by head, and by head the ``errors`` of frames, (B, F) in mm, NaN: not counted."""
+        predictions = self.inference.predict(self, batch, cast(Any, self.trainer).datamodule.frames)
+        return {"predictions": predictions, "errors": self.scoring.update(predictions, batch, dataloader_idx)}
 
     def on_validation_epoch_start(self) -> None:
         self.scores = {}
 
     def on_test_epoch_start(self) -> None:
-        self.scores = {}
-        # Names of the test dataloaders, the empty name for data that is not divided. Asked for once: dividing a
-        # store opens all its test clips.
-        self._test_groups = list(cast(Any, self.trainer).datamodule.groups("test"))
+        data = cast(Any, self.trainer).datamodule
+        loaders = cast(list[Any], self.trainer.test_dataloaders)
+        groups = zip(data.groups("test"), (loader.dataset.sources for loader in loaders), strict=True)
+        self.clips = TestClips(dict(groups), data.classes)
+        self.scoring = Scoring(self.protocol, dict(self.heads.items()), self.clips, self.device)
+        self.inference.used.clear()
 
     def on_validation_epoch_end(self) -> None:
-        self._log_scores("val")
-
-    def on_test_epoch_end(self) -> None:
-        self._log_scores("test")
-
-    def _score(self, stage: str, group: str, predictions: dict[str, Prediction], batch: Batch) -> None:
-        """Update the metrics of the model and of the trivial baseline."""
-        for name, head in self.heads.items():
-            prefix = "/".join(part for part in (group, name if len(self.heads) > 1 else "") if part)
-            for key, prediction in (("", predictions[name]), (BASELINE, head.baseline(batch))):
-                full = "/".join(part for part in (stage, prefix, key) if part)
-                if full not in self.scores:
-                    self.scores[full] = head.metrics().to(self.device)
-                head.score(self.scores[full], prediction, batch)
-
-    def _log_scores(self, stage: str) -> None:
         for prefix, collection in self.scores.items():
             for name, value in collection.compute().items():
                 # Shown while training: the model's own figures; the baseline's wait for the final table.
-                shown = prefix == stage and name in ("mpjpe", "mpve")
+                shown = prefix == "val" and name in ("mpjpe", "mpve")
                 self.log(f"{prefix}/{name}", value.float(), prog_bar=shown, sync_dist=False)
+
+    def on_test_epoch_end(self) -> None:
+        self.results = self.scoring.results()
+        for name, figure in logged(self.results, several_heads=len(self.heads) > 1):
+            self.log(f"test/{name}", figure, sync_dist=False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["selected_on_test"] = self.selected_on_test
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.selected_on_test = checkpoint.get("selected_on_test")
+
+    def _score(self, name: str, head: Head, prediction: Prediction, batch: Batch) -> None:
+        if name not in self.scores:
+            self.scores[name] = head.metrics().to(self.device)
+        head.score(self.scores[name], prediction, batch)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW: decayed weight matrices, undecayed rest, state space parameters at their own rate; cosine schedule."""

@@ -1,15 +1,16 @@
-"""What a run leaves behind: summary.json, a table of metrics beside the baseline's, a picture of predictions."""
+"""What a run leaves behind: summary.json, a table of metrics beside the baseline's, pictures of predictions."""
 
 import json
-import os
-import platform
-import subprocess
 import time
+from dataclasses import replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import WandbLogger
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -18,14 +19,21 @@ from hummuss.backbones.cost import Cost, cost
 from hummuss.heads.base import BASELINE, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
-from hummuss.viz.draw import save_comparison
+from hummuss.protocols.scoring import MODEL
+from hummuss.provenance import device_name, file_hash, git_commit, selection
+from hummuss.table import ResultTable
+from hummuss.viz.charts import save_bars, save_confusion, save_curve
+from hummuss.viz.draw import Panel, save_comparison
+from hummuss.viz.worst import Worst
 
 SUMMARY = "summary.json"
 PANELS = 6
 
 
 class RunReport(L.Callback):
-    """Measures training and, after ``validate`` or ``test``, writes the run's summary, table and picture.
+    """Measures training and, after ``validate`` or ``test``, writes the run's summary, tables and pictures.
+
+    Pictures also go to a W&B run where the trainer has one.
 
     Args:
         folder: the run's folder.
@@ -36,6 +44,7 @@ class RunReport(L.Callback):
         self.folder, self.seed = folder, seed
         self.seconds, self.frames = 0.0, 0
         self._started = 0.0
+        self._worst: dict[str, Worst] = {}
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MotionModule)
@@ -65,15 +74,6 @@ class RunReport(L.Callback):
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._paused = time.perf_counter()
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # Validation is no training time; the table waits for the best checkpoint's own validation.
-        self._started += time.perf_counter() - self._paused
-        if trainer.state.fn == "validate":
-            self._report(trainer, pl_module, "val")
-
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._report(trainer, pl_module, "test")
-
     def on_validation_batch_end(
         self,
         trainer: L.Trainer,
@@ -83,10 +83,48 @@ class RunReport(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if trainer.state.fn != "fit" and batch_idx == dataloader_idx == 0:
-            self._draw(pl_module, outputs, batch, "test" if trainer.testing else "val")
+        if trainer.state.fn != "fit" and batch_idx == 0:
+            self._draw_first(trainer, cast(MotionModule, pl_module), outputs, batch, "val")
 
-    on_test_batch_end = on_validation_batch_end
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        # Validation is no training time; the table waits for the best checkpoint's own validation.
+        self._started += time.perf_counter() - self._paused
+        if trainer.state.fn == "validate" and trainer.is_global_zero:
+            metrics = self._summarise(trainer, pl_module, "val")
+            print_metrics(metrics, f"val: {self.folder}")
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._worst = {}
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        module = cast(MotionModule, pl_module)
+        if batch_idx == dataloader_idx == 0:
+            self._draw_first(trainer, module, outputs["predictions"], batch, "test")
+        clips = module.clips.numbers(dataloader_idx, batch["clip"]).tolist()
+        for name, errors in outputs["errors"].items():
+            worst = self._worst.setdefault(name, Worst(PANELS))
+            for sample, (clip, error) in enumerate(zip(clips, errors.nanmean(1).tolist(), strict=True)):
+                draw = partial(_worst_panel, module, name, outputs, batch, sample, module.clips[clip].name)
+                worst.offer(clip, error, draw)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        module = cast(MotionModule, pl_module)
+        self._summarise(trainer, pl_module, "test")
+        table = ResultTable(f"Test of {self.folder}", self._facts(trainer, module), module.results)
+        pictures = [picture for name in module.results for picture in self._draw_results(module, name)]
+        _log_pictures(trainer, pictures)
+        table.write(self.folder / "test", pictures)
+        table.print()
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds, "frames": self.frames}
@@ -94,20 +132,49 @@ class RunReport(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.frames = state_dict["seconds"], state_dict["frames"]
 
-    def _draw(self, module: L.LightningModule, predictions: dict[str, Prediction], batch: Batch, stage: str) -> None:
-        assert isinstance(module, MotionModule)
+    def _draw_first(
+        self, trainer: L.Trainer, module: MotionModule, predictions: dict[str, Prediction], batch: Batch, stage: str
+    ) -> None:
+        """The first samples."""
+        if not trainer.is_global_zero:
+            return
         for name, head in module.heads.items():
-            panels = head.panels(predictions[name], batch, PANELS)
-            save_comparison(self.folder / f"{stage}_{name}.png", panels, head.faces)
+            picture = self.folder / f"{stage}_{name}.png"
+            save_comparison(picture, head.panels(predictions[name], batch, PANELS), head.faces)
+            _log_pictures(trainer, [picture])
 
-    def _report(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+    def _draw_results(self, module: MotionModule, name: str) -> list[Path]:
+        """Bars, curve, confusion matrix and worst clips of one head, whichever it has."""
+        models, title = module.results[name], f"{module.protocol.name}, {name}"
+        result, baseline = models[MODEL], models[BASELINE]
+        pictures = []
+
+        def picture(what: str) -> Path:
+            pictures.append(self.folder / f"test_{name}_{what}.png")
+            return pictures[-1]
+
+        for what, bars in result.bars.items():
+            save_bars(picture(what), bars, f"{title}: error by {what.rstrip('s')}", baseline.bars.get(what))
+        if result.curve:
+            save_curve(picture("pck"), result.curve, f"{title}: PCK", baseline.curve)
+        if result.confusion is not None:
+            save_confusion(picture("confusion"), result.confusion, result.classes, title)
+        worst = self._worst[name].panels() if name in self._worst else []
+        if worst:
+            save_comparison(picture("worst"), worst, module.heads[name].faces)
+        return pictures
+
+    def _summarise(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> dict[str, float | None]:
+        """Write the figures of a stage into the run's summary; return them."""
         metrics = {
             key.removeprefix(f"{stage}/"): _plain(value)
             for key, value in trainer.callback_metrics.items()
             if key.startswith(f"{stage}/")
         }
         assert isinstance(module, MotionModule)
+        inference = module.inference.describe() if stage == "test" else None
         facts = {
+            "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1),
@@ -117,7 +184,29 @@ class RunReport(L.Callback):
             "device": device_name(module.device),
         }
         write_summary(self.folder, {stage: metrics} | facts)
-        print_metrics(metrics, f"{stage}: {self.folder}")
+        return metrics
+
+    def _facts(self, trainer: L.Trainer, module: MotionModule) -> dict[str, Any]:
+        """Without which the table means nothing."""
+        data, checkpoint = cast(Any, trainer).datamodule, trainer.ckpt_path
+        path = None if checkpoint is None else Path(str(checkpoint))
+        unscored = [name for name in module.heads if name not in module.results]
+        on_test = module.selected_on_test
+        return {
+            "dataset": data.dataset,
+            "protocol": " ".join([module.protocol.name, *(f"{k}={v}" for k, v in module.protocol.options().items())]),
+            "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
+            "checkpoint": None if path is None else str(path),
+            "sha256": None if path is None else file_hash(path),
+            "selection": "untrained" if path is None else selection(path),
+            "selected_on_test": {None: "not recorded", True: "yes", False: "no"}[on_test],
+            "inference": module.inference.describe(),
+            "test_time_flip": "on" if module.inference.flip else "off",
+            "seed": self.seed,
+            "commit": git_commit(),
+            "date": str(date.today()),
+            "device": device_name(module.device),
+        } | ({"heads_not_scored": ", ".join(unscored)} if unscored else {})
 
 
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
@@ -139,27 +228,32 @@ def print_metrics(metrics: dict[str, float | None], title: str) -> None:
     Console().print(table)
 
 
-def git_commit() -> str | None:
-    """Commit of the checkout this package runs from, with ``-dirty`` where files differ.
-
-    Code that travels without its history names it in the environment variable HUMMUSS_COMMIT. None where neither is.
-    """
-    if "HUMMUSS_COMMIT" in os.environ:
-        return os.environ["HUMMUSS_COMMIT"]
-    git = ["git", "-C", str(Path(__file__).parent)]
-    try:
-        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
+def _worst_panel(
+    module: MotionModule, name: str, outputs: dict[str, Any], batch: Batch, sample: int, clip: str
+) -> Panel:
+    """A clip at its worst frame: the only one that is valid for the picture."""
+    errors: Tensor = outputs["errors"][name][sample]
+    frame = int(errors.nan_to_num(-1.0).argmax())
+    only = {key: value[sample : sample + 1] for key, value in batch.items()}
+    only["valid"] = torch.arange(len(errors), device=errors.device)[None] == frame
+    prediction = {key: value[sample : sample + 1] for key, value in outputs["predictions"][name].items()}
+    (panel,) = module.heads[name].panels(prediction, only, 1)
+    where = f"frame {int(batch['frame_index'][sample, frame])}: {errors[frame]:.0f} mm"
+    return replace(panel, title=f"{clip}\n{where}\nmean: {errors.nanmean():.0f} mm")
 
 
-def device_name(device: torch.device) -> str:
-    """What the run ran on, for people: the GPU's name, or the processor and its threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+def _log_pictures(trainer: L.Trainer, pictures: list[Path]) -> None:
+    """To the W&B run, where there is one."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            for picture in pictures:
+                logger.log_image(picture.stem, [str(picture)])
+
+
+def _share(clips: int | None, batches: float) -> str:
+    """How much of the test split was scored."""
+    share = "all" if clips is None else f"{clips} clips of each group, evenly spaced"
+    return share if batches == 1.0 else f"{share}; of their batches {batches}"
 
 
 def _plain(value: Tensor) -> float | None:

@@ -28,7 +28,7 @@ def error_of(arguments: list[str], capsys) -> str:
 def test_help_lists_every_command(capsys) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("fit", "validate", "test", "prepare", "report"):
+    for command in ("fit", "validate", "test", "prepare", "predict", "report"):
         assert command in text
 
 

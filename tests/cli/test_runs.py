@@ -1,15 +1,18 @@
 """Whole runs through the command line: what they leave behind, and that resuming loses nothing."""
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from hummuss import InputError, MotionModule
 from hummuss.cli.main import main
 from hummuss.cli.runs import new_run, newest_checkpoint
+from hummuss.data import SyntheticDataModule
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = [
@@ -57,19 +60,83 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     tested = json.loads((folder / "summary.json").read_text())
     assert tested["test"]["mpjpe"] > 0
     assert tested["val"] == summary["val"]
-    assert (folder / "test_mesh.png").exists()
     assert "train/loss" in (folder / "metrics.csv").read_text()
+    assert yaml.safe_load((folder / "config.yaml").read_text())["trainer"]["max_epochs"] == 2
+    assert not (tmp_path / "config.yaml").exists(), "a test writes no config anywhere"
+    for name in ("", "_joints", "_actions", "_pck", "_worst"):
+        assert (folder / f"test_mesh{name}.png").stat().st_size > 0, name
+    table = json.loads((folder / "test.json").read_text())
+    facts = table["facts"]
+    assert facts["sha256"] == hashlib.sha256((folder / "best.ckpt").read_bytes()).hexdigest()[:12]
+    expected = {
+        "dataset": "synthetic", "protocol": "plain", "selection": "best val/mpjpe", "selected_on_test": "no", "seed": 0,
+        "test_time_flip": "off",
+        "inference": "whole clips", "test_data": "4 clips of each group, evenly spaced",
+        "checkpoint": "runs/mesh/1/best.ckpt",
+    }  # fmt: skip
+    assert {name: facts[name] for name in expected} == expected
+    assert {"commit", "date", "device"} <= set(facts)
+    (headline,) = [row for row in table["rows"] if (row["model"], row["part"]) == ("model", "all")]
+    assert headline["figures"]["mpve"] == tested["test"]["mpve"]
+    assert "| all | model |" in (folder / "test.md").read_text()
+    assert "selected on test: no" in capsys.readouterr().out
+    # The W&B run that the training began has the pictures of its end and of the test.
+    runs = sorted(folder.glob("wandb/offline-run-*"), key=lambda run: run.stat().st_mtime)
+    assert len({run.name.rpartition("-")[2] for run in runs}) == 1
+    pictures = {path.name.rpartition("_")[0].rpartition("_")[0] for path in folder.glob("wandb/*/files/media/images/*")}
+    assert {"val_mesh", "test_mesh", "test_mesh_worst", "test_mesh_pck"} <= pictures
 
     assert main(["report", str(folder), "--out", "page/mesh", "--title", "Made by a test"]) == 0
     page = (tmp_path / "page/mesh.md").read_text()
     assert f"| test | all | hummuss | {tested['test']['mpjpe']:.1f} |" in page
     assert f"| val | all | mean pose | {summary['val']['mean_pose/mpjpe']:.1f} |" in page
     assert (tmp_path / "page/mesh_mesh-1_test_mesh.png").exists()
+    assert "![test mesh worst](mesh_mesh-1_test_mesh_worst.png)" in page
     with open(tmp_path / "page/mesh.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     figures = {(row["split"], row["model"], row["metric"]): float(row["value"]) for row in rows}
     assert figures["test", "hummuss", "mpve"] == tested["test"]["mpve"]
     assert {row["unit"] for row in rows if row["metric"] == "accel"} == {"m/s²"}
+
+
+def test_choosing_on_the_test_split_needs_a_flag_and_is_told(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    config = yaml.safe_load((CONFIGS / "pose.yaml").read_text())
+    config["trainer"]["callbacks"][0]["init_args"]["monitor"] = "test/mpjpe"
+    Path("cheat.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", "cheat.yaml", *SMALL]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hummuss: error:")]
+    assert "ModelCheckpoint monitors test/mpjpe: monitor val/... instead" in line
+    assert "data.init_args.select_on_test: true" in line
+    assert not Path("runs").exists()
+
+    flag = ("--data.init_args.select_on_test", "true")
+    assert run("fit", "pose", "--trainer.max_epochs", "1", *flag) == 0
+    # A test need not repeat the flag, and a run that goes on without it has been chosen on the test split all the same.
+    assert run("fit", "pose", "--ckpt_path", "last") == 0
+    assert run("test", "pose", "--ckpt_path", "last") == 0
+    facts = json.loads(Path("runs/pose/1/test.json").read_text())["facts"]
+    assert (facts["selected_on_test"], facts["selection"]) == ("yes", "last")
+
+
+def test_select_on_test_validates_on_the_test_clips() -> None:
+    data = SyntheticDataModule(frames=5, val_windows=2, test_windows=2, val_clips=3, test_clips=4)
+    assert [source.split for source in data.val_dataloader().dataset.sources] == ["val"] * 3
+    data.select_on_test = True
+    assert [source.split for source in data.val_dataloader().dataset.sources] == ["test"] * 4
+
+
+def test_a_config_names_the_protocol_which_refuses_other_data(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    protocol = {"class_path": "hummuss.protocols.PW3D", "init_args": {"gt": "neutral", "root": "regressor"}}
+    Path("pw3d.yaml").write_text(yaml.safe_dump({"model": {"init_args": {"protocol": protocol}}}))
+    assert run("fit", "mesh", "--config", "pw3d.yaml", "--trainer.max_epochs", "1") == 0
+    assert run("test", "mesh", "--config", "pw3d.yaml", "--ckpt_path", "best") == 2
+    assert "is no recording: this protocol is for a dataset's own test clips" in capsys.readouterr().err
+    protocol["init_args"]["gt"] = "gendred"
+    Path("pw3d.yaml").write_text(yaml.safe_dump({"model": {"init_args": {"protocol": protocol}}}))
+    assert run("fit", "mesh", "--config", "pw3d.yaml") == 2
+    assert "gt" in capsys.readouterr().err
 
 
 def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import default_collate
 
 from hummuss.data import (
+    DetectionNoise,
     FrameRateAugmentation,
     MotionClip,
     StoreDataModule,
@@ -106,6 +107,41 @@ def test_evaluation_covers_every_frame_once_and_pads_the_last_window(root) -> No
             assert valid.long().diff().le(0).all()  # padding stands after the clip
     # 25 frames at 50 fps; 38 frames at 120 fps are thinned to every second.
     assert seen == [(0, f) for f in range(25)] + [(1, f) for f in range(0, 38, 2)]
+
+
+def test_test_batches_are_whole_clips_and_cover_every_frame_once(root) -> None:
+    module = StoreDataModule(root, frames=10, batch_size=2, max_fps=60.0)
+    (loader,) = module.test_dataloader()
+    batches = list(loader)
+    # 25 frames at 50 fps; 38 at 120 fps, thinned to every second; 51 at 60 fps.
+    expected = [list(range(25)), list(range(0, 38, 2)), list(range(51))]
+    assert [batch["frame_index"].tolist() for batch in batches] == [[frames] for frames in expected]
+    assert [batch["clip"].tolist() for batch in batches] == [[0], [1], [2]]
+    for batch, fps in zip(batches, (50, 60, 60), strict=True):
+        assert batch["valid"].all()
+        torch.testing.assert_close(batch["dt"], torch.full_like(batch["dt"], 1 / fps))
+
+
+def test_one_camera_sees_a_whole_test_clip_whatever_training_did(root) -> None:
+    view = View(noise=DetectionNoise(scale=(0.0, 0.0), gross=0.0, missed=0.0))
+    clean = [
+        StoreDataModule(root, frames=frames, seed=seed, view=view).test_dataloader()[0].dataset[2]
+        for frames, seed in ((10, 0), (81, 1))
+    ]
+    torch.testing.assert_close(clean[0]["keypoints"], clean[1]["keypoints"], rtol=0, atol=0)
+    sample = clean[0]
+    projected = sample["joints3d"] @ sample["camera_k"].T
+    pixels = projected[..., :2] / projected[..., 2:]
+    torch.testing.assert_close(sample["keypoints2d_px"][..., :2], pixels, rtol=0, atol=1e-2)
+    assert ((pixels > 0) & (pixels < 1000)).all(), "all of the clip is in view"
+    assert len(StoreDataModule(root, test_windows=2).test_dataloader()[0]) == 2
+
+
+def test_a_clip_of_one_frame_is_refused_by_name(tmp_path) -> None:
+    with StoreWriter(tmp_path / "s") as writer:
+        writer.add(make_clip("lonely", "test", 1))
+    with pytest.raises(InputError, match="clip lonely has one frame"):
+        StoreDataModule(tmp_path / "s").test_dataloader()
 
 
 def test_evaluation_dt_reaches_back_to_the_frame_before_the_window(root) -> None:

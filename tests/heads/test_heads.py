@@ -9,6 +9,7 @@ from hummuss import HumMUSS
 from hummuss.body.smpl import BodyModel
 from hummuss.heads import MeshHead, PoseHead
 from hummuss.heads.base import RunningMean, masked_mean, velocity_error
+from hummuss.heads.pose import shown_frames
 
 
 def make_batch(batch=3, frames=6, seed=0) -> dict[str, torch.Tensor]:
@@ -201,3 +202,20 @@ def test_panels_show_the_middle_valid_frame() -> None:
         assert len(panels) == 2
         np.testing.assert_allclose(panels[0].keypoints, batch["keypoints"][0, 1])  # four valid frames
     assert panels[0].true_vertices.shape == panels[0].predicted_vertices.shape == (len(head.body.template), 3)
+
+
+def test_few_samples_are_shown_at_several_frames() -> None:
+    batch = make_batch(batch=2, frames=6)  # the first has four valid frames
+    assert shown_frames(batch, 5) == [(0, 0), (0, 1), (0, 3), (1, 1), (1, 4)]
+    assert shown_frames(batch, 2) == [(0, 1), (1, 2)]
+    assert shown_frames(batch, 100) == [(0, f) for f in range(4)] + [(1, f) for f in range(6)]
+
+
+def test_panels_of_clips_without_a_truth_have_none() -> None:
+    batch = make_batch(batch=1)
+    batch["has_joints3d"][:] = batch["has_smpl"][:] = False
+    for head in (PoseHead(8), MeshHead(8, hidden=16, vertex_count=30)):
+        (panel,) = head.panels(head(torch.randn(1, 6, 17, 8), batch), batch, 1)
+        assert panel.true_joints is None
+        assert panel.true_vertices is None
+        assert "mm" not in panel.title

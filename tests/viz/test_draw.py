@@ -207,3 +207,15 @@ def test_pyplot_is_not_needed(tmp_path):
     before = "matplotlib.pyplot" in sys.modules
     save_comparison(tmp_path / "x.png", [make_panel()])
     assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+@pytest.mark.parametrize("mesh", [False, True])
+def test_without_a_truth_there_is_no_row_for_it(tmp_path, figures, mesh):
+    panels = [replace(make_panel(seed, mesh), true_joints=None, true_vertices=None) for seed in range(3)]
+    save_comparison(tmp_path / "x.png", panels, ellipsoid()[1])
+    assert len(figures[0].axes) == 2 * 3
+    assert [text.get_text() for text in figures[0].texts][:2] == ["input", "predicted"]
+    assert "true" not in [text.get_text() for text in figures[0].legends[0].get_texts()]
+    picture = imread(tmp_path / "x.png")
+    assert pixels_near(picture, TRUE_COLOR) == 0
+    assert pixels_near(picture, PREDICTED_COLOR) > 20

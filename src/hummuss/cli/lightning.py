@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from hummuss.cli.runs import new_run, newest_checkpoint
 from hummuss.data.datamodules import MotionDataModule
+from hummuss.errors import InputError
 from hummuss.module import MotionModule
 from hummuss.report import RunReport
 
@@ -42,6 +43,7 @@ class HummussCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
             config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
         if "verbose" in config:
@@ -49,11 +51,18 @@ class HummussCLI(LightningCLI):
         if config.trainer.fast_dev_run:
             return
         self.folder = Path(config.ckpt_path).parent if config.get("ckpt_path") else new_run(RUNS, self._config_name())
+        loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else []
         if self.subcommand != "fit":
-            config.trainer.logger = False  # the report is the record; a logger would overwrite the training's curves
+            # The report is the record, and a CSV logger would overwrite the training's curves: only the W&B run that
+            # the training began, if it did, is taken up again.
+            run = _wandb_run(self.folder)
+            loggers = [logger for logger in loggers if run and logger.class_path.endswith("WandbLogger")]
+            for logger in loggers:
+                logger.init_args.id, logger.init_args.resume = run, "allow"
+            config.trainer.logger = loggers or False
         else:
             _keep_curves(self.folder)
-        for logger in config.trainer.logger if isinstance(config.trainer.logger, list) else []:
+        for logger in loggers:
             logger.init_args.save_dir = str(self.folder)
             if logger.class_path.endswith("WandbLogger") and logger.init_args.mode is None:
                 logger.init_args.mode = _wandb_mode()
@@ -87,6 +96,23 @@ def _keep_curves(folder: Path) -> None:
         curves.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
 
 
+def _refuse_test_monitors(callbacks: list[Any]) -> None:
+    """A checkpoint that is chosen by what it is scored on scores too well."""
+    for callback in callbacks:
+        monitor = callback.get("init_args", {}).get("monitor")
+        if monitor and monitor.startswith("test/"):
+            raise InputError(
+                f"{callback.class_path.rpartition('.')[2]} monitors {monitor}: monitor val/... instead; to choose on "
+                "the test split all the same, set data.init_args.select_on_test: true, which every table then says"
+            )
+
+
+def _wandb_run(folder: Path) -> str | None:
+    """Id of the newest W&B run that this run's folder holds: its folders are called run-<time>-<id>."""
+    runs = sorted((folder / "wandb").glob("*run-*-*"), key=lambda run: run.stat().st_mtime)
+    return runs[-1].name.rpartition("-")[2] if runs else None
+
+
 def _wandb_mode() -> str:
     """What the environment says, else online with an account and offline without one."""
     if "WANDB_MODE" in os.environ:
@@ -116,6 +142,8 @@ def _run(arguments: list[str]) -> None:
         subclass_mode_data=True,
         auto_configure_optimizers=False,
         seed_everything_default=0,
+        # A test must leave alone the config that its checkpoint was trained with.
+        save_config_callback=SaveConfigCallback if arguments[0] == "fit" else None,
         save_config_kwargs={"overwrite": True},
         parser_kwargs={"exit_on_error": False},
     )

@@ -30,6 +30,7 @@ from hummuss.data.readers.task import RawDataset
 from hummuss.data.residual_report import write_residual_report
 from hummuss.data.store import StoreWriter
 from hummuss.errors import InputError
+from hummuss.provenance import git_commit
 
 READERS: dict[str, Callable[[Path], RawDataset]] = {"cmu": read_cmu}
 # The shell's convention for a process ended by Ctrl-C.
@@ -88,9 +89,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _origin(workers: int) -> str:
     """One line on how, when and where the report was made."""
-    # Imported late: it brings Lightning with it, which preparing does without.
-    from hummuss.report import git_commit
-
     command = shlex.join(["hummuss", *sys.argv[1:]])
     commit = git_commit() or "unknown"
     machine = f"{platform.machine()} CPU, {workers} worker(s)"

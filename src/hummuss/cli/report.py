@@ -108,5 +108,5 @@ def _section(one: dict[str, Any], out: Path) -> list[str]:
     for picture in sorted(one["folder"].glob("*.png")):
         target = out.with_name(f"{out.name}_{one['name']}_{picture.name}")
         shutil.copyfile(picture, target)
-        lines += [f"![true and predicted, {picture.stem}]({target.name})", ""]
+        lines += [f"![{picture.stem.replace('_', ' ')}]({target.name})", ""]
     return lines

@@ -19,14 +19,16 @@ from hummuss.errors import InputError
 
 
 class MotionDataModule(L.LightningDataModule, ABC):
-    """Windows of motion for training, validation and test.
+    """Windows of motion for training and validation, whole clips for test.
+
+    A test batch is one whole clip, seen by one camera; the module's `Inference` decides how it is predicted.
 
     Args:
         frames: frames in a window, at most.
         batch_size: windows in a batch.
         windows_per_epoch: training windows drawn between two validations.
         val_windows: validation windows, evenly spaced over the split; None for all of it.
-        test_windows: the same for the test split.
+        test_windows: the same for the test split, whose windows are whole clips.
         frame_rate: random rates in training; None keeps every base frame.
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
@@ -36,7 +38,14 @@ class MotionDataModule(L.LightningDataModule, ABC):
         classes: action names, in the order of the class indices.
         num_workers: loader processes; 0 loads in the training process.
         seed: of every random choice in training; evaluation is the same for all seeds.
+        select_on_test: validate on the test split, so that the best checkpoint is the best on the test data. Many
+            papers do it, nobody should: every table of such a run says so.
+
+    Attributes:
+        dataset: what tables call the data.
     """
+
+    dataset: str
 
     def __init__(
         self,
@@ -54,6 +63,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         classes: Sequence[str] = (),
         num_workers: int = 0,
         seed: int = 0,
+        select_on_test: bool = False,
     ) -> None:
         super().__init__()
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
@@ -61,6 +71,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
+        self.select_on_test = select_on_test
 
     @abstractmethod
     def sources(self, split: str) -> Sequence[MotionSource]:
@@ -92,15 +103,19 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return self._loader(windows, sampler)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        return self._loader(self._evaluation(self.sources("val"), self.val_windows))
+        sources = self.sources("test" if self.select_on_test else "val")
+        return self._loader(self._evaluation(sources, self.frames, self.val_windows))
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        return [self._loader(self._evaluation(part, self.test_windows)) for part in self.groups("test").values()]
+        parts = [self._evaluation(part, None, self.test_windows) for part in self.groups("test").values()]
+        return [self._loader(part, batch_size=1) for part in parts]  # clips differ in length
 
-    def _evaluation(self, sources: Sequence[MotionSource], max_windows: int | None) -> EvaluationWindows:
+    def _evaluation(
+        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None
+    ) -> EvaluationWindows:
         return EvaluationWindows(
             sources,
-            frames=self.frames,
+            frames=frames,
             max_windows=max_windows,
             max_fps=self.max_fps,
             view=self.view,
@@ -108,10 +123,15 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
         )
 
-    def _loader(self, windows: TrainingWindows | EvaluationWindows, sampler: EpochSampler | None = None) -> DataLoader:
+    def _loader(
+        self,
+        windows: TrainingWindows | EvaluationWindows,
+        sampler: EpochSampler | None = None,
+        batch_size: int | None = None,
+    ) -> DataLoader:
         return DataLoader(
             windows,
-            batch_size=self.batch_size,
+            batch_size=batch_size or self.batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
@@ -134,6 +154,7 @@ class StoreDataModule(MotionDataModule):
     def __init__(self, root: str | Path, test_groups: dict[str, str] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.store = MotionStore(root)
+        self.dataset = str(self.store.source.get("dataset", self.store.path.name))
         self.test_groups = test_groups or {}
 
     def sources(self, split: str) -> Sequence[MotionClip]:
@@ -141,6 +162,7 @@ class StoreDataModule(MotionDataModule):
         if not names:
             raise InputError(
                 f"{self.store.path} has no clip in its {split!r} split: check the splits it was prepared with"
+                + (", or set data.init_args.select_on_test: true, which tables then say" if split == "val" else "")
             )
         return _Clips(self.store, names)
 
@@ -188,6 +210,8 @@ class SyntheticDataModule(MotionDataModule):
         duration: seconds of a performance.
         options: see `MotionDataModule`; ``classes`` are the procedural actions.
     """
+
+    dataset = "synthetic"
 
     def __init__(
         self,

@@ -28,6 +28,10 @@ from hummuss.errors import InputError
 
 Sample = dict[str, Tensor]
 EVALUATION_SEED = 20240417
+# What a sample has one of for every frame; of all else it has one for the clip.
+FRAME_KEYS = (
+    "keypoints", "keypoints2d_px", "dt", "valid", "joints3d", "smpl_pose", "transl", "frame_index",
+)  # fmt: skip
 
 
 @runtime_checkable
@@ -54,10 +58,14 @@ class View:
     noise: DetectionNoise = field(default_factory=DetectionNoise)
     normalisation: str = "image"
 
-    def see(self, clip: MotionClip, body: BodyModel, flip: float, rng: np.random.Generator) -> MotionClip:
-        """Take a clip to camera coordinates and detected keypoints; mirror it with probability ``flip``."""
+    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
+        """Take a clip to camera coordinates and detected keypoints; mirror it with probability ``flip``.
+
+        ``body`` may be None for a clip without body parameters.
+        """
         rest_pelvis = None
         if clip.betas is not None:
+            assert body is not None
             if clip.body != body.name:
                 raise InputError(
                     f"clip {clip.name} poses the body {clip.body!r}, but the data module has {body.name!r}: "
@@ -183,11 +191,12 @@ class TrainingWindows(Dataset[Sample]):
 class EvaluationWindows(Dataset[Sample]):
     """Every base frame of every source once, in windows that follow each other; the last of a clip is padded.
 
-    Cameras and noise depend on the window's number alone: runs with any seed are scored on the same inputs.
+    Cameras and noise depend on the window's number alone: runs with any seed are scored on the same inputs. A camera
+    holds all of its window in view, a whole clip too.
 
     Args:
         sources: motion to evaluate on.
-        frames: length of a window.
+        frames: length of a window; None makes a window of every clip, as long as it is.
         max_windows: evenly spaced choice of that many windows; None for all.
         max_fps, view, body, classes: as in `TrainingWindows`.
     """
@@ -195,7 +204,7 @@ class EvaluationWindows(Dataset[Sample]):
     def __init__(
         self,
         sources: Sequence[MotionSource],
-        frames: int,
+        frames: int | None,
         max_windows: int | None,
         max_fps: float | None,
         view: View,
@@ -207,7 +216,11 @@ class EvaluationWindows(Dataset[Sample]):
         windows = []
         for index, source in enumerate(sources):
             own = len(source.times)
-            covered = frames * base_stride(source.times, max_fps)
+            if own < 2:
+                raise InputError(
+                    f"clip {getattr(source, 'name', index)} has one frame, which gives no interval: leave it out"
+                )
+            covered = own if frames is None else frames * base_stride(source.times, max_fps)
             windows += [(index, first) for first in range(0, own, covered)]
         if max_windows is not None and max_windows < len(windows):
             chosen = np.linspace(0, len(windows) - 1, max_windows).round().astype(int)
@@ -222,12 +235,12 @@ class EvaluationWindows(Dataset[Sample]):
         source = self.sources[index]
         stride = base_stride(source.times, self.max_fps)
         before = first - stride if first >= stride else first
-        end = min(first + self.frames * stride, len(source.times))
+        end = len(source.times) if self.frames is None else min(first + self.frames * stride, len(source.times))
         positions = np.arange(before, end, stride, dtype=np.float64)
         instants = window_instants(source.times, positions, len(range(first, end, stride)))
         rng = np.random.default_rng([EVALUATION_SEED, item])
         clip = self.view.see(source.at(instants.times), self.body, 0.0, rng)
-        return to_sample(clip, instants, self.frames, self.view.normalisation, self.classes, (item, index))
+        return to_sample(clip, instants, self.frames or len(clip), self.view.normalisation, self.classes, (item, index))
 
 
 class EpochSampler(Sampler[int]):

@@ -1,6 +1,7 @@
 """What every task's head provides, so that the training module has no branch per task."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from hummuss.body.skeleton import H36M17
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.viz.draw import Panel
 
@@ -22,10 +24,16 @@ class Head(nn.Module, ABC):
     """One task on top of a motion representation: its forward pass, losses, metrics and trivial baseline.
 
     Attributes:
+        predicts: entries of its predictions that an evaluation protocol may ask for.
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
+        frame_outputs, clip_outputs: keys of a prediction that say all of it, with a value per frame or one per clip;
+            several predictions of the same frames are averaged in these.
     """
 
+    predicts: ClassVar[tuple[str, ...]] = ()
     faces: np.ndarray | None = None
+    frame_outputs: tuple[str, ...] = ()
+    clip_outputs: tuple[str, ...] = ()
 
     def check_data(self, data: MotionDataModule) -> None:
         """Refuse data whose labels this head cannot use; most heads take any.
@@ -44,12 +52,24 @@ class Head(nn.Module, ABC):
         """Weighted loss terms by name; samples without this task's target count nothing."""
 
     @abstractmethod
+    def mirror(self, prediction: Prediction) -> Prediction:
+        """`frame_outputs` and `clip_outputs` of a prediction, mirrored left to right in the camera frame."""
+
+    def from_mean(self, mean: Prediction) -> Prediction:
+        """A prediction like `forward`'s from entry-wise means of `frame_outputs` and `clip_outputs`."""
+        return mean
+
+    @abstractmethod
     def metrics(self) -> MetricCollection:
         """New metrics of this task."""
 
     @abstractmethod
+    def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """What the metrics are updated with, batch first: each takes the arguments it names."""
+
     def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
         """Update ``metrics`` with a batch."""
+        metrics.update(**self.comparison(prediction, batch))
 
     @abstractmethod
     def observe(self, batch: Batch) -> None:
@@ -61,7 +81,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
-        """Pictures of the first ``count`` samples, each at the middle of its window."""
+        """Pictures of ``count`` frames, see `shown_frames`."""
 
 
 class RunningMean(nn.Module):
@@ -91,6 +111,11 @@ class RunningMean(nn.Module):
 def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:
     """Joints with the pelvis (joint 0) at the origin."""
     return joints - joints[..., :1, :]
+
+
+def mirror_joints(joints: Float[Tensor, "*B 17 3"]) -> Float[Tensor, "*B 17 3"]:
+    """Human3.6M joints in camera coordinates mirrored left to right: sides swapped, x negated."""
+    return joints[..., list(H36M17.mirror), :] * joints.new_tensor([-1.0, 1.0, 1.0])
 
 
 def masked_mean(values: Float[Tensor, "B *rest"], mask: Bool[Tensor, "B *rest"]) -> Float[Tensor, ""]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from hummuss.body.skeleton import H36M17
+from hummuss.body.skeleton import H36M17, SMPL24
 from hummuss.body.smpl import BodyModel, BodyOutput
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
@@ -21,7 +21,7 @@ from hummuss.heads.base import (
     masked_mean,
     velocity_error,
 )
-from hummuss.heads.pose import joint_metrics, joint_panel, middle_frame
+from hummuss.heads.pose import joint_metrics, joint_panel, shown_frames
 from hummuss.metrics import MPVE
 from hummuss.viz.draw import Panel
 
@@ -52,6 +52,9 @@ class MeshHead(Head):
     Source: SPEC section 4; rotations in the 6D form of Zhou et al. (CVPR 2019).
     """
 
+    predicts = ("joints", "rotations", "betas")
+    frame_outputs = ("rotations",)
+    clip_outputs = ("betas",)
     loss_vertices: Tensor
     upright: Tensor
 
@@ -108,8 +111,7 @@ class MeshHead(Head):
         valid = batch["valid"][..., None]
         summary = (tokens * valid).sum(1) / valid.sum(1)
         betas = self.to_betas(summary).float()
-        posed = self._pose(rotations, betas, self.loss_vertices)
-        return {"rotations": rotations, "betas": betas, "joints": posed.joints17, "vertices": posed.vertices}
+        return self._posed(rotations, betas)
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """L1 on joints and their velocities where the sample has joints, on the body where it has body labels."""
@@ -129,24 +131,32 @@ class MeshHead(Head):
         }
         return {name: self.weights[name] * term for name, term in terms.items()}
 
+    def mirror(self, prediction: Prediction) -> Prediction:
+        """Sides swapped, rotations about y and z turned round; the same shape."""
+        signs = prediction["rotations"].new_tensor([-1.0, 1.0, 1.0])
+        swapped = prediction["rotations"][..., list(SMPL24.mirror), :, :]
+        return {"rotations": swapped * signs[:, None] * signs, "betas": prediction["betas"]}
+
+    def from_mean(self, mean: Prediction) -> Prediction:
+        """The rotations nearest to means of rotation matrices, and the body posed by them."""
+        rotations = roma.special_procrustes(mean["rotations"])
+        return self._posed(rotations, mean["betas"])
+
     def metrics(self) -> MetricCollection:
         """Joint and vertex errors in mm, acceleration errors in m/s² and mm/frame²."""
         return MetricCollection({**joint_metrics(), "mpve": MPVE()})
 
-    def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
-        """Compare joints with the capture's and all vertices with the label's, each relative to its own hips."""
-        predicted = self._pose(prediction["rotations"], prediction["betas"], None).vertices
-        target = self._pose(_label_rotations(batch), batch["betas"], None).vertices
-        # One call for all: each metric takes the arguments it names.
-        metrics.update(
-            predicted=prediction["joints"],
-            target=self._target_joints(batch),
-            predicted_vertices=predicted,
-            target_vertices=target,
-            valid=batch["valid"] & batch["has_joints3d"][:, None],
-            valid_vertices=batch["valid"] & batch["has_smpl"][:, None],
-            dt=batch["dt"],
-        )
+    def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Joints with the capture's and all vertices with the label's, each relative to its own hips."""
+        return {
+            "predicted": prediction["joints"],
+            "target": self._target_joints(batch),
+            "predicted_vertices": self._pose(prediction["rotations"], prediction["betas"], None).vertices,
+            "target_vertices": self._pose(_label_rotations(batch), batch["betas"], None).vertices,
+            "valid": batch["valid"] & batch["has_joints3d"][:, None],
+            "valid_vertices": batch["valid"] & batch["has_smpl"][:, None],
+            "dt": batch["dt"],
+        }
 
     def observe(self, batch: Batch) -> None:
         """Mean hip-relative joints, rotation matrices and shape, in camera coordinates."""
@@ -167,23 +177,28 @@ class MeshHead(Head):
     @torch.no_grad()
     def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
         """Bodies, true and predicted."""
-        chosen = torch.arange(min(count, len(batch["dt"])), device=batch["dt"].device)
-        frames = torch.tensor([middle_frame(batch, int(sample)) for sample in chosen], device=chosen.device)
+        places = shown_frames(batch, count)
+        chosen, frames = torch.tensor(places, device=batch["dt"].device).T
         true = self._pose(_label_rotations(batch)[chosen, frames, None], batch["betas"][chosen], None).vertices
         rotations = prediction["rotations"][chosen, frames, None]
         predicted = self._pose(rotations, prediction["betas"][chosen], None).vertices
         joints = self._target_joints(batch)
         return [
             replace(
-                joint_panel(batch, int(sample), prediction["joints"][sample], joints[sample]),
-                true_vertices=true[sample, 0].cpu().numpy(),
-                predicted_vertices=predicted[sample, 0].float().cpu().numpy(),
+                joint_panel(batch, place, prediction["joints"][place], joints[place]),
+                true_vertices=true[i, 0].cpu().numpy() if batch["has_smpl"][place[0]] else None,
+                predicted_vertices=predicted[i, 0].float().cpu().numpy(),
             )
-            for sample in chosen
+            for i, place in enumerate(places)
         ]
 
     def _target_joints(self, batch: Batch) -> Float[Tensor, "B F 17 3"]:
         return batch["joints3d"] - _hip_centre(batch["joints3d"])
+
+    def _posed(self, rotations: Float[Tensor, "B F 24 3 3"], betas: Float[Tensor, "B 10"]) -> Prediction:
+        """What `forward` returns."""
+        posed = self._pose(rotations, betas, self.loss_vertices)
+        return {"rotations": rotations, "betas": betas, "joints": posed.joints17, "vertices": posed.vertices}
 
     def _pose(
         self, rotations: Float[Tensor, "B F 24 3 3"], betas: Float[Tensor, "B 10"], vertex_ids: Tensor | None

@@ -12,6 +12,7 @@ from hummuss.heads.base import (
     RunningMean,
     consecutive,
     masked_mean,
+    mirror_joints,
     root_relative,
     velocity_error,
 )
@@ -40,6 +41,9 @@ class PoseHead(Head):
     Source: SPEC section 4; loss terms as MotionBERT's (ICCV 2023), velocities per second instead of per frame.
     """
 
+    predicts = ("joints",)
+    frame_outputs = ("joints",)
+
     def __init__(self, dim_rep: int, scale_weight: float = 0.5, velocity_weight: float = 0.4, joints: int = 17) -> None:
         super().__init__()
         self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
@@ -63,18 +67,22 @@ class PoseHead(Head):
         speed = velocity_error(predicted, target, batch["dt"]).norm(dim=-1).mean(-1)
         return losses | {"velocity": self.velocity_weight * masked_mean(speed, consecutive(counted))}
 
+    def mirror(self, prediction: Prediction) -> Prediction:
+        """Sides swapped, x negated."""
+        return {"joints": mirror_joints(prediction["joints"])}
+
     def metrics(self) -> MetricCollection:
         """Joint errors in mm, velocity errors in mm/s, acceleration errors in m/s² and mm/frame², PCK and AUC in %."""
         return MetricCollection({**joint_metrics(), "mpjve": MPJVE(), "pck": PCK(), "auc": AUC()})
 
-    def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
-        """Compare root-relative joints at valid frames."""
-        metrics.update(
-            predicted=prediction["joints"],
-            target=root_relative(batch["joints3d"]),
-            valid=batch["valid"] & batch["has_joints3d"][:, None],
-            dt=batch["dt"],
-        )
+    def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Root-relative joints at valid frames."""
+        return {
+            "predicted": prediction["joints"],
+            "target": root_relative(batch["joints3d"]),
+            "valid": batch["valid"] & batch["has_joints3d"][:, None],
+            "dt": batch["dt"],
+        }
 
     def observe(self, batch: Batch) -> None:
         """Mean root-relative joints in camera coordinates."""
@@ -87,9 +95,8 @@ class PoseHead(Head):
 
     def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
         """Skeletons, true and predicted."""
-        target = root_relative(batch["joints3d"])
-        chosen = range(min(count, len(target)))
-        return [joint_panel(batch, sample, prediction["joints"][sample], target[sample]) for sample in chosen]
+        joints, target = prediction["joints"], root_relative(batch["joints3d"])
+        return [joint_panel(batch, place, joints[place], target[place]) for place in shown_frames(batch, count)]
 
 
 def joint_metrics() -> dict[str, Metric | MetricCollection]:
@@ -103,21 +110,33 @@ def joint_metrics() -> dict[str, Metric | MetricCollection]:
     }
 
 
-def joint_panel(batch: Batch, sample: int, predicted: Float[Tensor, "F J 3"], target: Float[Tensor, "F J 3"]) -> Panel:
-    """One sample at the middle valid frame: input keypoints, true and predicted joints, error in the title."""
-    frame = middle_frame(batch, sample)
-    error = 1000 * _distance(predicted[frame], target[frame]).mean()
+def joint_panel(
+    batch: Batch, place: tuple[int, int], predicted: Float[Tensor, "J 3"], target: Float[Tensor, "J 3"]
+) -> Panel:
+    """One frame of one sample: input keypoints, true and predicted joints, error in the title."""
+    sample, frame = place
+    true = bool(batch["has_joints3d"][sample])
+    error = f": {1000 * _distance(predicted, target).mean():.0f} mm" if true else ""
     return Panel(
-        title=f"sample {sample}, frame {frame}: {error:.0f} mm",
-        keypoints=batch["keypoints"][sample, frame].cpu().numpy(),
-        true_joints=target[frame].cpu().numpy(),
-        predicted_joints=predicted[frame].detach().float().cpu().numpy(),
+        title=f"sample {sample}, frame {frame}{error}",
+        keypoints=batch["keypoints"][place].cpu().float().numpy(),
+        true_joints=target.cpu().numpy() if true else None,
+        predicted_joints=predicted.detach().float().cpu().numpy(),
     )
 
 
-def middle_frame(batch: Batch, sample: int) -> int:
-    """Index of the frame in the middle of a sample's valid ones."""
-    return int(batch["valid"][sample].nonzero().flatten().median())
+def shown_frames(batch: Batch, count: int) -> list[tuple[int, int]]:
+    """Sample and frame of ``count`` pictures: the middle valid frame of the first samples.
+
+    Where the batch has fewer samples, several of each, evenly spaced; fewer pictures where there are fewer frames.
+    """
+    samples = min(count, len(batch["valid"]))
+    places = []
+    for sample in range(samples):
+        frames = batch["valid"][sample].nonzero().flatten().tolist()
+        share = min(len(frames), len(range(sample, count, samples)))
+        places += [(sample, frames[((2 * i + 1) * len(frames) - 1) // (2 * share)]) for i in range(share)]
+    return places
 
 
 def _distance(a: Float[Tensor, "*B 3"], b: Float[Tensor, "*B 3"]) -> Float[Tensor, "*B"]:

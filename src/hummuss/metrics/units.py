@@ -11,6 +11,11 @@ OTHER_UNITS = {
     "top5": "%",
 }
 
+# The order in which tables show what they have; anything else comes after.
+ORDER = (
+    "mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "pck", "auc", "mpjve", "accel", "accel_frame", "top1", "top5", "mean_class",
+)  # fmt: skip
+
 
 def unit(metric: str) -> str:
     """Unit of a metric; millimetres unless it is known to have another.

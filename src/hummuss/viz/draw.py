@@ -31,6 +31,8 @@ TRUE_COLOR = "#0072B2"
 PREDICTED_COLOR = "#D55E00"
 TITLE_WIDTH = 34  # characters that fit over one column
 GRID_METRES = 0.5
+# Room around the pelvis, in metres, that somebody without a truth gets at least; at most twice as much.
+REACH = 0.6
 # Inches above, below and left of the grid of pictures.
 HEADER, FOOTER, MARGIN = 0.5, 0.7, 0.4
 
@@ -42,13 +44,14 @@ class Panel:
     Attributes:
         title: what stands over the column (clip, time, error); may have several lines.
         keypoints: input x, y (any unit, y down) and confidence in [0, 1]; confidence 0 is not drawn.
-        true_joints, predicted_joints: metres, camera coordinates; each is drawn relative to its pelvis.
+        true_joints, predicted_joints: metres, camera coordinates; each is drawn relative to its pelvis. No true ones:
+            None.
         true_vertices, predicted_vertices: metres, in the frame of the joints of that name; None: draw joints.
     """
 
     title: str
     keypoints: Float[np.ndarray, "17 3"]
-    true_joints: Float[np.ndarray, "17 3"]
+    true_joints: Float[np.ndarray, "17 3"] | None
     predicted_joints: Float[np.ndarray, "17 3"]
     true_vertices: Float[np.ndarray, "V 3"] | None = None
     predicted_vertices: Float[np.ndarray, "V 3"] | None = None
@@ -57,7 +60,7 @@ class Panel:
 def save_comparison(
     path: str | PathLike[str], panels: list[Panel], faces: Integer[np.ndarray, "T 3"] | None = None
 ) -> None:
-    """Write a PNG with one column per panel: input keypoints, true body and predicted body.
+    """Write a PNG with one column per panel: input keypoints, true body (where there are any) and predicted body.
 
     Bodies are meshes, from the front and from the side, where a panel has vertices, else 3D skeletons; all to
     one scale. A predicted skeleton has the true one behind it, pale.
@@ -73,31 +76,34 @@ def save_comparison(
     if not panels:
         raise InputError(f"{path}: no panels to draw: pass at least one")
     columns = [_people(panel) for panel in panels]
-    meshes = any(person.vertices is not None for column in columns for person in column)
+    meshes = any(person is not None and person.vertices is not None for column in columns for person in column)
     if meshes and faces is None:
         raise InputError(f"{path}: panels have vertices but faces is None: pass the faces of their body")
 
     extent = _extent(columns)
     column_width, row_height = (3.2, 3.2 * extent[1] / (extent[0] + extent[2])) if meshes else (2.3, 2.5)
-    rows = [2.3, *[float(np.clip(row_height, 1.5, 2.8))] * 2]
+    names = ("input", "true", "predicted") if any(true for true, _ in columns) else ("input", "predicted")
+    rows = [2.3, *[float(np.clip(row_height, 1.5, 2.8))] * (len(names) - 1)]
     width, height = max(column_width * len(panels) + MARGIN, 5.0), HEADER + sum(rows) + FOOTER
     figure = Figure(figsize=(width, height), dpi=110)
-    grid = figure.add_gridspec(3, len(panels), height_ratios=rows, wspace=0.05, hspace=0.04)
+    grid = figure.add_gridspec(len(names), len(panels), height_ratios=rows, wspace=0.05, hspace=0.04)
     grid.update(left=MARGIN / width, right=0.995, bottom=FOOTER / height, top=1 - HEADER / height)
     for column, (panel, (true, predicted)) in enumerate(zip(panels, columns, strict=True)):
         ax = figure.add_subplot(grid[0, column])
         draw_keypoints(ax, panel.keypoints)
         ax.set_title("\n".join(_shorten(line) for line in panel.title.splitlines()), fontsize=8)
-        for row, person, behind in ((1, true, None), (2, predicted, true)):
+        for row, person, behind in ((1, true, None), (len(names) - 1, predicted, true)):
+            if person is None:
+                continue
             if person.vertices is not None and faces is not None:
                 _draw_both_views(figure.add_subplot(grid[row, column]), person, faces, extent)
             else:
                 _draw_skeletons(figure.add_subplot(grid[row, column], projection="3d"), person, behind, extent)
-    for row, name in enumerate(("input", "true", "predicted")):
+    for row, name in enumerate(names):
         cell = grid[row, 0].get_position(figure)
         middle = (cell.y0 + cell.y1) / 2
         figure.text(MARGIN / 2 / width, middle, name, rotation=90, ha="center", va="center", weight="bold")
-    _add_legend(figure, meshes)
+    _add_legend(figure, meshes, "true" in names)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png")
 
@@ -110,26 +116,27 @@ class _Person(NamedTuple):
     color: str
 
 
-def _people(panel: Panel) -> tuple[_Person, _Person]:
-    """The true and the predicted person of a panel."""
+def _people(panel: Panel) -> tuple[_Person | None, _Person]:
+    """The true person of a panel, if there is one, and the predicted one."""
 
     def at_pelvis(joints: np.ndarray, vertices: np.ndarray | None, color: str) -> _Person:
         pelvis = np.where(np.isfinite(joints[0]), joints[0], np.nan)  # an infinite one would warn when subtracted
         return _Person(joints - pelvis, None if vertices is None else vertices - pelvis, color)
 
-    return (
-        at_pelvis(panel.true_joints, panel.true_vertices, TRUE_COLOR),
-        at_pelvis(panel.predicted_joints, panel.predicted_vertices, PREDICTED_COLOR),
-    )
+    true = None if panel.true_joints is None else at_pelvis(panel.true_joints, panel.true_vertices, TRUE_COLOR)
+    return true, at_pelvis(panel.predicted_joints, panel.predicted_vertices, PREDICTED_COLOR)
 
 
-def _extent(columns: list[tuple[_Person, _Person]]) -> Float[np.ndarray, "3"]:
+def _extent(columns: list[tuple[_Person | None, _Person]]) -> Float[np.ndarray, "3"]:
     """Half the room along x, y and z, in metres, that holds everybody around the pelvis.
 
-    A prediction gone wild (or NaN) gets at most twice the room of the truth, which must stay visible.
+    A prediction gone wild (or NaN) gets at most twice the room of the truth, which must stay visible, or of `REACH`
+    where there is none.
     """
 
-    def reach(person: _Person) -> np.ndarray:
+    def reach(person: _Person | None) -> np.ndarray:
+        if person is None:
+            return np.full(3, REACH)
         points = person.joints if person.vertices is None else np.concatenate([person.joints, person.vertices])
         return np.nan_to_num(np.abs(points).astype(float)).max(0)
 
@@ -180,7 +187,7 @@ def _grid_lines(half: float) -> Float[np.ndarray, "lines"]:
     return GRID_METRES * np.arange(-steps, steps + 1)
 
 
-def _add_legend(figure: Figure, meshes: bool) -> None:
+def _add_legend(figure: Figure, meshes: bool, truth: bool) -> None:
     """What colours, shades and opacity mean, below the pictures."""
     handles = [
         Line2D([], [], lw=4, color=color, label=label)
@@ -192,6 +199,8 @@ def _add_legend(figure: Figure, meshes: bool) -> None:
         )
     ]
     height = figure.get_figheight()
+    if not truth:
+        del handles[0]
     below = (0.5, 0.25 / height)
     figure.legend(
         handles=handles,
@@ -201,7 +210,7 @@ def _add_legend(figure: Figure, meshes: bool) -> None:
         fontsize=8,
         frameon=False,
     )
-    bodies = "bodies: front and side" if meshes else f"pale: the truth; floor grid: {GRID_METRES} m"
+    bodies = "bodies: front and side" if meshes else "pale: the truth; " * truth + f"floor grid: {GRID_METRES} m"
     figure.text(0.5, 0.15 / height, f"opacity of the input: its confidence; {bodies}", fontsize=8, ha="center")
 
 

@@ -1,0 +1,94 @@
+"""``hummuss predict``: 3D out of your own 2D keypoints, or out of clips of a prepared store."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from hummuss.body.skeleton import LAYOUTS
+from hummuss.data.motion import MotionClip
+from hummuss.data.readers.keypoints import read_keypoints
+from hummuss.data.store import MotionStore
+from hummuss.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("input", type=Path, metavar="INPUT", help="keypoints (.npz, .json, .npy) or a prepared store")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="file.npz to write, file.png beside it; a store: a folder"
+    )
+    parser.add_argument("--ckpt_path", type=Path, required=True, help="checkpoint of a run, or the run's folder")
+    parser.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="which clips of a store")
+    for name, kind, text in (
+        ("layout", str, f"joint order: {', '.join(sorted(LAYOUTS))}"),
+        ("fps", float, "frames per second"),
+        ("width", int, "of the image, pixels"),
+        ("height", int, "of the image, pixels"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, help=f"{text}; for keypoints that do not say")
+    parser.add_argument(
+        "--windows", type=_windows, help="whole, auto, or frames per window (default: as the run's config says, auto)"
+    )
+    parser.add_argument("--flip", action="store_true", help="also predict the mirrored input, and average")
+    parser.add_argument("--stream", action="store_true", help="frame by frame, for a causal model; the same result")
+
+
+def _windows(text: str) -> int | str:
+    if text in ("auto", "whole"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be whole, auto or a number of frames above 0")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write one npz and one picture per clip."""
+    clips = list(_clips(arguments))  # before seconds are spent on the model
+    # Imported late: they bring Lightning with them.
+    from hummuss.inference import Inference, load_run, predict_clip
+
+    trained = load_run(arguments.ckpt_path, "cuda" if torch.cuda.is_available() else "cpu")
+    configured = trained.model.inference
+    inference = Inference(
+        windows=arguments.windows or ("whole" if arguments.stream else configured.windows),
+        stride=None if arguments.windows else configured.stride,
+        flip=arguments.flip or configured.flip,
+        stream=arguments.stream or configured.stream,
+    )
+    for clip, path in clips:
+        prediction = predict_clip(trained, clip, inference)
+        prediction.save(path)
+        prediction.draw(path.with_suffix(".png"))
+        print(f"wrote {path} and {path.with_suffix('.png').name}: {len(clip)} frames, {prediction.inference}")
+    return 0
+
+
+def _clips(arguments: argparse.Namespace) -> Iterator[tuple[MotionClip, Path]]:
+    """The clips and the files that their predictions go to."""
+    source, out = arguments.input, arguments.out
+    options = {name: getattr(arguments, name) for name in ("layout", "fps", "width", "height")}
+    if source.is_dir():
+        given = [f"--{name}" for name, value in options.items() if value is not None]
+        if given:
+            raise InputError(f"{source} is a store, whose clips say all themselves: drop {', '.join(given)}")
+        if out.suffix == ".npz":
+            raise InputError(f"{out}: clips of a store go into a folder, one file each: name one")
+        store = MotionStore(source)
+        if not arguments.clips:
+            raise InputError(
+                f"{source} holds {len(store)} clips: name some with --clips, as in --clips {store.names()[0]}"
+            )
+        for name in arguments.clips:
+            if name not in store.names():
+                raise InputError(f"{source} has no clip {name!r}: its clips are {', '.join(store.names()[:5])}, ...")
+            yield store[name], out / f"{name}.npz"
+        return
+    if arguments.clips:
+        raise InputError(f"{source} is one clip, only a store has several: drop --clips")
+    if out.resolve() == source.resolve():
+        raise InputError(f"{out} is the input itself: name another file to write")
+    if out.suffix != ".npz":
+        raise InputError(f"{out} does not end in .npz: name the file to write")
+    yield read_keypoints(source, **options), out

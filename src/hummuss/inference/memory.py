@@ -1,0 +1,123 @@
+"""How much memory a clip needs in one piece, measured on short ones, and how much there is."""
+
+import weakref
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+# Lengths of the two trial runs; both are so long that kernels, which do not grow with the clip, are the same.
+TRIAL_FRAMES = (256, 512)
+# Share of the free memory that tensors may take by the trial's count. A process grows by up to 1.8 times that count:
+# kernels have buffers of their own, and allocators keep holes.
+SHARE = 0.5
+# Figures of backbones measured before, by device and precision.
+_measured: WeakKeyDictionary[nn.Module, dict[Any, float]] = WeakKeyDictionary()
+
+
+def fits(backbone: nn.Module, frames: int, device: torch.device) -> bool:
+    """Whether one clip of ``frames`` frames fits into the memory that is free, in one piece.
+
+    Clips no longer than the trial runs are not measured, and where the free memory is not known (no GPU, not Linux)
+    every clip fits.
+
+    >>> fits(torch.nn.Identity(), frames=100, device=torch.device("cpu"))
+    True
+    """
+    if frames <= TRIAL_FRAMES[-1]:
+        return True
+    free = free_bytes(device)
+    if free is None:
+        return True
+    known = _measured.setdefault(backbone, {})
+    key = (device, next(backbone.parameters()).dtype)
+    if key not in known:
+        known[key] = bytes_per_frame(backbone)
+    return frames * known[key] <= SHARE * free
+
+
+@torch.inference_mode()
+def bytes_per_frame(backbone: nn.Module) -> float:
+    """Bytes of tensors alive at once, per further frame of a clip with uneven time stamps.
+
+    Memory must grow linearly with the frames, as it does in a state space model and in attention that never stores
+    its square matrix.
+
+    >>> from hummuss import HumMUSS
+    >>> 17 * 16 * 4 < bytes_per_frame(HumMUSS(dim=16, depth=1)) < 17 * 16 * 4 * 100
+    True
+    """
+    parameter = next(backbone.parameters())
+    peaks = []
+    for frames in TRIAL_FRAMES:
+        keypoints = parameter.new_zeros(1, frames, getattr(backbone, "joints", 17), 3)
+        dt = _uneven(frames, parameter)
+        with _LiveBytes() as live:
+            backbone(keypoints, dt)
+        peaks.append(live.peak)
+    return (peaks[1] - peaks[0]) / (TRIAL_FRAMES[1] - TRIAL_FRAMES[0])
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that new tensors may take on a device: a GPU's, or what Linux and the container's limit leave."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + unused
+    found = [_available_in_system(), _left_in_container()]
+    return min((value for value in found if value is not None), default=None)
+
+
+def _available_in_system(path: Path = Path("/proc/meminfo")) -> int | None:
+    if not path.is_file():
+        return None
+    for line in path.read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    return None
+
+
+def _left_in_container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What a control group (version 2) allows beyond what is in use; its page cache would make room."""
+    limit, used = folder / "memory.max", folder / "memory.current"
+    if not limit.is_file() or not used.is_file() or limit.read_text().strip() == "max":
+        return None
+    lines = (folder / "memory.stat").read_text().splitlines() if (folder / "memory.stat").is_file() else []
+    cached = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    return int(limit.read_text()) - int(used.read_text()) + cached
+
+
+def _uneven(frames: int, like: Tensor) -> Float[Tensor, "1 frames"]:
+    """Intervals between 20 and 40 ms."""
+    return (0.03 + 0.01 * torch.arange(frames, device=like.device).sin()).to(like.dtype)[None]
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Counts the bytes of the tensors made within it that are alive; ``peak`` is the most there were at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live, self.peak = 0, 0
+        self._sizes: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return made
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._sizes:  # a view shares its storage
+            self._sizes[key] = storage.nbytes()
+            self.live += storage.nbytes()
+            self.peak = max(self.peak, self.live)
+            weakref.finalize(storage, self._release, key).atexit = False
+
+    def _release(self, key: int) -> None:
+        self.live -= self._sizes.pop(key)

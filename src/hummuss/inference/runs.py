@@ -1,0 +1,94 @@
+"""A trained run back from its folder: the model with its weights, and how it was shown its inputs."""
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser
+from torch import Tensor
+
+from hummuss.data.windows import View
+from hummuss.errors import InputError
+from hummuss.module import MotionModule
+
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a trained run needs to predict.
+
+    Attributes:
+        checkpoint: the file its weights come from.
+        model: in eval mode.
+        view: how its inputs were made; its normalisation serves every input.
+        trained_frames: frames in its training windows.
+    """
+
+    checkpoint: Path
+    model: MotionModule
+    view: View
+    trained_frames: int
+
+
+def load_run(path: str | PathLike[str], device: str | torch.device = "cpu") -> Run:
+    """Load a run that ``hummuss fit`` left behind.
+
+    Args:
+        path: a checkpoint beside its run's config.yaml, or the run's folder, whose best.ckpt is taken.
+        device: where the model shall run.
+
+    Raises:
+        InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model.
+    """
+    checkpoint = Path(path) / "best.ckpt" if Path(path).is_dir() else Path(path)
+    if not checkpoint.is_file():
+        raise InputError(f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, or its folder")
+    config = _read_config(checkpoint.with_name(CONFIG))
+    data = config["data"]["init_args"]
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(MotionModule, "model")
+    parser.add_argument("--view", type=View | None)
+    made = parser.instantiate_classes(parser.parse_object({"model": config["model"], "view": data.get("view")}))
+    model: MotionModule = made.model
+    try:
+        model.load_state_dict(_read_weights(checkpoint))
+    except RuntimeError as error:
+        raise InputError(
+            f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {_in_short(error)}"
+        ) from error
+    return Run(checkpoint, model.to(device).eval(), made.view or View(), data["frames"])
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(
+            f"{path.parent} has no {CONFIG} beside the checkpoint, which says what model it is of: "
+            "point at the folder that `hummuss fit` made, or copy that file from it"
+        )
+    config = yaml.safe_load(path.read_text())
+    try:
+        _ = config["model"]["class_path"], config["data"]["init_args"]["frames"]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not the config of a run of `hummuss fit`: it names no model.class_path and "
+            "data.init_args.frames"
+        ) from error
+    return config
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
+        raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {_in_short(error)}") from error
+
+
+def _in_short(error: BaseException) -> str:
+    """The first complaint of an error that has several lines."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300] if lines else type(error).__name__

@@ -1,0 +1,250 @@
+"""How a trained model runs over clips of any length: whole, in windows, frame by frame, and mirrored as well."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, cast, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from hummuss.backbones.inputs import check_valid
+from hummuss.body.skeleton import H36M17
+from hummuss.data.windows import FRAME_KEYS
+from hummuss.errors import InputError
+from hummuss.heads.base import Batch, Head, Prediction
+from hummuss.inference.memory import fits
+
+# Frames that are computed at once when a clip is cut into windows: enough to keep any device busy.
+FRAMES_AT_ONCE = 2048
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A backbone with its heads: `MotionModule`, which would be imported in a circle here."""
+
+    backbone: nn.Module
+    heads: dict[str, Head]
+
+    def __call__(self, batch: Batch) -> dict[str, Prediction]: ...
+
+
+@dataclass
+class Inference:
+    """Predict whole clips, however long.
+
+    Windows overlap. Every window that covers a frame counts the same in the frame's mean, every window of a clip the
+    same in what the clip has one of (shape). Rotations are averaged on SO(3): the rotation nearest to the mean of the
+    matrices. The last window ends with the clip, so that all are full.
+
+    Attributes:
+        windows: ``whole`` clips; windows of so many frames; or ``auto``: whole clips, but windows as long as those of
+            training for a backbone that has a largest number of frames, and for clips that the memory cannot hold.
+        stride: frames from one window to the next; half a window by default.
+        flip: also predict the mirrored clip, mirror that back, and average both.
+        stream: run a causal model frame by frame with a carried state; equal to whole clips.
+
+    Raises:
+        InputError: a window or stride below 1, a stride that leaves gaps, or windows of a stream.
+
+    >>> Inference(windows=81, flip=True)
+    Inference(windows=81, stride=None, flip=True, stream=False)
+    """
+
+    windows: int | Literal["auto", "whole"] = "auto"
+    stride: int | None = None
+    flip: bool = False
+    stream: bool = False
+    # Clips predicted so far, by the frames in their windows; None stands for whole clips.
+    used: Counter[int | None] = field(default_factory=Counter, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.windows, int) and self.windows < 1:
+            raise InputError(f"inference.windows is {self.windows}: give 'auto', 'whole' or a number of frames above 0")
+        if self.stride is not None and self.stride < 1:
+            raise InputError(f"inference.stride is {self.stride}: give a number of frames above 0")
+        if isinstance(self.windows, int) and self.stride is not None and self.stride > self.windows:
+            raise InputError(
+                f"inference.stride {self.stride} is longer than the windows of {self.windows} frames: "
+                "frames between them would have no prediction"
+            )
+        if self.stream and self.windows not in ("auto", "whole"):
+            raise InputError(f"inference.stream has no windows, but inference.windows is {self.windows}: drop either")
+
+    @torch.inference_mode()
+    def predict(self, model: Model, batch: Batch, trained_frames: int) -> dict[str, Prediction]:
+        """Every head's prediction for a batch of whole clips.
+
+        Args:
+            model: backbone and heads, in eval mode.
+            batch: SPEC section 5's contract; clips may be padded.
+            trained_frames: frames in the windows that the model was trained on.
+
+        Returns:
+            What each head's ``forward`` returns; zeros or noise at padding.
+
+        Raises:
+            InputError: a stream of a model that is not causal, or a clip longer than the backbone takes in one piece.
+        """
+        size = None if self.stream else self._window(model.backbone, batch, trained_frames)
+        self.used[size] += len(batch["dt"])
+        predictions = self._once(model, batch, size)
+        if self.flip:
+            mirrored = self._once(model, mirror_keypoints(batch), size)
+            for name, head in model.heads.items():
+                predictions[name] = _halfway(predictions[name], head.mirror(mirrored[name]))
+        if size is None and not self.flip:
+            return predictions
+        return {name: head.from_mean(predictions[name]) for name, head in model.heads.items()}
+
+    def describe(self) -> str:
+        """How the clips since the last `Counter.clear` of ``used`` were predicted, for tables.
+
+        >>> Inference(windows="whole").describe()
+        'whole clips'
+        >>> Inference(windows=81, flip=True).describe()
+        'windows of 81 frames, one every 40, averaged; mirrored and averaged'
+        """
+        used = self.used or Counter([self.windows if isinstance(self.windows, int) else None])
+        ways = [(clips, self._way(size)) for size, clips in sorted(used.items(), key=lambda item: item[0] or 0)]
+        text = ways[0][1] if len(ways) == 1 else ", ".join(f"{way} ({clips} clips)" for clips, way in ways)
+        return text + ("; mirrored and averaged" if self.flip else "")
+
+    def _way(self, size: int | None) -> str:
+        if size is None:
+            return "whole clips, frame by frame" if self.stream else "whole clips"
+        return f"windows of {size} frames, one every {self._stride(size)}, averaged"
+
+    def _stride(self, size: int) -> int:
+        return min(self.stride or max(1, size // 2), size)
+
+    def _window(self, backbone: nn.Module, batch: Batch, trained_frames: int) -> int | None:
+        """Frames in a window; None for whole clips."""
+        if isinstance(self.windows, int):
+            return self.windows
+        most = getattr(backbone, "max_frames", None)
+        if self.windows == "auto" and most is not None:
+            # Also for clips that it could take whole: places in a clip that training never showed are untrained.
+            return min(most, trained_frames)
+        clips, frames = batch["dt"].shape
+        if self.windows == "whole" or fits(backbone, clips * frames, batch["dt"].device):
+            return None
+        return trained_frames
+
+    def _once(self, model: Model, batch: Batch, size: int | None) -> dict[str, Prediction]:
+        """Predictions for whole clips, or means over windows."""
+        if self.stream:
+            representation = stream(model.backbone, batch["keypoints"], batch["dt"])
+            return {name: head(representation, batch) for name, head in model.heads.items()}
+        if size is None:
+            return model(batch)
+        return _windowed(model, batch, size, self._stride(size))
+
+
+class _Causal(Protocol):
+    def init_state(self, batch_size: int) -> Any: ...
+
+    def step(self, keypoints: Tensor, dt: Tensor, state: Any) -> tuple[Tensor, Any]: ...
+
+
+def stream(
+    backbone: nn.Module, keypoints: Float[Tensor, "B F J 3"], dt: Float[Tensor, "B F"]
+) -> Float[Tensor, "B F J dim_rep"]:
+    """Run a causal backbone frame by frame; equal to its offline pass at every frame before padding.
+
+    Raises:
+        InputError: a backbone that is not causal.
+
+    >>> from hummuss import HumMUSS
+    >>> causal = HumMUSS(dim=8, depth=1, causal=True)
+    >>> stream(causal, torch.rand(1, 5, 17, 3), torch.full((1, 5), 0.04)).shape
+    torch.Size([1, 5, 17, 8])
+    """
+    if not getattr(backbone, "causal", False):
+        raise InputError(
+            f"{type(backbone).__name__} needs the frames to come: only a causal model can stream "
+            "(train one with configs/backbone/hummuss-causal.yaml), others predict whole clips"
+        )
+    causal = cast(_Causal, backbone)
+    state = causal.init_state(len(dt))
+    steps = []
+    for frame, interval in zip(keypoints.unbind(1), dt.unbind(1), strict=True):
+        representation, state = causal.step(frame, interval, state)
+        steps.append(representation)
+    return torch.stack(steps, 1)
+
+
+def mirror_keypoints(batch: Batch) -> Batch:
+    """A batch whose keypoints, normalised about the image's or the box's centre, are mirrored left to right.
+
+    Only what models look at is mirrored: targets and pixels stay.
+    """
+    keypoints = batch["keypoints"][..., list(H36M17.mirror), :] * batch["keypoints"].new_tensor([-1.0, 1.0, 1.0])
+    return batch | {"keypoints": keypoints}
+
+
+def window_starts(frames: int, size: int, stride: int) -> list[int]:
+    """First frames of the windows over a clip; the last window ends with the clip.
+
+    >>> window_starts(frames=100, size=40, stride=25)
+    [0, 25, 50, 60]
+    >>> window_starts(frames=30, size=40, stride=25)
+    [0]
+    """
+    last = max(0, frames - size)
+    return [*range(0, last, stride), last]
+
+
+def _windowed(model: Model, batch: Batch, size: int, stride: int) -> dict[str, Prediction]:
+    """Means over windows of what each head averages; clip by clip."""
+    check_valid(batch["valid"])
+    sums: dict[str, Prediction] = {name: {} for name in model.heads}
+    valid = batch["valid"]
+    cover, windows = torch.zeros_like(batch["dt"]), torch.zeros_like(batch["dt"][:, 0])
+    for clip in range(len(valid)):
+        for places in _places(valid[clip].nonzero().flatten(), size, stride):
+            predictions = model(_cut(batch, clip, places))
+            cover[clip].index_add_(0, places.flatten(), torch.ones_like(places.flatten(), dtype=cover.dtype))
+            windows[clip] += len(places)
+            for name, head in model.heads.items():
+                for key in head.frame_outputs:
+                    values = predictions[name][key].flatten(0, 1)
+                    total = sums[name].setdefault(key, values.new_zeros(*valid.shape, *values.shape[1:]))
+                    total[clip].index_add_(0, places.flatten(), values)
+                for key in head.clip_outputs:
+                    values = predictions[name][key]
+                    total = sums[name].setdefault(key, values.new_zeros(len(valid), *values.shape[1:]))
+                    total[clip] += values.sum(0)
+    cover = cover.clamp(min=1)  # padding, which no window covers
+    return {
+        name: {
+            key: total / _match(cover if key in model.heads[name].frame_outputs else windows, total)
+            for key, total in totals.items()
+        }
+        for name, totals in sums.items()
+    }
+
+
+def _places(frames: Int[Tensor, " valid"], size: int, stride: int) -> Iterator[Int[Tensor, "W N"]]:
+    """Frame numbers of the windows over a clip's valid frames, a bounded number of windows at a time."""
+    size = min(size, len(frames))
+    starts = torch.tensor(window_starts(len(frames), size, stride), device=frames.device)
+    yield from frames[starts[:, None] + torch.arange(size, device=frames.device)].split(max(1, FRAMES_AT_ONCE // size))
+
+
+def _cut(batch: Batch, clip: int, places: Int[Tensor, "W N"]) -> Batch:
+    """Windows of one clip as a batch."""
+    return {
+        key: value[clip][places] if key in FRAME_KEYS else value[clip].expand(len(places), *value.shape[1:])
+        for key, value in batch.items()
+    }
+
+
+def _match(divisor: Tensor, values: Tensor) -> Tensor:
+    return divisor.view(*divisor.shape, *[1] * (values.ndim - divisor.ndim))
+
+
+def _halfway(prediction: Prediction, other: Prediction) -> Prediction:
+    """Entry-wise mean of what ``other`` has."""
+    return {key: (prediction[key] + value) / 2 for key, value in other.items()}

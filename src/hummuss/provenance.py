@@ -1,0 +1,58 @@
+"""Where a figure comes from: commit, device, checkpoint and how that was chosen."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+SHORT_HASH = 12
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout this package runs from, with ``-dirty`` where files differ.
+
+    Code that travels without its history names it in the environment variable HUMMUSS_COMMIT. None where neither is.
+    """
+    if "HUMMUSS_COMMIT" in os.environ:
+        return os.environ["HUMMUSS_COMMIT"]
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
+
+
+def device_name(device: torch.device) -> str:
+    """What the run ran on, for people: the GPU's name, or the processor and its threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def file_hash(path: Path) -> str:
+    """The first 12 digits of a file's SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:SHORT_HASH]
+
+
+def selection(path: Path) -> str:
+    """How a checkpoint was chosen, out of what Lightning's ModelCheckpoint left in it.
+
+    A file that is the best so far by its own record is the best of a metric; ``last.ckpt`` is the last; what else
+    there is was picked by whoever gave its name.
+    """
+    states = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {})
+    for key, state in states.items():
+        if not key.startswith("ModelCheckpoint"):
+            continue
+        monitor = state.get("monitor")
+        if monitor and Path(state.get("best_model_path", "")).name == path.name:
+            return f"best {monitor}"
+        if path.stem == "last":
+            return "last"
+    return "picked by hand"

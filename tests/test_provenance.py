@@ -1,0 +1,35 @@
+"""How a checkpoint was chosen, and which file it is."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from hummuss.provenance import file_hash, git_commit, selection
+
+
+def checkpoint(path: Path, **state) -> Path:
+    callbacks = {"ModelCheckpoint{'monitor': 'val/mpjpe'}": state} if state else {}
+    torch.save({"callbacks": callbacks, "state_dict": {}}, path)
+    return path
+
+
+def test_selection_is_read_from_the_checkpoint_not_from_its_name(tmp_path) -> None:
+    state = {"monitor": "val/mpjpe", "best_model_path": "/elsewhere/best.ckpt"}
+    assert selection(checkpoint(tmp_path / "best.ckpt", **state)) == "best val/mpjpe"
+    assert selection(checkpoint(tmp_path / "last.ckpt", **state)) == "last"
+    assert selection(checkpoint(tmp_path / "epoch=3.ckpt", **state)) == "picked by hand"
+    assert selection(checkpoint(tmp_path / "best.ckpt", monitor=None, best_model_path="best.ckpt")) == "picked by hand"
+    assert selection(checkpoint(tmp_path / "best.ckpt")) == "picked by hand"
+
+
+def test_hash_is_sha256(tmp_path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"weights")
+    assert file_hash(file) == hashlib.sha256(b"weights").hexdigest()[:12]
+
+
+def test_code_without_history_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUMMUSS_COMMIT", "abc1234")
+    assert git_commit() == "abc1234"
