@@ -71,7 +71,7 @@ def measure(
 
 def measure_streaming(frames: int, device: str) -> list[Row]:
     """One causal frame after few and after ``frames`` frames, and attention run anew on its window."""
-    backbone = build("hummuss-causal", 1).to(device).eval()
+    backbone: Any = build("hummuss-causal", 1).to(device).eval()
     keypoints, dt = torch.rand(1, 17, 3, device=device), torch.full((1,), 1 / 50, device=device)
     rows = []
     with torch.inference_mode():
