@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint cmu train-cmu
+.PHONY: help install train test lint cmu train-cmu study-backbone bench
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 install: $(BIN)/hummuss  ## make the environment
 
@@ -38,3 +38,9 @@ train-cmu: install  ## train pose and mesh on data/cmu and score its test subjec
 	  $(BIN)/hummuss fit --config configs/$$task.yaml --config configs/data/cmu.yaml && \
 	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \
 	done
+
+study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
+	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
+
+bench: install  ## measure speed and memory beside attention (an hour on 2 CPU cores)
+	$(BIN)/hummuss bench speed

@@ -76,9 +76,9 @@ class HumMUSS(nn.Module):
         temporal = {**shared, "reduction": temporal_reduction, "step_range": temporal_steps}
         temporal |= {"bandlimit": bandlimit, "causal": causal, "reference_fps": reference_fps}
         self.lift = nn.Linear(3, dim)
-        # As large as what it is added to: at 0.02, as in vision transformers, joints look so alike at first that some
-        # runs never leave the pose in which all joints coincide.
-        self.joint_embedding = nn.Parameter(torch.randn(joints, dim))
+        # Large enough that joints do not look alike (at 0.02 some runs never leave the pose in which all joints
+        # coincide), small enough not to drown the input; docs/architecture.md has the figures.
+        self.joint_embedding = nn.Parameter(0.1 * torch.randn(joints, dim))
         layers = nn.ModuleList(SpatiotemporalLayer(dim, spatial, temporal) for _ in range(depth))
         self.layers = cast(list[SpatiotemporalLayer], layers)
         self.norm = nn.LayerNorm(dim)

@@ -107,7 +107,7 @@ def peak_memory(name: str, mode: str, frames: int, batch: int, device: str, prec
     done = subprocess.run(
         [sys.executable, "-m", "hummuss.evaluation.speed", *arguments], capture_output=True, text=True, check=True
     )
-    return json.loads(done.stdout)["peak_mb"]
+    return float(json.loads(done.stdout)["peak_mb"])
 
 
 def _row(
@@ -171,15 +171,18 @@ def _resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+def _peak_resident_mb() -> float:
+    """High-water mark of this process's memory; getrusage's would start at that of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+
+
 def _main(name: str, mode: str, frames: str, batch: str, device: str, precision: str) -> None:
     """One cell's peak memory, printed as JSON; the process exists for nothing else."""
     keep_freed_memory()
     before = _resident_mb()
     _run(build(name, int(frames)), mode, int(frames), int(batch), device, precision)()
-    if device == "cpu":
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6 - before
-    else:
-        peak = torch.cuda.max_memory_allocated() / 1e6
+    peak = _peak_resident_mb() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
     print(json.dumps({"peak_mb": round(peak)}))
 
 

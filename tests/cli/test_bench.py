@@ -1,0 +1,47 @@
+"""The speed benchmark: what its rows hold, and that a cell measured again replaces its row. Nothing here is timed."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from hummuss import InputError
+from hummuss.cli.main import main
+from hummuss.evaluation import speed
+
+
+def test_rows_are_complete_and_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "speed"
+    command = ["bench", "speed", "--out", str(out), "--frames", "2", "--models", "hummuss-base", "--seconds", "0"]
+    command += ["--no-memory", "--device", "cpu"]
+    assert main([*command, "--stream", "12"]) == 0
+    assert main([*command, "--stream", "0", "--modes", "infer"]) == 0
+    with open(out.with_suffix(".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    cells = [(row["model"], row["mode"], row["frames"]) for row in rows]
+    assert sorted(cells) == sorted(
+        [(model, mode, "2") for model in ("hummuss-base", "dstformer-lite") for mode in ("train", "infer")]
+        + [("hummuss-causal", "stream", "10"), ("hummuss-causal", "stream", "12"), ("dstformer-lite", "stream", "243")]
+    )
+    for row in rows:
+        assert float(row["ms_min"]) <= float(row["ms_median"])
+        assert float(row["ratio_to_dstformer"]) > 0
+    base = next(row for row in rows if row["model"] == "hummuss-base")
+    assert (base["params"], base["batch"], base["precision"]) == ("6253322", "121", "32")
+    states = {row["state_bytes"] for row in rows if row["model"] == "hummuss-causal"}
+    # 10 blocks, 17 joints, 128 channels, 16 modes, two reals of four bytes, however many frames came before
+    assert states == {str(10 * 17 * 128 * 16 * 2 * 4)}
+    page = out.with_suffix(".md").read_text()
+    assert "### Streaming" in page
+    assert "| 2 | 121 | hummuss-base |" in page
+    assert out.with_suffix(".png").stat().st_size > 0
+
+
+def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
+    peak = speed.peak_memory("hummuss-base", "infer", 2, 1, "cpu", "32")
+    assert 20 < peak < 1500  # at least the 25 MB of parameters
+
+
+def test_unknown_models_are_refused() -> None:
+    with pytest.raises(InputError, match="no model 'hummus': choose from hummuss-base"):
+        speed.build("hummus", 27)
