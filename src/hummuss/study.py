@@ -48,7 +48,7 @@ def write_page(out: Path, study: dict[str, Any], source: Path, rows: list[Row]) 
     for split in ("val", "test"):
         for group in dict.fromkeys(row["group"] for row in rows if row["split"] == split):
             lines += _table(split, group, [row for row in rows if (row["split"], row["group"]) == (split, group)])
-    lines += [f"![validation error against multiply-adds]({out.name}.png)", ""]
+    lines += [f"![validation error of every variant]({out.name}.png)", ""]
     out.with_suffix(".md").write_text("\n".join(lines))
     _draw(out.with_suffix(".png"), [row for row in rows if row["split"] == "val"])
 
@@ -81,19 +81,19 @@ def _spread(values: list[float]) -> str:
 
 
 def _draw(path: Path, rows: list[Row]) -> None:
-    """Validation MPJPE of every run against its multiply-adds, the mean of each variant named."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    """Validation MPJPE of every run, a line a variant, best mean on top."""
+    found = {variant: figures["mpjpe"] for variant, figures in _by_variant(rows).items()}
+    work = {row["variant"]: row["multiply_adds_per_frame"] / 1e6 for row in rows}
+    ordered = sorted(found, key=lambda variant: mean(found[variant]), reverse=True)
+    figure = Figure(figsize=(8, 1.5 + 0.3 * len(ordered)), layout="constrained")
     axes = figure.add_subplot()
-    for variant, figures in _by_variant(rows).items():
-        work = next(row["multiply_adds_per_frame"] for row in rows if row["variant"] == variant) / 1e6
+    for place, variant in enumerate(ordered):
         colour = THEIRS if variant.startswith("dstformer") else OURS
-        values = figures["mpjpe"]
-        axes.plot([work] * len(values), values, "o", color=colour, alpha=0.35, markeredgewidth=0)
-        axes.plot(work, mean(values), "_", color=colour, markersize=14)
-        axes.annotate(variant, (work, mean(values)), xytext=(8, -3), textcoords="offset points", fontsize=9)
-    axes.set_xlabel("multiply-adds per frame, millions")
-    axes.set_ylabel("validation MPJPE, mm")
-    axes.set_title("dots: seeds; dashes: their mean", fontsize=10)
-    axes.margins(x=0.15)
+        axes.plot(found[variant], [place] * len(found[variant]), "o", color=colour, alpha=0.4, markeredgewidth=0)
+        axes.plot(mean(found[variant]), place, "|", color=colour, markersize=14)
+    axes.set_yticks(range(len(ordered)), [f"{variant} ({work[variant]:.1f} M)" for variant in ordered])
+    axes.set_xlabel("validation MPJPE, mm (dots: seeds; bars: their mean)")
+    axes.set_ylabel("variant (multiply-adds per frame)")
+    axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
