@@ -1,7 +1,7 @@
-"""Keep freed memory within the process: on a CPU, where most of a training step is moving tensors, it halves the step.
+"""Keep freed memory within the process: on a CPU, where most of a training step is moving tensors, time goes with pages.
 
 glibc hands every large tensor back to the kernel when it is freed and asks for fresh pages, zeroed one page fault at
-a time, for the next. Measured in docs/speed.md.
+a time, for the next. Measured in docs/architecture.md.
 """
 
 import ctypes

@@ -137,10 +137,15 @@ def _draw(path: Path, rows: list[dict[str, str]]) -> None:
     for axes, mode in zip(figure.subplots(1, 2), ("train", "infer"), strict=True):
         for model, colour in STYLES.items():
             points = [row for row in rows if (row["model"], row["mode"]) == (model, mode)]
+            if not points:
+                continue
             frames = [int(row["frames"]) for row in points]
             per_frame = [float(row["ms_median"]) / int(row["batch"]) / int(row["frames"]) for row in points]
             axes.plot(frames, per_frame, "o-", color=colour, label=model)
         axes.set_xscale("log")
+        shown = sorted({int(row["frames"]) for row in rows if row["mode"] == mode})
+        axes.set_xticks(shown, [str(frames) for frames in shown])
+        axes.minorticks_off()
         axes.set_ylim(bottom=0)
         axes.set_title({"train": "train step", "infer": "offline inference"}[mode])
         axes.set_xlabel("frames in a clip")
