@@ -1,4 +1,4 @@
-"""Keep freed memory within the process: on a CPU, where most of a training step is moving tensors, time goes with pages.
+"""Keep freed memory within the process: on a CPU, large tensors otherwise spend their time on fresh pages.
 
 glibc hands every large tensor back to the kernel when it is freed and asks for fresh pages, zeroed one page fault at
 a time, for the next. Measured in docs/architecture.md.
