@@ -16,7 +16,7 @@ import pytest
 
 from hummuss.cli import prepare as command
 from hummuss.data.motion import MotionClip
-from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
+from hummuss.data.readers.task import FailedFile, RawDataset, Reader, ReadTask
 from hummuss.data.residuals import BIN_MM, ResidualTable
 from hummuss.data.store import MotionStore
 from hummuss.errors import InputError
@@ -32,7 +32,7 @@ def broken(name: str) -> list[MotionClip]:
 
 
 def reader(files: list[ReadTask | FailedFile]):
-    return lambda raw: RawDataset(len(files), iter(files))
+    return Reader(lambda raw: RawDataset(len(files), iter(files)), "files of a test")
 
 
 def parse(*words: object) -> argparse.Namespace:
@@ -92,7 +92,7 @@ def test_interrupt_leaves_no_store(tmp_path, monkeypatch, capsys):
         os.kill(os.getpid(), signal.SIGTERM)
         yield GOOD[1]
 
-    monkeypatch.setitem(command.READERS, "cmu", lambda raw: RawDataset(2, files()))
+    monkeypatch.setitem(command.READERS, "cmu", Reader(lambda raw: RawDataset(2, files()), "two files"))
     before = signal.getsignal(signal.SIGTERM)
     assert command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1)) == 130
     assert list(tmp_path.iterdir()) == []
@@ -108,7 +108,7 @@ from pathlib import Path
 import numpy as np
 from hummuss.cli import prepare as command
 from hummuss.data.motion import MotionClip
-from hummuss.data.readers.task import RawDataset, ReadTask
+from hummuss.data.readers.task import RawDataset, Reader, ReadTask
 
 def slow_clip(name, seconds):
     Path(name).touch()
@@ -125,7 +125,7 @@ def read(raw):
 
 if __name__ == "__main__":
     import argparse
-    command.READERS["cmu"] = read
+    command.READERS["cmu"] = Reader(read, "files of a test")
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     folder = sys.argv[1]

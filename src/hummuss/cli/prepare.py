@@ -7,7 +7,7 @@ import platform
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -25,37 +25,39 @@ from rich.table import Table
 
 from hummuss.body.skeleton import H36M17
 from hummuss.data.preparing import Summary, prepare
-from hummuss.data.readers.cmu import read_cmu
-from hummuss.data.readers.task import RawDataset
+from hummuss.data.readers.registry import READERS
 from hummuss.data.residual_report import write_residual_report
 from hummuss.data.store import StoreWriter
 from hummuss.errors import InputError
 from hummuss.provenance import git_commit
 
-READERS: dict[str, Callable[[Path], RawDataset]] = {"cmu": read_cmu}
 # The shell's convention for a process ended by Ctrl-C.
 INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``hummuss prepare``."""
-    parser.add_argument("dataset", choices=sorted(READERS), help="the dataset that RAW holds")
-    parser.add_argument("raw", type=Path, metavar="RAW", help="folder of the official files")
-    parser.add_argument(
-        "out", type=Path, metavar="OUT", help="folder of the store to write; an older store is replaced"
-    )
-    parser.add_argument(
-        "--workers",
-        type=_positive,
-        default=os.cpu_count() or 1,
-        help="processes that read files (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="PREFIX",
-        help="write how far body labels miss the capture to PREFIX.csv/.md/.png",
-    )
+    """Declare the arguments of ``hummuss prepare``, for each dataset its own."""
+    datasets = parser.add_subparsers(dest="dataset", metavar="NAME", required=True)
+    for name, reader in READERS.items():
+        own = datasets.add_parser(name, help=reader.describe, description=reader.describe)
+        own.add_argument("raw", type=Path, metavar="RAW", help="where the official files are")
+        own.add_argument(
+            "out", type=Path, metavar="OUT", help="folder of the store to write; an older store is replaced"
+        )
+        for flag, settings in reader.options.items():
+            own.add_argument(flag, **settings)
+        own.add_argument(
+            "--workers",
+            type=_positive,
+            default=os.cpu_count() or 1,
+            help="processes that read files (default: %(default)s)",
+        )
+        own.add_argument(
+            "--report",
+            type=Path,
+            metavar="PREFIX",
+            help="write how far body labels miss the capture to PREFIX.csv/.md/.png",
+        )
 
 
 def _positive(text: str) -> int:
@@ -96,7 +98,9 @@ def _origin(workers: int) -> str:
 
 
 def _prepare(args: argparse.Namespace, console: Console) -> Summary:
-    raw = READERS[args.dataset](args.raw)
+    reader = READERS[args.dataset]
+    options = {name: getattr(args, name) for name in (flag.strip("-").replace("-", "_") for flag in reader.options)}
+    raw = reader.read(args.raw, **options)
     source: dict[str, object] = {"dataset": args.dataset}
     with StoreWriter(args.out, source) as writer:
         with _progress(console) as bar:

@@ -1,7 +1,8 @@
 """What a dataset's reader yields: files to be read, each on its own, in any process."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hummuss.data.motion import MotionClip
 
@@ -43,3 +44,18 @@ class RawDataset:
 
     total: int
     files: Iterator[ReadTask | FailedFile]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How ``hummuss prepare NAME RAW OUT`` reads a dataset.
+
+    Attributes:
+        read: RAW and the options -> its files; raises InputError if RAW as a whole cannot be used.
+        describe: one line for the command's help: what RAW is.
+        options: flag -> what `argparse.ArgumentParser.add_argument` takes; ``--image-size`` is read's ``image_size``.
+    """
+
+    read: Callable[..., RawDataset]
+    describe: str
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
