@@ -8,9 +8,18 @@ import pytest
 from hummuss import InputError
 from hummuss.cli.main import main
 from hummuss.evaluation import speed
+from hummuss.evaluation.floor import Rates
 
 
-def test_rows_are_complete_and_replaced(tmp_path: Path) -> None:
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that take no time."""
+    for name, value in {"DIM": 16, "DEPTH": 2, "DIM_REP": 16}.items():
+        monkeypatch.setattr(speed, name, value)
+    monkeypatch.setattr(speed, "measure_rates", lambda *_: Rates(1e9, 1e9))
+
+
+def test_rows_are_complete_and_replaced(tmp_path: Path, small: None) -> None:
     out = tmp_path / "speed"
     command = ["bench", "speed", "--out", str(out), "--frames", "2", "--models", "hummuss-base", "--seconds", "0"]
     command += ["--no-memory", "--device", "cpu", "--modes", "infer"]
@@ -26,15 +35,23 @@ def test_rows_are_complete_and_replaced(tmp_path: Path) -> None:
     for row in rows:
         assert float(row["ms_min"]) <= float(row["ms_median"])
         assert float(row["ratio_to_dstformer"]) > 0
+        assert float(row["floor_ms"]) > 0
     base = next(row for row in rows if row["model"] == "hummuss-base")
-    assert (base["params"], base["batch"], base["precision"]) == ("6253322", "121", "32")
+    assert (base["batch"], base["precision"]) == ("121", "32")
     states = {row["state_bytes"] for row in rows if row["model"] == "hummuss-causal"}
-    # 10 blocks, 17 joints, 128 channels, 16 modes, two reals of four bytes, however many frames came before
-    assert states == {str(10 * 17 * 128 * 16 * 2 * 4)}
+    # 4 blocks, 17 joints, 8 channels, 16 modes, two reals of four bytes, however many frames came before
+    assert states == {str(4 * 17 * 8 * 16 * 2 * 4)}
     page = out.with_suffix(".md").read_text()
     assert "### Streaming" in page
     assert "| 2 | 121 | hummuss-base |" in page
     assert out.with_suffix(".png").stat().st_size > 0
+
+
+def test_sizes_are_those_compared_with_motionbert_lite() -> None:
+    sizes = {name: sum(p.numel() for p in speed.build(name, 27).parameters()) for name in speed.MODELS}
+    assert sizes["hummuss-base"] == sizes["hummuss-e1"] == 6253322
+    assert sizes["hummuss-e1"] < sizes["hummuss-e2"] < sizes["hummuss-e3"] < sizes["hummuss-e4"]
+    assert sizes["dstformer-lite"] == 15981573
 
 
 def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
