@@ -85,5 +85,5 @@ def test_conversion_commutes_with_reflection(source, target, seed) -> None:
 def test_wrong_joint_count_and_unknown_layout_are_refused() -> None:
     with pytest.raises(InputError, match="16 joints given, but layout 'coco17' has 17"):
         convert_keypoints(np.ones((16, 3), np.float32), "coco17", "h36m17")
-    with pytest.raises(InputError, match="unknown joint layout 'kinect': choose one of coco17, h36m17, .*smpl24"):
+    with pytest.raises(InputError, match=r"unknown joint layout 'kinect': choose one of coco17, h36m17, .*smpl24"):
         get_layout("kinect")
