@@ -18,6 +18,7 @@ from hummuss.body.unpickle import load_pickle
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import NO_BODY, open_body
+from hummuss.data.readers.checked_array import checked_array
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.errors import InputError
 
@@ -126,7 +127,7 @@ def _read_people(file: Path, split: str, body: Path | None, regressor: Path | No
 
 def _camera(file: Path, intrinsics: Any) -> Camera:
     """The camera of a sequence; it moves, so where it stands is in the clips' coordinates alone."""
-    matrix = _array(file, "cam_intrinsics", intrinsics, (3, 3))
+    matrix = checked_array(file, "cam_intrinsics", intrinsics, (3, 3))
     centre, focal = matrix[:2, 2], matrix[[0, 1], [0, 1]]
     width, height = (SHORT_SIDE, LONG_SIDE) if centre[1] > centre[0] else (LONG_SIDE, SHORT_SIDE)
     if (np.abs(2 * centre - (width, height)) > 0.1 * SHORT_SIDE).any() or (focal <= 0).any():
@@ -140,7 +141,7 @@ def _camera(file: Path, intrinsics: Any) -> Camera:
 
 def _camera_poses(file: Path, poses: Any) -> Float64[np.ndarray, "F 4 4"]:
     """World to camera, frame by frame; rotations without the file's rounding errors."""
-    cameras = _array(file, "cam_poses", poses, (None, 4, 4)).copy()
+    cameras = checked_array(file, "cam_poses", poses, (None, 4, 4)).copy()
     if len(cameras) < 2:
         raise InputError(f"{file}: cam_poses has {len(cameras)} frames, at least 2 are needed: get it again")
     turns = cameras[:, :3, :3]
@@ -156,7 +157,7 @@ def _person(file: Path, own: dict[str, Any], number: int, frames: int) -> _Perso
     """The arrays of one person, checked."""
 
     def array(key: str, *shape: int | None) -> Float64[np.ndarray, "..."]:
-        return _array(file, f"{key} of person {number}", own[key], shape)
+        return checked_array(file, f"{key} of person {number}", own[key], shape)
 
     gender = str(own["genders"])
     if gender not in GENDERS:
@@ -172,21 +173,6 @@ def _person(file: Path, own: dict[str, Any], number: int, frames: int) -> _Perso
         valid=array("campose_valid", frames) != 0,
         gender=gender,
     )
-
-
-def _array(file: Path, name: str, value: Any, shape: tuple[int | None, ...]) -> Float64[np.ndarray, "..."]:
-    """Finite numbers of that shape; None stands for any length."""
-    try:
-        array = np.asarray(value, np.float64)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{file}: {name} is not an array of numbers ({error}): get the file again") from error
-    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
-        wanted = ", ".join("F" if size is None else str(size) for size in shape)
-        raise InputError(f"{file}: {name} has shape {array.shape}, expected ({wanted}): get the file again")
-    if not np.isfinite(array).all():
-        place = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise InputError(f"{file}: {name} has a NaN or infinity at {place}: get the file again")
-    return array
 
 
 def _clip(
@@ -242,8 +228,8 @@ def _keypoints(file: Path, person: _Person, number: int, camera: Camera) -> Floa
             f"{file}: poses2d of person {number} has confidence {confidence[frame, joint, 0]:g} at frame {frame}, "
             f"joint {joint}: expected 0 or above"
         )
-    seen = ((points >= 0) & (points < (camera.width, camera.height))).all(-1, keepdims=True) & (confidence > 0)
-    detected = np.concatenate([points, np.minimum(confidence, 1)], -1) * seen
+    inside = ((points >= 0) & (points < (camera.width, camera.height))).all(-1, keepdims=True)
+    detected = np.concatenate([points, np.minimum(confidence, 1)], -1) * inside
     return convert_keypoints(detected, "openpose18", "h36m17").astype(np.float32)
 
 
