@@ -94,7 +94,24 @@ COCO17 = Layout(
     },
 )  # fmt: skip
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, SMPL24, COCO17)}
+# What OpenPose's COCO model reports, in the order of 3DPW's poses2d; its neck is the middle of the shoulders.
+OPENPOSE18 = Layout(
+    name="openpose18",
+    joints=(
+        "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+        "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye",
+        "right_ear", "left_ear",
+    ),
+    parents=(-1, 0, 1, 2, 3, 1, 5, 6, 1, 8, 9, 1, 11, 12, 0, 0, 14, 15),
+    sources={
+        "pelvis": ("left_hip", "right_hip"),
+        "thorax": ("left_shoulder", "right_shoulder"),
+        "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
+        "head": ("left_eye", "right_eye"),
+    },
+)  # fmt: skip
+
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, SMPL24, COCO17, OPENPOSE18)}
 
 
 def get_layout(name: str) -> Layout:
