@@ -1,6 +1,6 @@
 """What a dataset's reader yields: files to be read, each on its own, in any process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,12 @@ class ReadTask:
 
     Attributes:
         file: its name, for reports.
-        read: makes the clips of the file, raises InputError if it cannot; picklable, to run in any process.
+        read: makes the clips of the file and says what of it is left out, raises InputError if it cannot; picklable,
+            to run in any process.
     """
 
     file: str
-    read: Callable[[], list[MotionClip]]
+    read: Callable[[], "Sequence[MotionClip | LeftOut]"]
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,29 @@ class FailedFile:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A file, or a part of one, that is not wanted: no failure, but counted and named.
+
+    Attributes:
+        name: of the file or part.
+        reason: why, in the words that all those left out for the same reason share.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class RawDataset:
     """The files of a dataset in stored order.
 
     Attributes:
         total: how many there are, for progress.
-        files: each to be read, or already failed.
+        files: each to be read, or already failed, or not wanted.
     """
 
     total: int
-    files: Iterator[ReadTask | FailedFile]
+    files: Iterator[ReadTask | FailedFile | LeftOut]
 
 
 @dataclass(frozen=True)
