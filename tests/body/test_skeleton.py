@@ -5,17 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hummuss.body.skeleton import (
-    COCO17,
-    H36M17,
-    LAYOUTS,
-    NTU25,
-    POSETRACK17,
-    SMPL24,
-    convert_joints,
-    convert_keypoints,
-    get_layout,
-)
+from hummuss.body.skeleton import COCO17, H36M17, LAYOUTS, SMPL24, convert_keypoints, get_layout
 from hummuss.errors import InputError
 
 
@@ -38,32 +28,6 @@ def test_sizes_and_order_of_the_field() -> None:
     assert H36M17.joints[4:7] == ("left_hip", "left_knee", "left_ankle")
     assert len(SMPL24) == 24
     assert SMPL24.joints[12] == "neck"
-
-
-def test_kinect_and_posetrack_orders() -> None:
-    # As github.com/shahroudy/NTURGB-D and PoseTrack 2018's categories number them.
-    numbered = {
-        4: "head",
-        5: "left_shoulder",
-        9: "right_shoulder",
-        16: "left_foot",
-        20: "right_foot",
-        25: "right_thumb",
-    }
-    assert {number: NTU25.joints[number - 1] for number in numbered} == numbered
-    assert (NTU25.joints[20], len(NTU25), len(POSETRACK17)) == ("spine_shoulder", 25, 17)
-    assert POSETRACK17.joints[1:6] == ("head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder")
-
-
-def test_positions_convert_as_keypoints_do_and_never_lack_a_joint() -> None:
-    kinect = np.random.default_rng(0).normal(size=(3, 25, 3))
-    h36m = convert_joints(kinect, "ntu25", "h36m17")
-    for joint, origins in {0: [0], 1: [16], 6: [14], 7: [1], 8: [20], 9: [2, 3], 10: [3], 13: [6], 16: [10]}.items():
-        np.testing.assert_allclose(h36m[:, joint], kinect[:, origins].mean(1), err_msg=H36M17.joints[joint])
-    with pytest.raises(InputError, match="layout 'smpl24' has nothing for nose, head of 'h36m17'"):
-        convert_joints(np.zeros((24, 3)), "smpl24", "h36m17")
-    with pytest.raises(InputError, match="24 joints given, but layout 'ntu25' has 25"):
-        convert_joints(np.zeros((24, 3)), "ntu25", "h36m17")
 
 
 def test_coco_to_h36m_takes_midpoints_and_the_smallest_confidence() -> None:
@@ -110,5 +74,5 @@ def test_conversion_commutes_with_reflection(source, target, seed) -> None:
 def test_wrong_joint_count_and_unknown_layout_are_refused() -> None:
     with pytest.raises(InputError, match="16 joints given, but layout 'coco17' has 17"):
         convert_keypoints(np.ones((16, 3), np.float32), "coco17", "h36m17")
-    with pytest.raises(InputError, match=r"unknown joint layout 'kinect': choose one of .*coco17, h36m17"):
+    with pytest.raises(InputError, match="unknown joint layout 'kinect': choose one of coco17, h36m17, smpl24"):
         get_layout("kinect")

@@ -94,42 +94,7 @@ COCO17 = Layout(
     },
 )  # fmt: skip
 
-NTU25 = Layout(
-    name="ntu25",
-    # Kinect v2's joints in its own order, as NTU RGB+D numbers them (github.com/shahroudy/NTURGB-D).
-    joints=(
-        "spine_base", "spine_mid", "neck", "head", "left_shoulder", "left_elbow", "left_wrist", "left_hand",
-        "right_shoulder", "right_elbow", "right_wrist", "right_hand", "left_hip", "left_knee", "left_ankle",
-        "left_foot", "right_hip", "right_knee", "right_ankle", "right_foot", "spine_shoulder", "left_hand_tip",
-        "left_thumb", "right_hand_tip", "right_thumb",
-    ),
-    # spine_shoulder comes after what hangs on it: the drawing tree hangs neck and shoulders on spine_mid.
-    parents=(-1, 0, 1, 2, 1, 4, 5, 6, 1, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 1, 7, 7, 11, 11),
-    # A Kinect sees no nose: the middle of neck and head lies nearest to Human3.6M's joint between thorax and head.
-    sources={
-        "pelvis": ("spine_base",), "spine": ("spine_mid",), "thorax": ("spine_shoulder",), "nose": ("neck", "head"),
-    },
-)  # fmt: skip
-
-POSETRACK17 = Layout(
-    name="posetrack17",
-    # PoseTrack 2018 keeps COCO's two ears in its order and never annotates them.
-    joints=(
-        "nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    ),
-    parents=(-1, 0, 0, 0, 0, 1, 1, 5, 6, 7, 8, 1, 1, 11, 12, 13, 14),
-    # Thorax and head as MotionBERT's posetrack2h36m has them.
-    sources={
-        "pelvis": ("left_hip", "right_hip"),
-        "thorax": ("head_bottom",),
-        "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
-        "head": ("head_top",),
-    },
-)  # fmt: skip
-
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, SMPL24, COCO17, NTU25, POSETRACK17)}
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, SMPL24, COCO17)}
 
 
 def get_layout(name: str) -> Layout:
@@ -185,29 +150,6 @@ def convert_keypoints(
     present = confidence > 0
     converted = np.concatenate([positions * present[..., None], (confidence * present)[..., None]], -1)
     return converted.astype(keypoints.dtype)
-
-
-def convert_joints(
-    joints: Float[np.ndarray, "*batch source 3"], source: str, target: str
-) -> Float[np.ndarray, "*batch target 3"]:
-    """Convert 3D joint positions from one layout to another, in their own unit.
-
-    A joint made from several is their mean.
-
-    Raises:
-        InputError: unknown layout, a joint count that is not the source layout's, or a joint of the target for which
-            the source has none: a position cannot be left out as a keypoint can.
-
-    >>> convert_joints(np.ones((2, 25, 3)), "ntu25", "h36m17").shape
-    (2, 17, 3)
-    """
-    if joints.shape[-2] != len(get_layout(source)):
-        raise InputError(f"{joints.shape[-2]} joints given, but layout {source!r} has {len(get_layout(source))}")
-    weights = _conversion_weights(source, target)
-    lacking = [joint for joint, row in zip(get_layout(target).joints, weights, strict=True) if not row.any()]
-    if lacking:
-        raise InputError(f"layout {source!r} has nothing for {', '.join(lacking)} of {target!r}")
-    return np.einsum("ts,...sc->...tc", weights, joints).astype(joints.dtype)
 
 
 def flip_pose(smpl_pose: Float[torch.Tensor, "*batch 24 3"]) -> Float[torch.Tensor, "*batch 24 3"]:
