@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64, Int
 
-from hummuss.data.motion import MotionClip
+from hummuss.data.motion import SPLITS, MotionClip
 from hummuss.data.readers.task import LeftOut
 
 # Longer absences part a clip in two. Shorter ones stay a longer interval between two of its frames: a model is told
@@ -89,3 +90,13 @@ def track_clips(
         else:
             made.append(MotionClip(name=own, **part.times(), **cut, **fields))  # type: ignore[arg-type]
     return made
+
+
+def part_of_folder(path: Path, root: Path, otherwise: str) -> str:
+    """The split that the folders from ``root`` down to a file say, the innermost first.
+
+    >>> part_of_folder(Path("raw/val/a.json"), Path("raw"), "test")
+    'val'
+    """
+    folders = path.relative_to(root).parts[:-1]
+    return next((folder for folder in reversed(folders) if folder in SPLITS), otherwise)
