@@ -57,16 +57,6 @@ def stretches(frames: Int[np.ndarray, "N"], fps: float) -> list[Stretch]:
     return parts
 
 
-def stamped_stretches(times: Float64[np.ndarray, "N"]) -> list[Stretch]:
-    """The same for frames of known times (seconds, increasing).
-
-    >>> [stretch.timestamps for stretch in stamped_stretches(np.array([7.0, 7.25, 9.0]))]
-    [array([0.  , 0.25]), array([0.])]
-    """
-    bounds = [0, *(np.flatnonzero(np.diff(times) > LONGEST_ABSENCE) + 1).tolist(), len(times)]
-    return [Stretch(slice(start, end), None, times[start:end] - times[start]) for start, end in pairwise(bounds)]
-
-
 def track_clips(
     name: str, parts: list[Stretch], arrays: dict[str, np.ndarray | None], **fields: object
 ) -> list[MotionClip | LeftOut]:
