@@ -155,10 +155,9 @@ def find_tracks(
     tracked = {one.person is not None for one in seen}
     if len(tracked) > 1:
         raise InputError(f"{source}: some people have a number and some have none: track all of them, or none")
-    if len({len(one.keypoints) for one in seen}) > 1:
-        raise InputError(
-            f"{source}: its people have {sorted({len(one.keypoints) for one in seen})} joints: one kind each"
-        )
+    counts = sorted({len(one.keypoints) for one in seen})
+    if len(counts) > 1:
+        raise InputError(f"{source}: some people have {counts[0]} joints, some {counts[-1]}: keep one kind")
     people: dict[str | None, dict[int, Seen]] = {}
     for one in seen:
         frames = people.setdefault(one.person, {})

@@ -148,7 +148,7 @@ def _image(path: Path, values: dict[str, Any]) -> Camera | None:
     return Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), int(width), int(height))
 
 
-def check_pixels(path: Path, keypoints: Float[np.ndarray, "F J _"], width: float, height: float) -> None:
+def check_pixels(path: Path, keypoints: Float[np.ndarray, "F J _"], width: int | float, height: int | float) -> None:
     """Refuse shares of an image given as pixels.
 
     Raises:
