@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hummuss.body.skeleton import H36M17, NTU25
 from hummuss.cli import prepare as command
-from hummuss.data import MotionStore
+from hummuss.data import MotionStore, StoreDataModule
 from hummuss.data.readers.ntu import BEYOND, HEIGHT, NO_POSITION, WIDTH, read_missing, recording_clips
 from hummuss.data.readers.ntu_persons import BRIEF
 from hummuss.data.readers.task import LeftOut
@@ -125,6 +126,20 @@ def test_prepare_writes_a_store_that_the_protocol_accepts(raw, tmp_path, capsys)
     assert store.source["left_out"] == {BEYOND: ["S018C001P045R001A061"]}
     test = [store[name] for name in store.names("test")]
     NTU("xsub", 60).check(TestClips({"": test}, [f"A{action:03}" for action in range(1, 61)]))
+
+
+def test_a_prepared_store_feeds_training_with_3d_2d_and_labels(raw, tmp_path) -> None:
+    prepare("ntu", raw, tmp_path / "store")
+    names = [f"A{action:03}" for action in range(1, 61)]
+    data = StoreDataModule(tmp_path / "store", frames=16, batch_size=4, windows_per_epoch=4, flip=0.5, classes=names)
+    batch = next(iter(data.train_dataloader()))
+    assert batch["has_joints3d"].all()
+    assert not (batch["has_smpl"] | batch["has_2d_target"]).any()
+    assert batch["label"].tolist() == [4] * 4
+    assert batch["valid"].sum(1).tolist() == [12] * 4  # recordings of 12 frames, padded
+    # Mirrored or not, what is seen is what stands there: about 1060 pixels of focal length in an image of 1920.
+    joints, keypoints = batch["joints3d"][:, :12], batch["keypoints"][:, :12]
+    torch.testing.assert_close(keypoints[..., :2], 1060 / 960 * joints[..., :2] / joints[..., 2:], atol=1e-3, rtol=0)
 
 
 def test_the_benchmark_and_the_list_of_missing_skeletons_are_options(raw, tmp_path) -> None:
