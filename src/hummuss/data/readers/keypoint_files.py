@@ -113,7 +113,8 @@ def keypoint_clips(
     path = paths[0]
     if OPENPOSE.fullmatch(path.name):
         detections = Detections([one for path in paths for one in openpose_frame(*_numbered(path), str(path))])
-        return _clips(detections, str(path.parent), name, options, part, untracked)
+        source = f"{path}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
+        return _clips(detections, source, name, options, part, untracked)
     if path.suffix == ".json":
         content = load_json(path)
         if not isinstance(content, dict) or "frames" in content:
