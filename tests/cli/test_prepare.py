@@ -16,7 +16,7 @@ import pytest
 
 from hummuss.cli import prepare as command
 from hummuss.data.motion import MotionClip
-from hummuss.data.readers.task import FailedFile, RawDataset, Reader, ReadTask
+from hummuss.data.readers.task import FailedFile, LeftOut, RawDataset, Reader, ReadTask
 from hummuss.data.residuals import BIN_MM, ResidualTable
 from hummuss.data.store import MotionStore
 from hummuss.errors import InputError
@@ -81,6 +81,28 @@ def test_labels_that_pose_the_joints_have_no_residuals(tmp_path, monkeypatch):
     monkeypatch.setitem(command.READERS, "cmu", reader(posed))
     command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1))
     assert MotionStore(tmp_path / "store").source["residual_mm"] == []
+
+
+def part_of(name: str) -> list[MotionClip | LeftOut]:
+    return [LeftOut(f"{name}/ghost", "seen in one frame"), *make_clip(name)]
+
+
+def test_what_is_not_wanted_is_counted_and_named_and_no_failure(tmp_path, monkeypatch, capsys):
+    unwanted = [LeftOut(name, "in the list of missing ones") for name in ("x", "y")]
+    files = [unwanted[0], ReadTask("a.amc", partial(part_of, "a")), unwanted[1], GOOD[1]]
+    monkeypatch.setitem(command.READERS, "cmu", reader(files))
+    assert command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1)) == 0
+    store = MotionStore(tmp_path / "store")
+    assert store.names() == ["a", "b"]
+    assert store.source["left_out"] == {"in the list of missing ones": ["x", "y"], "seen in one frame": ["a/ghost"]}
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "left out 2: in the list of missing ones (x, ...)" in shown
+    assert "left out 1: seen in one frame (a/ghost)" in shown
+
+    monkeypatch.setitem(command.READERS, "cmu", reader(unwanted))
+    with pytest.raises(InputError, match="none of the 2 files"):
+        command.run(parse("cmu", tmp_path, tmp_path / "none", "--workers", 2))
+    assert "left out 2: in the list" in " ".join(capsys.readouterr().out.split())
 
 
 def test_none_usable(tmp_path, monkeypatch):

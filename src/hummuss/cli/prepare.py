@@ -114,6 +114,7 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
         source["residual_mm"] = summary.residuals.rows()
         source["notes"] = list(raw.notes)
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
+        source["left_out"] = summary.left_out
     console.print(f"store: {args.out}", highlight=False, soft_wrap=True)
     return summary
 
@@ -155,5 +156,7 @@ def _print_summary(summary: Summary, console: Console) -> None:
             cells = (f"{rows[group, joint]['mean_mm']:.1f} / {rows[group, joint]['p95_mm']:.1f}" for group in groups)
             residuals.add_row(joint, *cells, end_section=joint == H36M17.joints[-1])
         console.print(residuals)
+    for reason, names in summary.left_out.items():
+        console.print(f"left out {len(names)}: {reason} ({names[0]}{', ...' * (len(names) > 1)})", highlight=False)
     for failure in summary.failed:
         console.print(f"[red]failed[/red] {failure.file}: {failure.reason}", highlight=False, soft_wrap=True)

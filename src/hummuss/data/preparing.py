@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from hummuss.data.motion import MotionClip
-from hummuss.data.readers.task import FailedFile, ReadTask
+from hummuss.data.readers.task import FailedFile, LeftOut, ReadTask
 from hummuss.data.residuals import ResidualTable, label_residuals
 from hummuss.data.store import StoreWriter
 from hummuss.errors import InputError
@@ -25,11 +25,12 @@ AHEAD = 2
 
 @dataclass
 class _FileResult:
-    """The clips of one file with their label residuals, or why there are none."""
+    """The clips of one file with their label residuals and what was left out of it, or why there are none."""
 
     clips: list[MotionClip]
     residuals: list[np.ndarray | None]
     failure: FailedFile | None = None
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Summary:
         clips, frames, seconds: by (group, split).
         residuals: of the body labels, by group.
         failed: the files that gave nothing.
+        left_out: reason -> names of what was left out for it.
     """
 
     clips: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Summary:
     seconds: dict[tuple[str, str], float] = field(default_factory=dict)
     residuals: ResidualTable = field(default_factory=ResidualTable)
     failed: list[FailedFile] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
 
     def count(self, clip: MotionClip, group: str) -> None:
         """Count one written clip."""
@@ -57,7 +60,7 @@ class Summary:
 
 
 def prepare(
-    files: Iterable[ReadTask | FailedFile],
+    files: Iterable[ReadTask | FailedFile | LeftOut],
     writer: StoreWriter,
     dataset: str,
     workers: int,
@@ -81,6 +84,8 @@ def prepare(
     for result in _results(files, workers):
         if result.failure is not None:
             summary.failed.append(result.failure)
+        for left in result.left_out:
+            summary.left_out.setdefault(left.reason, []).append(left.name)
         for clip, residuals in zip(result.clips, result.residuals, strict=True):
             group = clip.sequence.split("/")[0] if "/" in clip.sequence else dataset
             try:
@@ -97,17 +102,24 @@ def prepare(
 
 def _read(task: ReadTask) -> _FileResult:
     try:
-        clips = task.read()
+        found = task.read()
     except InputError as error:
         return _FileResult([], [], FailedFile(task.file, str(error)))
-    return _FileResult(clips, [label_residuals(clip) if task.captured else None for clip in clips])
+    clips = [clip for clip in found if isinstance(clip, MotionClip)]
+    left_out = [left for left in found if isinstance(left, LeftOut)]
+    residuals = [label_residuals(clip) if task.captured else None for clip in clips]
+    return _FileResult(clips, residuals, left_out=left_out)
 
 
-def _results(files: Iterable[ReadTask | FailedFile], workers: int) -> Iterator[_FileResult]:
+def _unread(file: FailedFile | LeftOut) -> _FileResult:
+    return _FileResult([], [], file) if isinstance(file, FailedFile) else _FileResult([], [], left_out=[file])
+
+
+def _results(files: Iterable[ReadTask | FailedFile | LeftOut], workers: int) -> Iterator[_FileResult]:
     """Results in the order of the files."""
     if workers == 1:
         for file in files:
-            yield _read(file) if isinstance(file, ReadTask) else _FileResult([], [], file)
+            yield _read(file) if isinstance(file, ReadTask) else _unread(file)
         return
     # spawn: a forked child would inherit torch's threads in an undefined state.
     context = multiprocessing.get_context("spawn")
@@ -126,12 +138,12 @@ def _results(files: Iterable[ReadTask | FailedFile], workers: int) -> Iterator[_
         pool.shutdown(cancel_futures=True)
 
 
-def _submit(pool: ProcessPoolExecutor, file: ReadTask | FailedFile) -> "Future[_FileResult]":
+def _submit(pool: ProcessPoolExecutor, file: ReadTask | FailedFile | LeftOut) -> "Future[_FileResult]":
     if isinstance(file, ReadTask):
         return pool.submit(_read, file)
-    failed: Future[_FileResult] = Future()
-    failed.set_result(_FileResult([], [], file))
-    return failed
+    known: Future[_FileResult] = Future()
+    known.set_result(_unread(file))
+    return known
 
 
 def _start_worker() -> None:

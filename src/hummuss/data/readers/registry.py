@@ -1,5 +1,6 @@
 """The datasets that ``hummuss prepare`` knows: one entry each. Adding one is its reader's file and a line here."""
 
+from hummuss.data.readers import keypoint_files, ntu, posetrack, pyskl
 from hummuss.data.readers.amass import read_amass
 from hummuss.data.readers.body_files import BODY_OPTIONS
 from hummuss.data.readers.cmu import read_cmu
@@ -10,4 +11,12 @@ READERS: dict[str, Reader] = {
     "amass": Reader(read_amass, "AMASS: a folder with its subsets, SUBSET/SUBJECT/*.npz at any depth", BODY_OPTIONS),
     "cmu": Reader(read_cmu, "CMU motion capture: a folder with index.csv and its ASF/AMC and BVH files or archives"),
     "pw3d": Reader(read_pw3d, "3D Poses in the Wild: the folder that holds sequenceFiles", BODY_OPTIONS),
+    "keypoints": Reader(
+        keypoint_files.read_keypoint_files,
+        "your own 2D keypoints: npz, npy, JSON of COCO results, AlphaPose, OpenPose, MediaPipe; a file, or a folder",
+        keypoint_files.OPTIONS,
+    ),
+    "ntu": Reader(ntu.read_ntu, "NTU RGB+D 60 or 120: a folder of .skeleton files or of their zips", ntu.OPTIONS),
+    "ntu-pyskl": Reader(pyskl.read_pyskl, "NTU RGB+D of pyskl, as ntu60_hrnet.pkl or ntu120_3danno.pkl", pyskl.OPTIONS),
+    "posetrack": Reader(posetrack.read_posetrack, "2D tracks in PoseTrack's JSON: file or folder", posetrack.OPTIONS),
 }

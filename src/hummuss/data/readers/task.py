@@ -1,6 +1,6 @@
 """What a dataset's reader yields: files to be read, each on its own, in any process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,13 @@ class ReadTask:
 
     Attributes:
         file: its name, for reports.
-        read: makes the clips of the file, raises InputError if it cannot; picklable, to run in any process.
+        read: makes the clips of the file and says what of it is left out, raises InputError if it cannot; picklable,
+            to run in any process.
         captured: joints3d come from the file; False where the body labels pose them and so cannot miss them.
     """
 
     file: str
-    read: Callable[[], list[MotionClip]]
+    read: Callable[[], "Sequence[MotionClip | LeftOut]"]
     captured: bool = True
 
 
@@ -36,17 +37,30 @@ class FailedFile:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A file, or a part of one, that is not wanted: no failure, but counted and named.
+
+    Attributes:
+        name: of the file or part.
+        reason: why, in the words that all those left out for the same reason share.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class RawDataset:
     """The files of a dataset in stored order.
 
     Attributes:
         total: how many there are, for progress.
-        files: each to be read, or already failed.
+        files: each to be read, or already failed, or not wanted.
         notes: what holds for the whole store and its user must know, a line each.
     """
 
     total: int
-    files: Iterator[ReadTask | FailedFile]
+    files: Iterator[ReadTask | FailedFile | LeftOut]
     notes: tuple[str, ...] = ()
 
 
