@@ -1,125 +1,58 @@
-"""Joint layouts of the field, and the conversions and reflections between them.
+"""Conversions between joint layouts, and reflections; the layouts themselves stand in `hummuss.body.layouts`."""
 
-A layout names its joints, their parents and how joints that it lacks are made from those it has. Adding one is
-one entry in ``LAYOUTS``; converters and left/right partners follow from the names.
-"""
-
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
+from hummuss.body.layouts import (
+    BLAZEPOSE33,
+    BODY25,
+    COCO17,
+    H36M17,
+    H36M32,
+    HALPE26,
+    LAYOUTS,
+    MPI_INF_3DHP17,
+    MPI_INF_3DHP28,
+    NTU25,
+    OPENPOSE18,
+    POSETRACK15,
+    POSETRACK17,
+    SMPL24,
+    Layout,
+    get_layout,
+)
 from hummuss.errors import InputError
 
-
-@dataclass(frozen=True)
-class Layout:
-    """One joint convention.
-
-    Attributes:
-        name: the name used in files and configs.
-        joints: joint names in array order; sides are spelt ``left_`` and ``right_``.
-        parents: index of each joint's parent, -1 for the root.
-        sources: canonical joint -> own joints whose mean stands for it. Needed only where the layout has no joint of
-            that very name; an empty tuple says that a joint of the same name means something else.
-    """
-
-    name: str
-    joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.joints)
-
-    @cached_property
-    def mirror(self) -> tuple[int, ...]:
-        """For each joint, the index of its left/right partner (itself on the midline)."""
-        swapped = {"left": "right", "right": "left"}
-        partner = []
-        for joint in self.joints:
-            side, _, rest = joint.partition("_")
-            partner.append(self.joints.index(f"{swapped[side]}_{rest}" if side in swapped else joint))
-        return tuple(partner)
-
-    @cached_property
-    def bones(self) -> tuple[tuple[int, int], ...]:
-        """Pairs (parent, child) for drawing and for bone lengths."""
-        return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
-
-    def origins(self, joint: str) -> tuple[int, ...]:
-        """Indices of the joints whose mean is ``joint``; empty where this layout has no source for it."""
-        names = self.sources.get(joint, (joint,) if joint in self.joints else ())
-        return tuple(self.joints.index(name) for name in names)
-
-
-H36M17 = Layout(
-    name="h36m17",
-    joints=(
-        "pelvis", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "spine", "thorax",
-        "nose", "head", "left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist",
-    ),
-    parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
-)  # fmt: skip
-
-SMPL24 = Layout(
-    name="smpl24",
-    joints=(
-        "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-        "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
-        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hand",
-        "right_hand",
-    ),
-    parents=(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21),
-    # SMPL's "head" is the joint at the base of the skull, not Human3.6M's point on the head.
-    sources={"spine": ("spine2",), "thorax": ("neck",), "head": ()},
-)  # fmt: skip
-
-COCO17 = Layout(
-    name="coco17",
-    joints=(
-        "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-        "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-        "right_ankle",
-    ),
-    # COCO has no root: the drawing tree hangs the limbs and the head on the shoulders.
-    parents=(-1, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 5, 6, 11, 12, 13, 14),
-    sources={
-        "pelvis": ("left_hip", "right_hip"),
-        "thorax": ("left_shoulder", "right_shoulder"),
-        "spine": ("left_hip", "right_hip", "left_shoulder", "right_shoulder"),
-        "head": ("left_eye", "right_eye"),
-    },
-)  # fmt: skip
-
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (H36M17, SMPL24, COCO17)}
-
-
-def get_layout(name: str) -> Layout:
-    """Return the layout of that name.
-
-    Raises:
-        InputError: no such layout; the message lists the known ones.
-
-    >>> len(get_layout("coco17"))
-    17
-    """
-    if name not in LAYOUTS:
-        raise InputError(f"unknown joint layout {name!r}: choose one of {', '.join(sorted(LAYOUTS))}")
-    return LAYOUTS[name]
+__all__ = [
+    "BLAZEPOSE33", "BODY25", "COCO17", "H36M17", "H36M32", "HALPE26", "LAYOUTS", "MPI_INF_3DHP17", "MPI_INF_3DHP28",
+    "NTU25", "OPENPOSE18", "POSETRACK15", "POSETRACK17", "SMPL24", "Layout", "convert_joints", "convert_keypoints",
+    "flip_pose", "get_layout",
+]  # fmt: skip
 
 
 @lru_cache
 def _conversion_weights(source: str, target: str) -> np.ndarray:
     """(J_target, J_source) weights, each row the mean over a joint's sources or all zeros."""
     from_layout, to_layout = get_layout(source), get_layout(target)
+    if source == target:
+        return np.eye(len(to_layout), dtype=np.float32)
     weights = np.zeros((len(to_layout), len(from_layout)), np.float32)
     for row, joint in enumerate(to_layout.joints):
-        origins = from_layout.origins(joint)
-        weights[row, list(origins)] = 1 / max(len(origins), 1)
+        meaning = to_layout.meaning(joint)
+        origins = [] if meaning is None else list(from_layout.origins(meaning))
+        np.add.at(weights[row], origins, 1 / max(len(origins), 1))
     return weights
+
+
+def _check_count(joints: np.ndarray, source: str) -> None:
+    if joints.shape[-2] != len(get_layout(source)):
+        raise InputError(
+            f"{joints.shape[-2]} joints given, but layout {source!r} has {len(get_layout(source))}: "
+            "name the layout the keypoints are in"
+        )
 
 
 def convert_keypoints(
@@ -137,11 +70,7 @@ def convert_keypoints(
     >>> convert_keypoints(coco, "coco17", "h36m17").shape
     (1, 17, 3)
     """
-    if keypoints.shape[-2] != len(get_layout(source)):
-        raise InputError(
-            f"{keypoints.shape[-2]} joints given, but layout {source!r} has {len(get_layout(source))}: "
-            "name the layout the keypoints are in"
-        )
+    _check_count(keypoints, source)
     weights = _conversion_weights(source, target)
     positions = np.einsum("ts,...sc->...tc", weights, keypoints[..., :2])
     used = weights > 0
@@ -150,6 +79,30 @@ def convert_keypoints(
     present = confidence > 0
     converted = np.concatenate([positions * present[..., None], (confidence * present)[..., None]], -1)
     return converted.astype(keypoints.dtype)
+
+
+def convert_joints(
+    joints: Float[np.ndarray, "*batch source 3"], source: str, target: str
+) -> Float[np.ndarray, "*batch target 3"]:
+    """Convert 3D joint positions from one layout to another, in their own unit.
+
+    A joint made from several is their mean.
+
+    Raises:
+        InputError: unknown layout, a joint count that is not the source layout's, or a joint of the target for which
+            the source has none: a position cannot be left out as a keypoint can.
+
+    >>> convert_joints(np.ones((2, 25, 3)), "ntu25", "h36m17").shape
+    (2, 17, 3)
+    """
+    _check_count(joints, source)
+    weights = _conversion_weights(source, target)
+    lacking = [joint for joint, row in zip(get_layout(target).joints, weights, strict=True) if not row.any()]
+    if lacking:
+        raise InputError(
+            f"layout {source!r} has nothing for {', '.join(lacking)} of {target!r}: choose a target that it can fill"
+        )
+    return np.einsum("ts,...sc->...tc", weights, joints).astype(joints.dtype)
 
 
 def flip_pose(smpl_pose: Float[torch.Tensor, "*batch 24 3"]) -> Float[torch.Tensor, "*batch 24 3"]:
