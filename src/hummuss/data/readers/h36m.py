@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from hummuss.body.skeleton import LAYOUTS, convert_keypoints
+from hummuss.body.skeleton import LAYOUTS, convert_joints, convert_keypoints
 from hummuss.data.motion import MotionClip
 from hummuss.data.readers.checks import mapping, need, numbers, open_file
 from hummuss.data.readers.h36m_cameras import CAMERAS, LENSES, Y_UP_FROM_Z_UP, h36m_camera, project_h36m
-from hummuss.data.readers.h36m_facts import ACTIONS, FPS, JOINTS_OF_32, SPLITS
+from hummuss.data.readers.h36m_facts import ACTIONS, FPS, SPLITS
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
 from hummuss.errors import InputError
 
@@ -124,7 +124,7 @@ def read_take(subject: str, action: str, positions: Any, detections: Any, layout
     if label not in ACTIONS.values():
         raise InputError(f"{place}: unknown action {label!r}, the 15 are {', '.join(ACTIONS.values())}: rename it")
     world = numbers(positions, (None, 32, 3), f"{place}, positions_3d").astype(np.float64)
-    world = world[:, list(JOINTS_OF_32)] @ Y_UP_FROM_Z_UP.T
+    world = convert_joints(world, "h36m32", "h36m17") @ Y_UP_FROM_Z_UP.T
     if not isinstance(detections, (list, tuple, np.ndarray)) or len(detections) != len(CAMERAS):
         raise InputError(f"{place}: positions_2d should be a list of {len(CAMERAS)} cameras: is it another file?")
     clips = []

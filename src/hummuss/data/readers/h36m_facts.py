@@ -1,4 +1,4 @@
-"""What all of Human3.6M's files share: actions, splits, joints, frame rate."""
+"""What all of Human3.6M's files share: actions, splits, frame rate, the names of videos."""
 
 import re
 from typing import NamedTuple
@@ -14,8 +14,6 @@ ACTIONS = {
 }  # fmt: skip
 # Published rows train on S8 too; here it validates, so that nothing is chosen on the test subjects.
 SPLITS = {"S1": "train", "S5": "train", "S6": "train", "S7": "train", "S8": "val", "S9": "test", "S11": "test"}
-# The 17 joints among the capture system's 32, as VideoPose3D keeps them.
-JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
 _SOURCE = re.compile(r"s_(\d\d)_act_(\d\d)_subact_(\d\d)_ca_(\d\d)")
 
 

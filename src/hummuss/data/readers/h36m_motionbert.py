@@ -168,7 +168,7 @@ def read_video(source: str, rows: Rows) -> list[MotionClip]:
             label=video.action,
             fps=FPS,
             frame="camera",
-            camera=Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), lens.width, lens.height),
+            camera=Camera.of_size(lens.width, lens.height),
             keypoints2d=np.concatenate([rows.joint_2d, rows.confidence], -1).astype(np.float32),
             joints3d=joints.astype(np.float32),
             extras=extras,

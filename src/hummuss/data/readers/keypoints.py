@@ -140,7 +140,7 @@ def _image(path: Path, values: dict[str, Any]) -> Camera | None:
         raise InputError(
             f"{path}: all keypoints lie within 2 pixels of the image's corner: give pixels, not shares of it"
         )
-    return Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), int(width), int(height))
+    return Camera.of_size(int(width), int(height))
 
 
 def _check_seconds(clip: MotionClip) -> None:

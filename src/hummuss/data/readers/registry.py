@@ -1,6 +1,6 @@
 """The datasets that ``hummuss prepare`` knows: one entry each. Adding one is its reader's file and a line here."""
 
-from hummuss.data.readers import h36m, h36m_motionbert
+from hummuss.data.readers import h36m, h36m_motionbert, mpi_inf_3dhp, mpi_inf_3dhp_npz
 from hummuss.data.readers.cmu import read_cmu
 from hummuss.data.readers.task import Reader
 
@@ -11,5 +11,15 @@ READERS: dict[str, Reader] = {
     ),
     "h36m-motionbert": Reader(
         h36m_motionbert.read_h36m_motionbert, f"Human3.6M: MotionBERT's {h36m_motionbert.FILE}, or its folder"
+    ),
+    "mpi-inf-3dhp": Reader(
+        mpi_inf_3dhp.read_mpi_inf_3dhp,
+        "MPI-INF-3DHP: a folder with S1 ... S8 (annot.mat) and mpi_inf_3dhp_test_set (annot_data.mat)",
+        mpi_inf_3dhp.OPTIONS,
+    ),
+    "mpi-inf-3dhp-npz": Reader(
+        mpi_inf_3dhp_npz.read_mpi_inf_3dhp_npz,
+        "MPI-INF-3DHP: a folder with P-STMO's data_train_3dhp.npz and data_test_3dhp.npz",
+        mpi_inf_3dhp_npz.OPTIONS,
     ),
 }
