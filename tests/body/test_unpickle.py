@@ -106,6 +106,11 @@ def test_npz_with_object_arrays(tmp_path) -> None:
     np.testing.assert_array_equal(loaded["plain"], np.arange(3))
 
 
+def test_arrays_that_nobody_asked_for_stay_unread(tmp_path) -> None:
+    np.savez(tmp_path / "x.npz", poses=np.arange(3), other=np.array([Evil(os.system, "true")], dtype=object))
+    assert list(load_npz(tmp_path / "x.npz", only=("poses", "trans"))) == ["poses"]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 10, 40])
 def test_truncated_files_are_named(tmp_path, cut: int) -> None:
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"x": np.arange(100)})[:cut])

@@ -67,6 +67,22 @@ def test_failures_are_named_and_stop_nothing(tmp_path, monkeypatch, capsys):
     assert [name for name, _ in store.source["failed"]] == ["e.amc", "f.amc", "b"]
 
 
+def test_notes_are_shown_and_kept(tmp_path, monkeypatch, capsys):
+    noted = RawDataset(4, iter(GOOD), ("betas were dropped: no --body",))
+    monkeypatch.setitem(command.READERS, "cmu", Reader(lambda raw: noted, "files of a test"))
+    assert command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1)) == 0
+    assert "note betas were dropped: no --body" in capsys.readouterr().out
+    assert MotionStore(tmp_path / "store").source["notes"] == ["betas were dropped: no --body"]
+
+
+def test_labels_that_pose_the_joints_have_no_residuals(tmp_path, monkeypatch):
+    monkeypatch.setattr("hummuss.data.preparing.label_residuals", lambda clip: np.zeros((4, 17, 3), np.float32))
+    posed = [ReadTask("a", partial(make_clip, "a"), captured=False)]
+    monkeypatch.setitem(command.READERS, "cmu", reader(posed))
+    command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1))
+    assert MotionStore(tmp_path / "store").source["residual_mm"] == []
+
+
 def test_none_usable(tmp_path, monkeypatch):
     monkeypatch.setitem(command.READERS, "cmu", reader(BAD))
     with pytest.raises(InputError, match="none of the 2 files"):

@@ -107,9 +107,12 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
             task = bar.add_task(f"preparing {args.dataset}", total=raw.total)
             summary = prepare(raw.files, writer, args.dataset, args.workers, lambda: bar.advance(task))
         _print_summary(summary, console)
+        for note in raw.notes:
+            console.print(f"[yellow]note[/yellow] {note}", highlight=False, soft_wrap=True)
         if not summary.clips:
             raise InputError(f"none of the {raw.total} files of {args.raw} could be used: see the reasons above")
         source["residual_mm"] = summary.residuals.rows()
+        source["notes"] = list(raw.notes)
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
     console.print(f"store: {args.out}", highlight=False, soft_wrap=True)
     return summary

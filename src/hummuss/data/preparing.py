@@ -100,7 +100,7 @@ def _read(task: ReadTask) -> _FileResult:
         clips = task.read()
     except InputError as error:
         return _FileResult([], [], FailedFile(task.file, str(error)))
-    return _FileResult(clips, [label_residuals(clip) for clip in clips])
+    return _FileResult(clips, [label_residuals(clip) if task.captured else None for clip in clips])
 
 
 def _results(files: Iterable[ReadTask | FailedFile], workers: int) -> Iterator[_FileResult]:

@@ -4,16 +4,14 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32
-from scipy.spatial.transform import Rotation
 
 from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import BodyModel
 from hummuss.data.motion import MotionClip
+from hummuss.data.posing import posed_joints
 
 BIN_MM, BINS = 0.5, 1000
-CHUNK = 1024
 
 
 @lru_cache
@@ -27,16 +25,7 @@ def label_residuals(clip: MotionClip) -> Float32[np.ndarray, "F 17 3"] | None:
         return None
     assert clip.betas is not None
     assert clip.transl is not None
-    betas, nothing, parts = torch.tensor(clip.betas), torch.zeros(0, dtype=torch.long), []
-    for start in range(0, len(clip), CHUNK):
-        pose = clip.smpl_pose[start : start + CHUNK]
-        matrices = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
-        transl = torch.tensor(clip.transl[start : start + CHUNK])
-        with torch.no_grad():
-            rotations = torch.from_numpy(matrices.astype(np.float32))
-            posed = _free_body()(rotations, betas.expand(len(rotations), 10), transl, nothing)
-        parts.append(posed.joints17.numpy())
-    return np.concatenate(parts) - clip.joints3d
+    return posed_joints(_free_body(), clip.smpl_pose, clip.betas, clip.transl) - clip.joints3d
 
 
 class ResidualTable:

@@ -1,10 +1,14 @@
 """The datasets that ``hummuss prepare`` knows: one entry each. Adding one is its reader's file and a line here."""
 
 from hummuss.data.readers import h36m, h36m_motionbert, mpi_inf_3dhp, mpi_inf_3dhp_npz
+from hummuss.data.readers.amass import read_amass
+from hummuss.data.readers.body_files import BODY_OPTIONS
 from hummuss.data.readers.cmu import read_cmu
+from hummuss.data.readers.pw3d import read_pw3d
 from hummuss.data.readers.task import Reader
 
 READERS: dict[str, Reader] = {
+    "amass": Reader(read_amass, "AMASS: a folder with its subsets, SUBSET/SUBJECT/*.npz at any depth", BODY_OPTIONS),
     "cmu": Reader(read_cmu, "CMU motion capture: a folder with index.csv and its ASF/AMC and BVH files or archives"),
     "h36m": Reader(
         h36m.read_h36m, "Human3.6M: a folder with VideoPose3D's data_3d and data_2d npz files", h36m.OPTIONS
@@ -22,4 +26,5 @@ READERS: dict[str, Reader] = {
         "MPI-INF-3DHP: a folder with P-STMO's data_train_3dhp.npz and data_test_3dhp.npz",
         mpi_inf_3dhp_npz.OPTIONS,
     ),
+    "pw3d": Reader(read_pw3d, "3D Poses in the Wild: the folder that holds sequenceFiles", BODY_OPTIONS),
 }

@@ -14,10 +14,12 @@ class ReadTask:
     Attributes:
         file: its name, for reports.
         read: makes the clips of the file, raises InputError if it cannot; picklable, to run in any process.
+        captured: joints3d come from the file; False where the body labels pose them and so cannot miss them.
     """
 
     file: str
     read: Callable[[], list[MotionClip]]
+    captured: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class RawDataset:
     Attributes:
         total: how many there are, for progress.
         files: each to be read, or already failed.
+        notes: what holds for the whole store and its user must know, a line each.
     """
 
     total: int
     files: Iterator[ReadTask | FailedFile]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
