@@ -93,17 +93,6 @@ def test_coco_to_h36m_takes_midpoints_and_the_smallest_confidence() -> None:
     assert by_name["left_hip"] == pytest.approx([2, 0, 0.5])
 
 
-def test_openpose_in_the_order_of_its_coco_model() -> None:
-    openpose = np.full((18, 3), 0.9, np.float32)
-    openpose[:, 0] = np.arange(18)
-    by_name = dict(zip(H36M17.joints, convert_keypoints(openpose, "openpose18", "h36m17")[:, 0], strict=True))
-    limbs = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
-    order = [f"{side}_{joint}" for group in limbs for side in ("right", "left") for joint in group]
-    assert [by_name[joint] for joint in order] == list(range(2, 14))
-    assert by_name["nose"] == 0
-    assert (by_name["pelvis"], by_name["thorax"], by_name["head"]) == (9.5, 3.5, 14.5)
-
-
 def test_an_undetected_source_makes_the_joint_missing() -> None:
     coco = np.ones((17, 3), np.float32)
     coco[COCO17.joints.index("left_eye"), 2] = 0
