@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from hummuss.data.store import MotionStore, StoreWriter
     from hummuss.data.transforms.camera import RandomCamera
     from hummuss.data.transforms.frame_rate import FrameRateAugmentation
-    from hummuss.data.transforms.noise import DetectionNoise
+    from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
+    from hummuss.data.transforms.occlusion import Occlusion
     from hummuss.data.windows import View
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "MotionClip",
     "MotionDataModule",
     "MotionStore",
+    "Occlusion",
     "RandomCamera",
+    "RealisticNoise",
     "StoreDataModule",
     "StoreWriter",
     "SyntheticDataModule",
@@ -34,7 +37,9 @@ _NAMES = {
     "MotionClip": "hummuss.data.motion",
     "MotionDataModule": "hummuss.data.datamodules",
     "MotionStore": "hummuss.data.store",
+    "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
+    "RealisticNoise": "hummuss.data.transforms.noise",
     "StoreDataModule": "hummuss.data.datamodules",
     "StoreWriter": "hummuss.data.store",
     "SyntheticDataModule": "hummuss.data.datamodules",

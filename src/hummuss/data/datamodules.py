@@ -14,6 +14,7 @@ from hummuss.data.motion import MotionClip
 from hummuss.data.store import MotionStore
 from hummuss.data.synthetic import ACTIONS, SyntheticMotion
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.data.windows import EpochSampler, EvaluationWindows, MotionSource, Sample, TrainingWindows, View
 from hummuss.errors import InputError
 
@@ -32,6 +33,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         frame_rate: random rates in training; None keeps every base frame.
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
+        occlusion: hides joints of training windows for a while; None hides none.
         view: virtual camera, detection noise, normalisation.
         body_path: body file the labels pose; None for the free body.
         h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
@@ -57,6 +59,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         frame_rate: FrameRateAugmentation | None = None,
         max_fps: float | None = 60.0,
         flip: float = 0.5,
+        occlusion: Occlusion | None = None,
         view: View | None = None,
         body_path: str | None = None,
         h36m_regressor: str | None = None,
@@ -69,6 +72,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
         self.val_windows, self.test_windows = val_windows, test_windows
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
+        self.occlusion = occlusion
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
         self.select_on_test = select_on_test
@@ -94,6 +98,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             frame_rate=self.frame_rate,
             max_fps=self.max_fps,
             flip=self.flip,
+            occlusion=self.occlusion,
             view=self.view,
             body=self.body,
             classes=self.classes,

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -22,8 +22,9 @@ from hummuss.data.transforms.frame_rate import (
     random_instants,
     window_instants,
 )
-from hummuss.data.transforms.noise import DetectionNoise
+from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.transforms.normalise import normalise
+from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.errors import InputError
 
 Sample = dict[str, Tensor]
@@ -55,7 +56,7 @@ class View:
     """
 
     camera: RandomCamera = field(default_factory=RandomCamera)
-    noise: DetectionNoise = field(default_factory=DetectionNoise)
+    noise: DetectionNoise | RealisticNoise = field(default_factory=DetectionNoise)
     normalisation: str = "image"
 
     def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
@@ -96,6 +97,7 @@ def to_sample(
     normalisation: str,
     classes: Sequence[str],
     ids: tuple[int, int],
+    hidden: Bool[np.ndarray, "F 17"] | None = None,
 ) -> Sample:
     """Arrays of a clip in its camera -> one entry of the batch contract (SPEC section 5), padded to ``frames``.
 
@@ -106,11 +108,13 @@ def to_sample(
         normalisation: see `normalise`.
         classes: label names; an unknown or absent label gives -1.
         ids: index of the sample and of the clip.
+        hidden: joints that the model does not get to see; its targets keep them.
     """
     count, padding = len(clip), frames - len(clip)
     size = (clip.camera.width, clip.camera.height) if clip.camera else None
     assert clip.keypoints2d is not None
-    keypoints = normalise(clip.keypoints2d, instants.times, size, normalisation)
+    visible = clip.keypoints2d if hidden is None else clip.keypoints2d * ~hidden[..., None]
+    keypoints = normalise(visible, instants.times, size, normalisation)
     label = classes.index(clip.label) if clip.label in classes else -1
     intrinsics = clip.camera.intrinsics if clip.camera else np.zeros((3, 3))
 
@@ -151,6 +155,7 @@ class TrainingWindows(Dataset[Sample]):
         frame_rate: the augmentation; None keeps every base frame.
         max_fps: base rate at most, frames per second.
         flip: probability of mirroring.
+        occlusion: hides joints; None hides none.
         view, body, classes: see `View` and `to_sample`.
         seed: of every random choice.
     """
@@ -164,6 +169,7 @@ class TrainingWindows(Dataset[Sample]):
         frame_rate: FrameRateAugmentation | None,
         max_fps: float | None,
         flip: float,
+        occlusion: Occlusion | None,
         view: View,
         body: BodyModel,
         classes: Sequence[str],
@@ -173,7 +179,7 @@ class TrainingWindows(Dataset[Sample]):
         self.cumulative = np.cumsum(np.asarray(seconds, np.float64))
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
-        self.classes, self.seed = classes, seed
+        self.occlusion, self.classes, self.seed = occlusion, classes, seed
 
     def __getitem__(self, draw: int) -> Sample:
         shared = np.random.default_rng([self.seed, 0, draw // self.batch_size])
@@ -185,7 +191,9 @@ class TrainingWindows(Dataset[Sample]):
         stride = self.frame_rate.stride(rng) * base_stride(times, self.max_fps)
         instants = random_instants(times, stride, rhythm, rng)
         clip = self.view.see(source.at(instants.times), self.body, self.flip, rng)
-        return to_sample(clip, instants, rhythm.frames, self.view.normalisation, self.classes, (draw, index))
+        hidden = self.occlusion.hidden(instants.times, rng) if self.occlusion else None
+        ids = (draw, index)
+        return to_sample(clip, instants, rhythm.frames, self.view.normalisation, self.classes, ids, hidden)
 
 
 class EvaluationWindows(Dataset[Sample]):
