@@ -189,7 +189,7 @@ def recording_clips(text: str, stem: str, split: Split, classes: int) -> list[Mo
             label=f"A{said.action:03}",
             frame="camera",
             # Its intrinsics are nowhere recorded: zeros, as in batches without a camera.
-            camera=Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), WIDTH, HEIGHT),
+            camera=Camera.of_size(WIDTH, HEIGHT),
         )
     return made
 
