@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.errors import InputError
 from hummuss.heads.base import BASELINE, Batch, Head, Prediction
 from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
@@ -67,6 +68,9 @@ class MotionModule(L.LightningModule):
         self.scores: dict[str, MetricCollection] = {}
         self.results: Results = {}
         self.selected_on_test: bool | None = None
+        # Processes keep their buffers equal themselves (`RunningMean`). DDP would copy them before each batch, and
+        # wait for ever where the last process has one validation batch fewer.
+        self._ddp_params_and_buffers_to_ignore = {name for name, _ in self.named_buffers()}
 
     def forward(self, batch: Batch) -> dict[str, Prediction]:
         """Every head's prediction."""
@@ -74,6 +78,11 @@ class MotionModule(L.LightningModule):
         return {name: head(representation, batch) for name, head in self.heads.items()}
 
     def setup(self, stage: str) -> None:
+        if stage == "test" and self.trainer.world_size > 1:
+            raise InputError(
+                f"a test scores whole clips in one process, not {self.trainer.world_size}: give --trainer.devices 1 "
+                "--trainer.num_nodes 1"
+            )
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             for head in self.heads.values():
