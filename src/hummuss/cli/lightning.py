@@ -6,7 +6,7 @@ import sys
 import warnings
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from lightning.fabric.plugins.io import TorchCheckpointIO
@@ -50,13 +50,17 @@ class HummussCLI(LightningCLI):
         parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.add_argument("--name", type=str, default=None, help="runs/NAME holds the run; its first config's name")
 
+    def _parse_ckpt_path(self) -> None:
+        checkpoint = self.config[self.config.subcommand].get("ckpt_path")
+        if checkpoint:
+            _refuse_damaged(Path(checkpoint))  # the first that reads it is Lightning's method of this name
+        super()._parse_ckpt_path()
+
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
             config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
-        elif config.get("ckpt_path"):
-            _refuse_damaged(Path(config.ckpt_path))
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:
@@ -69,7 +73,7 @@ class HummussCLI(LightningCLI):
             # the training began, if it did, is taken up again.
             loggers = [logger for logger in loggers if run and _is(logger, "WandbLogger")]
             config.trainer.logger = loggers or False
-        elif rank_zero_only.rank == 0:
+        elif _is_first():
             _keep_curves(self.folder)
         for logger in loggers:
             logger.init_args.save_dir = str(self.folder)
@@ -103,13 +107,18 @@ class HummussCLI(LightningCLI):
     def _run_folder(self, checkpoint: str | None) -> Path:
         if checkpoint:
             return Path(checkpoint).parent
-        return new_run(RUNS, self._config_name()) if rank_zero_only.rank == 0 else RUNS / self._config_name()
+        return new_run(RUNS, self._config_name()) if _is_first() else RUNS / self._config_name()
 
     def _config_name(self) -> str:
         config = self.config[self.subcommand]
         if config.name:
             return config.name
         return Path(str(config.config[0])).stem if config.config else "default"
+
+
+def _is_first() -> bool:
+    """Whether this is the first of a run's processes, before there is a trainer to ask."""
+    return cast(Any, rank_zero_only).rank == 0
 
 
 def _is(entry: Any, name: str) -> bool:

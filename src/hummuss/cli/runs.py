@@ -45,7 +45,7 @@ def newest_checkpoint(root: Path, config: str, name: str) -> Path:
 
 
 def _first_whole(candidates: list[Path]) -> Path:
-    faults = {}
+    faults: dict[Path, str] = {}
     for checkpoint in candidates:
         fault = damage(checkpoint)
         if fault is None:

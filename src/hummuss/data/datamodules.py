@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from torch.utils.data import DataLoader
@@ -159,8 +159,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def state_dict(self) -> dict[str, Any]:
         """Where training is: its epoch, each process's batches of it, and how many windows a batch of all has."""
         assert self.trainer is not None
-        epochs = self.trainer.fit_loop.epoch_progress.current
-        batches = self.trainer.fit_loop.epoch_loop.batch_progress
+        loop = cast(Any, self.trainer.fit_loop)
+        epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
         place = (epochs.started, 0) if batches.is_last_batch else (epochs.processed, batches.current.processed)
         return {"epoch": place[0], "batches": place[1], "windows": self.batch_size * self.trainer.world_size}
 

@@ -5,9 +5,9 @@ repeat evaluation windows and tear training batches apart.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 
@@ -30,7 +30,7 @@ class EpochSampler(DistributedSampler[int]):
     ) -> None:
         self.batch_size = batch_size
         self.rounds = windows // (batch_size * processes)
-        super().__init__(range(windows), processes, rank, shuffle=False)
+        super().__init__(cast(Dataset[int], range(windows)), processes, rank, shuffle=False)
         self.epoch = self.resumed_epoch = epoch
         self.resumed_batches = batches
 
@@ -53,7 +53,7 @@ class EvaluationSampler(DistributedSampler[int]):
     """
 
     def __init__(self, windows: int, rank: int = 0, processes: int = 1) -> None:
-        super().__init__(range(windows), processes, rank, shuffle=False)
+        super().__init__(cast(Dataset[int], range(windows)), processes, rank, shuffle=False)
         self.own = range(rank, windows, processes)
 
     def __len__(self) -> int:

@@ -32,9 +32,9 @@ class Terminated(SIGTERMException):
 class LastCheckpoint(Checkpoint):
     """Keeps ``last.ckpt``, and ``previous.ckpt`` should that be damaged; ends the run in good order on SIGTERM.
 
-    Saved after every epoch, and within epochs every so many steps. SIGTERM lets the optimiser step end (in the last
-    step of an epoch: the validation too), saves, and raises `Terminated`. All processes of a run stop at the
-    same step, whichever of them was told.
+    Saved after every epoch, and within epochs every so many steps, the loggers' curves too. SIGTERM lets the optimiser
+    step end (in the last step of an epoch: the validation too), saves, and raises `Terminated`. All processes of a run
+    stop at the same step, whichever of them was told.
 
     Lightning's `ModelCheckpoint(save_last=True)` saves only when the monitored metric has improved, and its handling
     of SIGTERM waits for other processes within the signal handler and may stop between two accumulated batches, whose
@@ -47,7 +47,7 @@ class LastCheckpoint(Checkpoint):
 
     def __init__(self, every_n_steps: int = 500, dirpath: str | None = None) -> None:
         self.every_n_steps, self.dirpath = every_n_steps, dirpath
-        self._terminated = False
+        self._terminated = self._ending = self._saved = False
         self._step = -1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -67,10 +67,19 @@ class LastCheckpoint(Checkpoint):
         self._step = trainer.global_step
         if trainer.is_last_batch:
             return  # a run resumed from here would skip the epoch's validation
-        stop = self._must_stop(trainer)
-        if stop or trainer.global_step % self.every_n_steps == 0:
+        self._ending = self._must_stop(trainer)
+        if self._ending or trainer.global_step % self.every_n_steps == 0:
             self._save(trainer)
-        if stop:
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # Only now have the loggers been given what the step before came to.
+        if self._saved:
+            for logger in trainer.loggers:
+                logger.save()
+            self._saved = False
+        if self._ending:
             raise Terminated(self._file(LAST))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -97,5 +106,4 @@ class LastCheckpoint(Checkpoint):
             if last.exists():
                 replace(last, self._file(PREVIOUS))
             replace(new, last)
-        for logger in trainer.loggers:
-            logger.save()  # the curves up to here, too
+        self._saved = True
