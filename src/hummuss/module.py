@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
@@ -149,6 +150,13 @@ class MotionModule(L.LightningModule):
         checkpoint["selected_on_test"] = self.selected_on_test
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trainer = cast(Any, self._trainer)
+        averaged = trainer is None or any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks)
+        if "current_model_state" in checkpoint and not averaged and trainer.state.fn == "fit":
+            raise InputError(
+                "the checkpoint holds averaged weights beside those that were trained: resume with the overlay that "
+                "averages, --config configs/training/ema.yaml"
+            )
         self.selected_on_test = checkpoint.get("selected_on_test")
 
     def _score(self, name: str, head: Head, prediction: Prediction, batch: Batch) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch import Tensor
 
 from hummuss import HumMUSS, InputError, MotionModule
@@ -56,6 +57,7 @@ class Outcome:
 def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = None, **options: Any) -> Outcome:
     """Two epochs of a small model with dropout; the steps of an epoch are the same whatever is accumulated."""
     accumulated, workers = options.pop("accumulate_grad_batches", 1), options.pop("num_workers", 0)
+    averaging = [EMAWeightAveraging(decay=0.5, use_buffers=False)] if options.pop("averaged", False) else []
     L.seed_everything(1)
     module = MotionModule(HumMUSS(dim=8, depth=1, modes=2, dropout=0.1), {"pose": PoseHead})
     data = SyntheticDataModule(
@@ -64,14 +66,19 @@ def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = N
     curves = Curves(signals or {})
     # The worst epoch is the first, which a resumed session knows of by its checkpoint alone.
     best = ModelCheckpoint(folder, "best", monitor="val/mpjpe", mode="max", enable_version_counter=False)
+    callbacks = [curves, *averaging, best, LastCheckpoint(2, str(folder))]
     trainer = L.Trainer(
-        **{"max_epochs": 2} | options, callbacks=[curves, best, LastCheckpoint(2, str(folder))], logger=False,
+        **{"max_epochs": 2} | options, callbacks=callbacks, logger=False,
         plugins=[AtomicCheckpointIO()], accumulate_grad_batches=accumulated, enable_progress_bar=False,
         accelerator="cpu", num_sanity_val_steps=0, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(module, data, ckpt_path=folder / "last.ckpt" if resume else None)
-    weights = torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+    weights = flat(module.parameters())
     return Outcome(curves, weights, float(best.best_model_score), module.heads["pose"].mean_joints.value)
+
+
+def flat(tensors: Iterable[Tensor]) -> Tensor:
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
 
 def assert_continues(resumed: Outcome, before: Curves, whole: Outcome) -> None:
@@ -155,3 +162,21 @@ def test_resuming_within_an_epoch_needs_the_batch_size_it_had(tmp_path, monkeypa
         make = SyntheticDataModule
         monkeypatch.setattr(f"{__name__}.SyntheticDataModule", lambda **options: make(**options | {"batch_size": 4}))
         train(tmp_path, resume=True)
+
+
+def test_averaged_weights_are_validated_kept_beside_the_trained_ones_and_resumed(
+    whole: Outcome, tmp_path, monkeypatch
+) -> None:
+    averaged = train(tmp_path / "whole", averaged=True)
+    assert averaged.curves.loss == whole.curves.loss, "averaging changes nothing in training"
+    assert averaged.curves.validation != whole.curves.validation
+    held = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
+    trained = [value for name, value in held["current_model_state"].items() if name.startswith("backbone.")]
+    assert torch.equal(flat(trained), whole.weights[: len(flat(trained))])
+    kept = [value for name, value in held["state_dict"].items() if name.startswith("backbone.")]
+    assert torch.equal(flat(kept), averaged.weights[: len(flat(kept))]), "after training the average stays"
+
+    before = interrupted(tmp_path / "cut", monkeypatch, STEPS + 1, averaged=True)
+    assert_continues(train(tmp_path / "cut", resume=True, averaged=True), before, averaged)
+    with pytest.raises(InputError, match=r"averages, --config configs/training/ema.yaml"):
+        train(tmp_path / "cut", resume=True)

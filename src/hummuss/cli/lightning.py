@@ -30,6 +30,10 @@ QUIET = (
     "Experiment logs directory .* exists and is not empty",
     "Checkpoint directory .* exists and is not empty",
     "The anonymous setting has no effect",
+    # A checkpoint's weights are the averaged ones: nothing else of them is needed to score it.
+    "You're using the WeightAveraging callback, but loading a checkpoint outside the 'fit' stage",
+    # The size that the summary estimates is not shown.
+    "Precision .* is not supported by the model summary",
     # Metrics are computed over all processes before they are logged.
     "It is recommended to use .*sync_dist=True",
 )
