@@ -6,11 +6,13 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.errors import InputError
 from hummuss.heads.base import BASELINE, Batch, Head, Prediction
 from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
@@ -67,6 +69,9 @@ class MotionModule(L.LightningModule):
         self.scores: dict[str, MetricCollection] = {}
         self.results: Results = {}
         self.selected_on_test: bool | None = None
+        # Processes keep their buffers equal themselves (`RunningMean`). DDP would copy them before each batch, and
+        # wait for ever where the last process has one validation batch fewer.
+        self._ddp_params_and_buffers_to_ignore = {name for name, _ in self.named_buffers()}
 
     def forward(self, batch: Batch) -> dict[str, Prediction]:
         """Every head's prediction."""
@@ -74,6 +79,11 @@ class MotionModule(L.LightningModule):
         return {name: head(representation, batch) for name, head in self.heads.items()}
 
     def setup(self, stage: str) -> None:
+        if stage == "test" and self.trainer.world_size > 1:
+            raise InputError(
+                f"a test scores whole clips in one process, not {self.trainer.world_size}: give --trainer.devices 1 "
+                "--trainer.num_nodes 1"
+            )
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             for head in self.heads.values():
@@ -140,6 +150,13 @@ class MotionModule(L.LightningModule):
         checkpoint["selected_on_test"] = self.selected_on_test
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trainer = cast(Any, self._trainer)
+        averaged = trainer is None or any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks)
+        if "current_model_state" in checkpoint and not averaged and trainer.state.fn == "fit":
+            raise InputError(
+                "the checkpoint holds averaged weights beside those that were trained: resume with the overlay that "
+                "averages, --config configs/training/ema.yaml"
+            )
         self.selected_on_test = checkpoint.get("selected_on_test")
 
     def _score(self, name: str, head: Head, prediction: Prediction, batch: Batch) -> None:

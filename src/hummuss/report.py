@@ -48,6 +48,8 @@ class RunReport(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MotionModule)
+        if not trainer.is_global_zero:
+            return
         found = self._cost(trainer, pl_module)
         total = sum(parameter.numel() for parameter in pl_module.parameters())
         Console().print(
@@ -67,7 +69,7 @@ class RunReport(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self.frames += int(batch["valid"].sum())
+        self.frames += int(batch["valid"].sum()) * trainer.world_size
         now = time.perf_counter()
         self.seconds, self._started = self.seconds + now - self._started, now
 

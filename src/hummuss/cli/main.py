@@ -48,8 +48,7 @@ def _run_lightning(arguments: list[str]) -> int:
     # Imported late: `hummuss --help` and `hummuss prepare` need neither Lightning nor its seconds.
     from hummuss.cli.lightning import run
 
-    run(arguments)
-    return 0
+    return run(arguments)
 
 
 def _run_command(command: str, arguments: list[str]) -> int:

@@ -4,18 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from torch.utils.data import DataLoader
 
 from hummuss.body.smpl import BodyModel
 from hummuss.data.motion import MotionClip
+from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
 from hummuss.data.store import MotionStore
 from hummuss.data.synthetic import ACTIONS, SyntheticMotion
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
-from hummuss.data.windows import EpochSampler, EvaluationWindows, MotionSource, Sample, TrainingWindows, View
+from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
 from hummuss.errors import InputError
 
 
@@ -76,6 +77,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
         self.select_on_test = select_on_test
+        self.resumed: dict[str, Any] | None = None
 
     @abstractmethod
     def sources(self, split: str) -> Sequence[MotionSource]:
@@ -104,21 +106,27 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
             seed=self.seed,
         )
-        sampler = EpochSampler(self.windows_per_epoch // self.batch_size * self.batch_size)
-        return self._loader(windows, sampler)
+        rank, processes = self._process()
+        if self.windows_per_epoch < self.batch_size * processes:
+            raise InputError(
+                f"windows_per_epoch {self.windows_per_epoch} is less than one batch of {self.batch_size} for each of "
+                f"{processes} processes: lower data.init_args.batch_size or raise data.init_args.windows_per_epoch"
+            )
+        sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
+        return self._loader(windows, sampler, self.batch_size)
 
     def val_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("test" if self.select_on_test else "val")
-        return self._loader(self._evaluation(sources, self.frames, self.val_windows))
+        return self._evaluation(sources, self.frames, self.val_windows, self.batch_size)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        parts = [self._evaluation(part, None, self.test_windows) for part in self.groups("test").values()]
-        return [self._loader(part, batch_size=1) for part in parts]  # clips differ in length
+        parts = self.groups("test").values()
+        return [self._evaluation(part, None, self.test_windows, 1) for part in parts]  # clips differ in length
 
     def _evaluation(
-        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None
-    ) -> EvaluationWindows:
-        return EvaluationWindows(
+        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None, batch_size: int
+    ) -> DataLoader[Sample]:
+        windows = EvaluationWindows(
             sources,
             frames=frames,
             max_windows=max_windows,
@@ -127,20 +135,58 @@ class MotionDataModule(L.LightningDataModule, ABC):
             body=self.body,
             classes=self.classes,
         )
+        rank, processes = self._process()
+        if len(windows) < processes:
+            raise InputError(
+                f"{len(windows)} evaluation windows are fewer than {processes} processes: "
+                "raise data.init_args.val_windows or lower trainer.devices"
+            )
+        return self._loader(windows, EvaluationSampler(len(windows), rank, processes), batch_size)
 
     def _loader(
         self,
         windows: TrainingWindows | EvaluationWindows,
-        sampler: EpochSampler | None = None,
-        batch_size: int | None = None,
-    ) -> DataLoader:
-        return DataLoader(
+        sampler: EpochSampler | EvaluationSampler,
+        batch_size: int,
+    ) -> DataLoader[Sample]:
+        return ResumableLoader(
             windows,
-            batch_size=batch_size or self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
         )
+
+    def _process(self) -> tuple[int, int]:
+        """This process's rank, of how many that train together."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training is: its epoch, each process's batches of it, and how many windows a batch of all has."""
+        assert self.trainer is not None
+        loop = cast(Any, self.trainer.fit_loop)
+        epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+        place = (epochs.started, 0) if batches.is_last_batch else (epochs.processed, batches.current.processed)
+        return {"epoch": place[0], "batches": place[1], "windows": self.batch_size * self.trainer.world_size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Called by Lightning before it asks for the loaders.
+
+        The sampler's `set_epoch` would be too late: Lightning calls it when loader processes have already begun on
+        the first batches of a resumed run.
+        """
+        self.resumed = state_dict
+
+    def _resumed(self, processes: int) -> tuple[int, int]:
+        if self.resumed is None:
+            return 0, 0
+        windows = self.batch_size * processes
+        if self.resumed["batches"] and self.resumed["windows"] != windows:
+            raise InputError(
+                f"the checkpoint was written within an epoch of {self.resumed['windows']} windows a batch over all "
+                f"processes, now there are {windows}: resume with the batch size and devices it had"
+            )
+        return self.resumed["epoch"], self.resumed["batches"]
 
 
 class StoreDataModule(MotionDataModule):

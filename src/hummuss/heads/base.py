@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
@@ -85,7 +86,7 @@ class Head(nn.Module, ABC):
 
 
 class RunningMean(nn.Module):
-    """Mean of everything observed, kept in the checkpoint.
+    """Mean of everything observed, over all processes, kept in the checkpoint.
 
     >>> mean = RunningMean(2)
     >>> mean.observe(torch.tensor([[1.0, 2.0], [3.0, 4.0]])); mean.value
@@ -102,10 +103,13 @@ class RunningMean(nn.Module):
 
     @torch.no_grad()
     def observe(self, values: Float[Tensor, "N *shape"]) -> None:
-        """Add N values."""
-        if len(values):
-            self.count += len(values)
-            self.value += (values.mean(0) - self.value) * (len(values) / self.count).to(self.value.dtype)
+        """Add N values of each process that trains."""
+        total, count = values.sum(0), self.count.new_tensor(len(values))
+        if dist.is_available() and dist.is_initialized():
+            dist.all_reduce(total)
+            dist.all_reduce(count)
+        self.count += count
+        self.value += ((total - count * self.value) / self.count.clamp(min=1)).to(self.value.dtype)
 
 
 def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:
