@@ -173,7 +173,10 @@ class RunReport(L.Callback):
         }
         assert isinstance(module, MotionModule)
         inference = module.inference.describe() if stage == "test" else None
+        scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         facts = {
+            "dataset": cast(Any, trainer).datamodule.dataset,
+            "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -209,11 +212,16 @@ class RunReport(L.Callback):
         } | ({"heads_not_scored": ", ".join(unscored)} if unscored else {})
 
 
+def read_summary(folder: Path) -> dict[str, Any]:
+    """A run's summary.json; empty where it has none yet."""
+    path = folder / SUMMARY
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
     """Merge entries into the run's summary.json; what other commands wrote stays."""
-    path = folder / SUMMARY
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | {key: value for key, value in entries.items() if value is not None}, indent=2))
+    known = read_summary(folder) | {key: value for key, value in entries.items() if value is not None}
+    (folder / SUMMARY).write_text(json.dumps(known, indent=2))
 
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:

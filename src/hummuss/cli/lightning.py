@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
@@ -46,6 +47,7 @@ class HummussCLI(LightningCLI):
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
             config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
+        config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:
@@ -76,11 +78,23 @@ class HummussCLI(LightningCLI):
             trainer.callbacks.append(RunReport(self.folder, self.config[self.subcommand].seed_everything))
         return trainer
 
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would take settings, and classes to import, out of the checkpoint; the config says all."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except UnpicklingError as error:
+            path = self.config[subcommand].ckpt_path
+            raise InputError(
+                f"{path} holds more than weights and could run code: it is not loaded; give one of `hummuss fit`"
+            ) from error
+
     def after_fit(self) -> None:
         """Report the best checkpoint, on the validation split."""
         trainer: Any = self.trainer
         if not trainer.fast_dev_run:
-            trainer.validate(self.model, datamodule=self.datamodule, ckpt_path="best", verbose=False)
+            trainer.validate(self.model, datamodule=self.datamodule, ckpt_path="best", verbose=False, weights_only=True)
 
     def _config_name(self) -> str:
         config = self.config[self.subcommand]
