@@ -151,7 +151,7 @@ def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch
     assert reported == pytest.approx(min(history[:-1]), abs=1e-3)
 
 
-def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch) -> None:
+def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     arguments = ("--trainer.max_epochs", "3", "--model.init_args.backbone.init_args.dropout", "0.1")
     assert run("fit", "pose", *arguments) == 0
@@ -165,8 +165,12 @@ def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monke
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(MotionModule, "training_step", interrupted)
-    with pytest.raises(RuntimeError, match="power cut"):
-        run("fit", "pose", *arguments)
+    assert run("fit", "pose", *arguments) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hummuss: error:")]
+    assert line == (
+        "hummuss: error: RuntimeError: power cut; the traceback is in runs/pose/2/error.log; --debug shows it here"
+    )
+    assert 'raise RuntimeError("power cut")' in Path("runs/pose/2/error.log").read_text()
     monkeypatch.setattr(MotionModule, "training_step", step)
     assert run("fit", "pose", *arguments, "--ckpt_path", "last") == 0
 

@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from hummuss.cli import runs
 from hummuss.cli.runs import new_run, newest_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
@@ -53,6 +54,7 @@ class HummussCLI(LightningCLI):
         if config.trainer.fast_dev_run:
             return
         self.folder = Path(config.ckpt_path).parent if config.get("ckpt_path") else new_run(RUNS, self._config_name())
+        runs.opened = self.folder
         loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else []
         if self.subcommand != "fit":
             # The report is the record, and a CSV logger would overwrite the training's curves: only the W&B run that
@@ -159,5 +161,5 @@ def _run(arguments: list[str]) -> None:
         # A test must leave alone the config that its checkpoint was trained with.
         save_config_callback=SaveConfigCallback if arguments[0] == "fit" else None,
         save_config_kwargs={"overwrite": True},
-        parser_kwargs={"exit_on_error": False},
+        parser_kwargs={"exit_on_error": False, "prog": "hummuss"},
     )

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from hummuss.errors import InputError
 
+# The run that this process's command works in, once it has one: what goes wrong is logged there.
+opened: Path | None = None
+
 
 def new_run(root: Path, config: str) -> Path:
     """Make and return the folder of the next run of a config."""
