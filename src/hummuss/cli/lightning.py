@@ -73,6 +73,8 @@ class HummussCLI(LightningCLI):
         for callback in config.trainer.callbacks or []:
             if callback.class_path.endswith("ModelCheckpoint") and callback.init_args.dirpath is None:
                 callback.init_args.dirpath = str(self.folder)
+            if callback.class_path.startswith("hummuss.callbacks.") and "folder" in callback.get("init_args", {}):
+                callback.init_args.folder = str(self.folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         trainer: Any = super().instantiate_trainer(**kwargs)
