@@ -136,9 +136,11 @@ class MotionModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         for prefix, collection in self.scores.items():
+            _, *names = prefix.split("/")
+            head = self.heads[names[0] if len(self.heads) > 1 else next(iter(self.heads))]
             for name, value in collection.compute().items():
-                # Shown while training: the model's own figures; the baseline's wait for the final table.
-                shown = prefix == "val" and name in ("mpjpe", "mpve")
+                # Shown while training: what stands for the task; the baseline's figures wait for the final table.
+                shown = name in head.headline and BASELINE not in names
                 self.log(f"{prefix}/{name}", value.float(), prog_bar=shown, sync_dist=False)
 
     def on_test_epoch_end(self) -> None:

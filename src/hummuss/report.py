@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import WandbLogger
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from hummuss.backbones.cost import Cost, cost
+from hummuss.callbacks.loggers import log_pictures
 from hummuss.heads.base import BASELINE, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
@@ -124,7 +124,7 @@ class RunReport(L.Callback):
         self._summarise(trainer, pl_module, "test")
         table = ResultTable(f"Test of {self.folder}", self._facts(trainer, module), module.results)
         pictures = [picture for name in module.results for picture in self._draw_results(module, name)]
-        _log_pictures(trainer, pictures)
+        log_pictures(trainer, {picture.stem: picture for picture in pictures})
         table.write(self.folder / "test", pictures)
         table.print()
 
@@ -143,7 +143,7 @@ class RunReport(L.Callback):
         for name, head in module.heads.items():
             picture = self.folder / f"{stage}_{name}.png"
             save_comparison(picture, head.panels(predictions[name], batch, PANELS), head.faces)
-            _log_pictures(trainer, [picture])
+            log_pictures(trainer, {picture.stem: picture})
 
     def _draw_results(self, module: MotionModule, name: str) -> list[Path]:
         """Bars, curve, confusion matrix and worst clips of one head, whichever it has."""
@@ -175,7 +175,10 @@ class RunReport(L.Callback):
         }
         assert isinstance(module, MotionModule)
         inference = module.inference.describe() if stage == "test" else None
+        scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         facts = {
+            "dataset": cast(Any, trainer).datamodule.dataset,
+            "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -211,11 +214,16 @@ class RunReport(L.Callback):
         } | ({"heads_not_scored": ", ".join(unscored)} if unscored else {})
 
 
+def read_summary(folder: Path) -> dict[str, Any]:
+    """A run's summary.json; empty where it has none yet."""
+    path = folder / SUMMARY
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
     """Merge entries into the run's summary.json; what other commands wrote stays."""
-    path = folder / SUMMARY
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | {key: value for key, value in entries.items() if value is not None}, indent=2))
+    known = read_summary(folder) | {key: value for key, value in entries.items() if value is not None}
+    (folder / SUMMARY).write_text(json.dumps(known, indent=2))
 
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:
@@ -242,14 +250,6 @@ def _worst_panel(
     (panel,) = module.heads[name].panels(prediction, only, 1)
     where = f"frame {int(batch['frame_index'][sample, frame])}: {errors[frame]:.0f} mm"
     return replace(panel, title=f"{clip}\n{where}\nmean: {errors.nanmean():.0f} mm")
-
-
-def _log_pictures(trainer: L.Trainer, pictures: list[Path]) -> None:
-    """To the W&B run, where there is one."""
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            for picture in pictures:
-                logger.log_image(picture.stem, [str(picture)])
 
 
 def _share(clips: int | None, batches: float) -> str:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from itertools import pairwise
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 
 import lightning as L
@@ -13,6 +14,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from hummuss.cli import runs
 from hummuss.cli.runs import new_run, newest_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
@@ -65,11 +67,13 @@ class HummussCLI(LightningCLI):
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
             config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
+        config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:
             return
         self.folder = self._run_folder(config.get("ckpt_path"))
+        runs.opened = self.folder
         loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else []
         run = _wandb_run(self.folder)
         if self.subcommand != "fit":
@@ -91,6 +95,8 @@ class HummussCLI(LightningCLI):
             if _is(callback, "ModelCheckpoint"):
                 callback.init_args.save_last = False  # `LastCheckpoint` does
                 callback.init_args.dirpath = callback.init_args.dirpath or str(self.folder)
+            if callback.class_path.startswith("hummuss.callbacks.") and "folder" in callback.get("init_args", {}):
+                callback.init_args.folder = str(self.folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         trainer: Any = super().instantiate_trainer(**kwargs)
@@ -101,12 +107,24 @@ class HummussCLI(LightningCLI):
             trainer.callbacks.insert(0, RunReport(self.folder, self.config[self.subcommand].seed_everything))
         return trainer
 
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: Lightning would take settings, and classes to import, out of the checkpoint; the config says all."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except UnpicklingError as error:
+            path = self.config[subcommand].ckpt_path
+            raise InputError(
+                f"{path} holds more than weights and could run code: it is not loaded; give one of `hummuss fit`"
+            ) from error
+
     def after_fit(self) -> None:
         """Report the best checkpoint, or the last weights where none is kept, on the validation split."""
         trainer: Any = self.trainer
         if not trainer.fast_dev_run:
             best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
-            trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
+            trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False, weights_only=True)
 
     def _run_folder(self, checkpoint: str | None) -> Path:
         if checkpoint:
@@ -217,5 +235,5 @@ def _run(arguments: list[str]) -> None:
         # A test must leave alone the config that its checkpoint was trained with.
         save_config_callback=SaveConfigCallback if arguments[0] == "fit" else None,
         save_config_kwargs={"overwrite": True},
-        parser_kwargs={"exit_on_error": False},
+        parser_kwargs={"exit_on_error": False, "prog": "hummuss"},
     )

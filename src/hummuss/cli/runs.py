@@ -11,6 +11,9 @@ from hummuss.training.last_checkpoint import PREVIOUS
 
 STAND_INS = (PREVIOUS, "best.ckpt")
 
+# The run that this process's command works in, once it has one: what goes wrong is logged there.
+opened: Path | None = None
+
 
 def new_run(root: Path, config: str) -> Path:
     """Make and return the folder of the next run of a config."""

@@ -26,12 +26,14 @@ class Head(nn.Module, ABC):
 
     Attributes:
         predicts: entries of its predictions that an evaluation protocol may ask for.
+        headline: metrics that stand for the task, which the progress bar shows.
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
         frame_outputs, clip_outputs: keys of a prediction that say all of it, with a value per frame or one per clip;
             several predictions of the same frames are averaged in these.
     """
 
     predicts: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[tuple[str, ...]] = ()
     faces: np.ndarray | None = None
     frame_outputs: tuple[str, ...] = ()
     clip_outputs: tuple[str, ...] = ()
