@@ -79,7 +79,8 @@ def store(tmp_path) -> Path:
         for i, split in enumerate(("train", "val", "test")):
             writer.add(
                 MotionClip(
-                    name=str(i), sequence=f"asf-amc/{i}", subject="1", split=split, fps=120.0, body="free",
+                    name=str(i), sequence=f"asf-amc/{i}", subject="1", split=split, label="walk", fps=120.0,
+                    body="free",
                     joints3d=rng.normal(0, 0.3, (30, 17, 3)).astype(np.float32), betas=np.zeros(10, np.float32),
                     smpl_pose=np.zeros((30, 24, 3), np.float32), transl=np.zeros((30, 3), np.float32),
                 )

@@ -13,7 +13,7 @@ from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.errors import InputError
-from hummuss.heads.base import BASELINE, Batch, Head, Prediction
+from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
 from hummuss.protocols.plain import Plain
@@ -24,7 +24,7 @@ class MotionModule(L.LightningModule):
     """Train and evaluate heads on a shared backbone.
 
     Losses are summed over heads and logged by name; metrics are logged as ``<stage>/<metric>``, those of the trivial
-    baseline beside them as ``<stage>/mean_pose/<metric>``. Several heads put their name before the metric; named
+    baseline beside them as ``<stage>/<its name>/<metric>``. Several heads put their name before the metric; named
     parts of the test data put theirs.
 
     Args:
@@ -115,7 +115,7 @@ class MotionModule(L.LightningModule):
         for name, head in self.heads.items():
             prefix = f"val/{name}" if len(self.heads) > 1 else "val"
             self._score(prefix, head, predictions[name], batch)
-            self._score(f"{prefix}/{BASELINE}", head, head.baseline(batch), batch)
+            self._score(f"{prefix}/{head.baseline_name}", head, head.baseline(batch), batch)
         return predictions
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hummuss.backbones.cost import Cost, cost
 from hummuss.callbacks.loggers import log_pictures
-from hummuss.heads.base import BASELINE, Batch, Prediction
+from hummuss.heads.base import BASELINES, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
 from hummuss.protocols.scoring import MODEL
@@ -141,14 +141,17 @@ class RunReport(L.Callback):
         if not trainer.is_global_zero:
             return
         for name, head in module.heads.items():
+            panels = head.panels(predictions[name], batch, PANELS)
+            if not panels:
+                continue
             picture = self.folder / f"{stage}_{name}.png"
-            save_comparison(picture, head.panels(predictions[name], batch, PANELS), head.faces)
+            save_comparison(picture, panels, head.faces)
             log_pictures(trainer, {picture.stem: picture})
 
     def _draw_results(self, module: MotionModule, name: str) -> list[Path]:
         """Bars, curve, confusion matrix and worst clips of one head, whichever it has."""
         models, title = module.results[name], f"{module.protocol.name}, {name}"
-        result, baseline = models[MODEL], models[BASELINE]
+        result, baseline = models[MODEL], models[module.heads[name].baseline_name]
         pictures = []
 
         def picture(what: str) -> Path:
@@ -228,13 +231,14 @@ def write_summary(folder: Path, entries: dict[str, Any]) -> None:
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:
     """One row per metric: the model's figure and the trivial baseline's."""
-    table = Table("metric", "model", BASELINE.replace("_", " "), title=title)
+    known = [name for name in BASELINES if any(name in key.split("/") for key in metrics)]
+    table = Table("metric", "model", *(name.replace("_", " ") for name in known), title=title)
     for key, value in metrics.items():
         parts = key.split("/")
-        if BASELINE in parts:
+        if set(parts) & set(BASELINES):
             continue
-        baseline = metrics.get("/".join([*parts[:-1], BASELINE, parts[-1]]))
-        table.add_row(f"{key} ({unit(parts[-1])})", _figure(value), _figure(baseline))
+        baselines = [metrics.get("/".join([*parts[:-1], name, parts[-1]])) for name in known]
+        table.add_row(f"{key} ({unit(parts[-1])})", _figure(value), *map(_figure, baselines))
     Console().print(table)
 
 

@@ -13,7 +13,7 @@ from hummuss.body.smpl import BodyModel
 from hummuss.data.motion import MotionClip
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
 from hummuss.data.store import MotionStore
-from hummuss.data.synthetic import ACTIONS, SyntheticMotion
+from hummuss.data.synthetic import ACTIONS, SyntheticMotion, action_of
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
@@ -40,6 +40,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
         classes: action names, in the order of the class indices.
         num_workers: loader processes; 0 loads in the training process.
+        balance_classes: use only clips of ``classes``, and draw as many training windows from each class.
         seed: of every random choice in training; evaluation is the same for all seeds.
         select_on_test: validate on the test split, so that the best checkpoint is the best on the test data. Many
             papers do it, nobody should: every table of such a run says so.
@@ -65,6 +66,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         body_path: str | None = None,
         h36m_regressor: str | None = None,
         classes: Sequence[str] = (),
+        balance_classes: bool = False,
         num_workers: int = 0,
         seed: int = 0,
         select_on_test: bool = False,
@@ -76,7 +78,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.occlusion = occlusion
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
-        self.select_on_test = select_on_test
+        self.select_on_test, self.balance_classes = select_on_test, balance_classes
         self.resumed: dict[str, Any] | None = None
 
     @abstractmethod
@@ -87,6 +89,10 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def seconds(self, split: str) -> Sequence[float]:
         """The duration of each source."""
 
+    @abstractmethod
+    def labels(self, split: str) -> Sequence[str | None]:
+        """The action of each source."""
+
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
@@ -94,7 +100,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Sample]:
         windows = TrainingWindows(
             self.sources("train"),
-            self.seconds("train"),
+            self._shares(),
             frames=self.frames,
             batch_size=self.batch_size,
             frame_rate=self.frame_rate,
@@ -114,6 +120,18 @@ class MotionDataModule(L.LightningDataModule, ABC):
             )
         sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
         return self._loader(windows, sampler, self.batch_size)
+
+    def _shares(self) -> list[float]:
+        """How often each training source is drawn, relative to the others: in proportion to its duration, in balance
+        to its duration within its class.
+        """
+        seconds, labels = list(self.seconds("train")), self.labels("train")
+        if not self.balance_classes:
+            return seconds
+        totals: dict[str | None, float] = dict.fromkeys(labels, 0.0)
+        for label, duration in zip(labels, seconds, strict=True):
+            totals[label] += duration
+        return [duration / totals[label] for label, duration in zip(labels, seconds, strict=True)]
 
     def val_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("test" if self.select_on_test else "val")
@@ -209,16 +227,24 @@ class StoreDataModule(MotionDataModule):
         self.test_groups = test_groups or {}
 
     def sources(self, split: str) -> Sequence[MotionClip]:
-        names = self.store.names(split)
+        names = self._names(split)
         if not names:
+            wanted = f"clip of {', '.join(self.classes)}" if self.balance_classes else "clip"
             raise InputError(
-                f"{self.store.path} has no clip in its {split!r} split: check the splits it was prepared with"
+                f"{self.store.path} has no {wanted} in its {split!r} split: check the splits it was prepared with"
                 + (", or set data.init_args.select_on_test: true, which tables then say" if split == "val" else "")
             )
         return _Clips(self.store, names)
 
     def seconds(self, split: str) -> list[float]:
-        return [self.store.seconds(name) for name in self.store.names(split)]
+        return [self.store.seconds(name) for name in self._names(split)]
+
+    def labels(self, split: str) -> list[str | None]:
+        return [self.store.label(name) for name in self._names(split)]
+
+    def _names(self, split: str) -> list[str]:
+        names = self.store.names(split)
+        return [name for name in names if self.store.label(name) in self.classes] if self.balance_classes else names
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         if not self.test_groups:
@@ -281,6 +307,9 @@ class SyntheticDataModule(MotionDataModule):
 
     def seconds(self, split: str) -> list[float]:
         return [self.duration] * self.clips[split]
+
+    def labels(self, split: str) -> list[str]:
+        return [action_of(number) for number in range(self.clips[split])]
 
 
 class _Performances(Sequence[SyntheticMotion]):

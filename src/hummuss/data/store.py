@@ -171,6 +171,10 @@ class MotionStore:
         first, last = self._arrays["timestamps"][[start, start + entry["frames"] - 1]]
         return float(last - first)
 
+    def label(self, name: str) -> str | None:
+        """Action of a clip, from the index alone."""
+        return self._entries[self._position[name]]["label"]
+
     def names(self, split: str | None = None) -> list[str]:
         """Names of the clips of one split, or of all, in stored order; reads no frames."""
         return [entry["name"] for entry in self._entries if split in (None, entry["split"])]

@@ -148,8 +148,8 @@ class TrainingWindows(Dataset[Sample]):
     """Endless random windows. Item n is a function of the seed and n alone, in any process and any order.
 
     Args:
-        sources: motion to draw from, in proportion to ``seconds``.
-        seconds: duration of each source.
+        sources: motion to draw from, in proportion to ``shares``.
+        shares: how often each source is drawn, relative to the others; its seconds, as a rule.
         frames: most frames in a window.
         batch_size: consecutive items that share a rhythm (see `FrameRateAugmentation`).
         frame_rate: the augmentation; None keeps every base frame.
@@ -163,7 +163,7 @@ class TrainingWindows(Dataset[Sample]):
     def __init__(
         self,
         sources: Sequence[MotionSource],
-        seconds: Sequence[float],
+        shares: Sequence[float],
         frames: int,
         batch_size: int,
         frame_rate: FrameRateAugmentation | None,
@@ -176,7 +176,7 @@ class TrainingWindows(Dataset[Sample]):
         seed: int,
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
-        self.cumulative = np.cumsum(np.asarray(seconds, np.float64))
+        self.cumulative = np.cumsum(np.asarray(shares, np.float64))
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
         self.occlusion, self.classes, self.seed = occlusion, classes, seed

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.distributed as dist
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -14,8 +14,8 @@ from hummuss.body.skeleton import H36M17
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.viz.draw import Panel
 
-# The trivial baseline's name in logs and tables.
-BASELINE = "mean_pose"
+# Names of trivial baselines in logs and tables.
+BASELINES = ("mean_pose", "majority_class")
 
 Batch = dict[str, Tensor]
 Prediction = dict[str, Tensor]
@@ -27,6 +27,7 @@ class Head(nn.Module, ABC):
     Attributes:
         predicts: entries of its predictions that an evaluation protocol may ask for.
         headline: metrics that stand for the task, which the progress bar shows.
+        baseline_name: its trivial baseline, one of `BASELINES`.
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
         frame_outputs, clip_outputs: keys of a prediction that say all of it, with a value per frame or one per clip;
             several predictions of the same frames are averaged in these.
@@ -34,12 +35,13 @@ class Head(nn.Module, ABC):
 
     predicts: ClassVar[tuple[str, ...]] = ()
     headline: ClassVar[tuple[str, ...]] = ()
+    baseline_name: ClassVar[str] = "mean_pose"
     faces: np.ndarray | None = None
     frame_outputs: tuple[str, ...] = ()
     clip_outputs: tuple[str, ...] = ()
 
     def check_data(self, data: MotionDataModule) -> None:
-        """Refuse data whose labels this head cannot use; most heads take any.
+        """Refuse data whose labels this head cannot use, and learn what must be known of them; most heads take any.
 
         Raises:
             InputError: what does not fit, and how to make it fit.
@@ -112,6 +114,17 @@ class RunningMean(nn.Module):
             dist.all_reduce(count)
         self.count += count
         self.value += ((total - count * self.value) / self.count.clamp(min=1)).to(self.value.dtype)
+
+
+def mean_over_persons(values: Float[Tensor, "B D"], sample: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Every row becomes the mean over the rows of its sample: persons who were seen together.
+
+    >>> mean_over_persons(torch.tensor([[1.0], [5.0], [3.0]]), torch.tensor([7, 8, 7])).flatten()
+    tensor([2., 5., 2.])
+    """
+    found, place, persons = torch.unique(sample, return_inverse=True, return_counts=True)
+    total = values.new_zeros(len(found), values.shape[1]).index_add(0, place, values)
+    return (total / persons[:, None])[place]
 
 
 def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:
