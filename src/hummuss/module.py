@@ -140,7 +140,7 @@ class MotionModule(L.LightningModule):
             head = self.heads[names[0] if len(self.heads) > 1 else next(iter(self.heads))]
             for name, value in collection.compute().items():
                 # Shown while training: what stands for the task; the baseline's figures wait for the final table.
-                shown = name in head.headline and BASELINE not in names
+                shown = name in head.headline and head.baseline_name not in names
                 self.log(f"{prefix}/{name}", value.float(), prog_bar=shown, sync_dist=False)
 
     def on_test_epoch_end(self) -> None:

@@ -15,7 +15,7 @@ from hummuss import HumMUSS, Inference, InputError, MotionModule, Pretrained, lo
 from hummuss.body import smpl as smpl_module
 from hummuss.cli.export import export_hub
 from hummuss.data import Camera, MotionClip
-from hummuss.heads import MeshHead, PoseHead
+from hummuss.heads import ActionHead, MeshHead, PoseHead
 from hummuss.inference.sharing import describe
 
 BACKBONE = {"dim": 8, "depth": 1, "modes": 2, "temporal_steps": [0.03, 0.4]}
@@ -83,6 +83,22 @@ def test_predictions_after_the_round_trip_are_bit_for_bit_those_before(tmp_path,
         assert all(torch.equal(value, state[name]) for name, value in run.model.state_dict().items())
     for name in ("config.json", "README.md", "model.safetensors"):
         assert (again / name).read_bytes() == (shared / name).read_bytes(), name
+
+
+def test_an_action_heads_classes_come_along(tmp_path) -> None:
+    torch.manual_seed(0)
+    action = {"action": {"class_path": "hummuss.heads.ActionHead", "init_args": {"hidden": 8}}}
+    run = write_run(tmp_path / "action" / "1", heads=action)
+    trained = MotionModule(
+        HumMUSS(dim=8, depth=1, modes=2), {"action": lambda dim: ActionHead(dim, hidden=8, classes=["walk", "run"])}
+    )
+    torch.save({"state_dict": trained.state_dict()}, run / "best.ckpt")
+    assert load_run(run).model.heads["action"].classes == ["walk", "run"]
+    export_hub(run, tmp_path / "shared")
+    model = load(tmp_path / "shared")
+    assert model.model.heads["action"].classes == ["walk", "run"]
+    for name, value in trained.state_dict().items():
+        assert torch.equal(model.model.state_dict()[name], value), name
 
 
 def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> None:

@@ -37,6 +37,9 @@ class PredictionPictures(L.Callback):
         if not wanted or self.folder is None or batch_idx or dataloader_idx or epoch % self.every_n_epochs:
             return
         for name, head in cast(MotionModule, pl_module).heads.items():
+            panels = head.panels(outputs[name], batch, self.panels)
+            if not panels:
+                continue
             picture = Path(self.folder) / "epochs" / f"{name}_{epoch:03d}.png"
-            save_comparison(picture, head.panels(outputs[name], batch, self.panels), head.faces)
+            save_comparison(picture, panels, head.faces)
             log_pictures(trainer, {f"prediction/{name}": picture})

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -65,6 +65,9 @@ class ActionHead(Head):
     def _name(self, classes: Sequence[str]) -> None:
         self.classes = list(classes)
         self.classify = nn.Linear(self.hidden, len(self.classes))
+
+    def found_settings(self) -> dict[str, Any]:
+        return {"classes": self.classes}
 
     def get_extra_state(self) -> Tensor:
         """The classes' names, as bytes: a tensor, so that every format of weights can hold them."""

@@ -1,7 +1,7 @@
 """What every task's head provides, so that the training module has no branch per task."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +48,10 @@ class Head(nn.Module, ABC):
         """
         return
 
+    def found_settings(self) -> dict[str, Any]:
+        """Arguments of ``__init__`` that the data decided: with them, the same head is made without the data."""
+        return {}
+
     @abstractmethod
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
         """Predict from the backbone's representation."""
@@ -86,7 +90,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
-        """Pictures of ``count`` frames, see `shown_frames`."""
+        """Pictures of ``count`` frames, see `shown_frames`; none of a task that has nothing to draw."""
 
 
 class RunningMean(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hummuss.heads.base import BASELINE
+from hummuss.heads.base import BASELINES
 from hummuss.metrics.units import ORDER, unit
 
 HEADER = """---
@@ -83,11 +83,13 @@ def _tables(figures: Mapping[str, Mapping[str, float | None]]) -> list[str]:
         return ["No figures were recorded for this checkpoint.", ""]
     lines = []
     for split, values in figures.items():
-        lines += [f"### {split}", "", "| part | metric | model | mean pose |", "|---|---|---:|---:|"]
-        for key in sorted((key for key in values if BASELINE not in key.split("/")), key=_place):
+        known = [name for name in BASELINES if any(name in key.split("/") for key in values)]
+        heads = ["part", "metric", "model", *(name.replace("_", " ") for name in known)]
+        lines += [f"### {split}", "", f"| {' | '.join(heads)} |", "|---|---|---:" + "|---:" * len(known) + "|"]
+        for key in sorted((key for key in values if not set(key.split("/")) & set(BASELINES)), key=_place):
             *part, metric = key.split("/")
-            baseline = values.get("/".join([*part, BASELINE, metric]))
-            shown = f"{metric}, {unit(metric)} | {_figure(values[key])} | {_figure(baseline)}"
+            baselines = [values.get("/".join([*part, name, metric])) for name in known]
+            shown = " | ".join([f"{metric}, {unit(metric)}", *map(_figure, (values[key], *baselines))])
             lines.append(f"| {'/'.join(part) or 'all'} | {shown} |")
         lines.append("")
     return lines

@@ -75,10 +75,13 @@ def describe(run: Run, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
         InputError: a class that this package does not make public, which nobody else could load.
     """
     model, data = settings["model"]["init_args"], settings["data"]["init_args"]
+    heads = {name: _named(f"heads.{name}", model["heads"][name], HEADS) for name in run.model.heads}
+    for name, head in run.model.heads.items():
+        heads[name]["init_args"] |= head.found_settings()
     config = {
         "format": FORMAT,
         "backbone": _named("backbone", model["backbone"], BACKBONES),
-        "heads": {name: _named(f"heads.{name}", model["heads"][name], HEADS) for name in run.model.heads},
+        "heads": heads,
         "inference": {entry.name: getattr(run.model.inference, entry.name) for entry in _options(Inference)},
         "view": asdict(run.view),
         "trained_frames": run.trained_frames,
