@@ -2,9 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -88,28 +85,6 @@ def test_a_failed_writer_leaves_the_old_store(tmp_path) -> None:
         raise RuntimeError
     assert MotionStore(tmp_path / "store").names() == ["old"]
     assert os.listdir(tmp_path) == ["store"]
-
-
-WRITE_FOREVER = """
-import sys, numpy as np
-from hummuss.data import MotionClip, StoreWriter
-with StoreWriter(sys.argv[1]) as writer:
-    for number in range(10**9):
-        joints = np.zeros((3000, 17, 3), np.float32)
-        writer.add(MotionClip(str(number), "s", "1", "train", fps=50.0, joints3d=joints))
-"""
-
-
-def test_a_killed_writer_leaves_no_store(tmp_path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", WRITE_FOREVER, str(tmp_path / "store")])
-    deadline = time.time() + 60
-    while not list(tmp_path.glob(".store.partial-*/joints3d.bin")) and time.time() < deadline:
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    assert list(tmp_path.glob(".store.partial-*"))  # it really was at work
-    with pytest.raises(InputError, match="no prepared store at"):
-        MotionStore(tmp_path / "store")
 
 
 def _store(path) -> None:
