@@ -4,19 +4,19 @@ import json
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from hummuss.data.clip_index import ClipIndex, clip_entry, pack_entries
 from hummuss.data.journal import FinishedFile, Journal, checksum, field_bytes
-from hummuss.data.motion import CLIP_SCALARS, FRAME_SHAPES, Camera, MotionClip
+from hummuss.data.motion import FRAME_SHAPES, MotionClip
 from hummuss.errors import InputError
 
 INDEX = "index.json"
-VERSION = 1
+VERSION = 2
 
 
 class StoreWriter:
@@ -83,16 +83,12 @@ class StoreWriter:
         """Append one clip."""
         if clip.name in self._clips:
             raise InputError(f"two clips are named {clip.name!r}: clip names are unique in a store")
-        entry: dict[str, Any] = {key: getattr(clip, key) for key in CLIP_SCALARS}
-        entry["frames"] = len(clip)
-        entry["camera"] = None if clip.camera is None else _camera_to_json(clip.camera)
-        entry["betas"] = None if clip.betas is None else clip.betas.tolist()
         arrays = dict(clip.frame_arrays())
         if clip.timestamps is not None:
             arrays["timestamps"] = clip.timestamps
         for key, array in arrays.items():
             self._check_layout(key, array)
-        entry["offsets"] = {key: self._append(key, array) for key, array in arrays.items()}
+        entry = clip_entry(clip, {key: self._append(key, array) for key, array in arrays.items()})
         self._clips[clip.name] = entry
         self._new.append(entry)
 
@@ -151,7 +147,7 @@ class StoreWriter:
             "version": VERSION,
             "source": self._source,
             "fields": self._fields,
-            "clips": list(self._clips.values()),
+            "clips": pack_entries(list(self._clips.values())),
         }
         (self.partial / INDEX).write_text(json.dumps(index))
         # The old store moves aside first: at no instant does a mixture of both stand at ``path``.
@@ -184,18 +180,20 @@ class MotionStore:
             )
         try:
             index = json.loads((self.path / INDEX).read_text())
-            self.version, self.source = index["version"], index["source"]
-            self._fields, self._entries = index["fields"], index["clips"]
-        except (ValueError, KeyError, TypeError) as error:
+            self.version, self.source, self._fields = index["version"], index["source"], index["fields"]
+            if self.version not in (1, VERSION):
+                raise InputError(
+                    f"{self.path} is a store of version {self.version}, this hummuss reads {VERSION}: prepare again"
+                )
+            # Version 1 had one object per clip.
+            self._index = ClipIndex(pack_entries(index["clips"]) if self.version == 1 else index["clips"])
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{self.path / INDEX} is damaged ({error!r}): run `hummuss prepare` again") from error
-        if self.version != VERSION:
-            raise InputError(
-                f"{self.path} is a store of version {self.version}, this hummuss reads {VERSION}: prepare again"
-            )
-        if not self._entries:
+        if not self._index.names:
             raise InputError(f"{self.path} holds no clips: see the summary of the `hummuss prepare` that wrote it")
         self._arrays = {key: self._map(key, layout) for key, layout in self._fields.items()}
-        self._position = {entry["name"]: i for i, entry in enumerate(self._entries)}
 
     def _map(self, key: str, layout: dict[str, Any]) -> np.ndarray:
         file = self.path / f"{key}.bin"
@@ -207,21 +205,20 @@ class MotionStore:
         return np.memmap(file, dtype, "r", shape=shape) if expected else np.zeros(shape, dtype)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._index.names)
 
     def __getitem__(self, key: int | str) -> MotionClip:
         if isinstance(key, str):
-            if key not in self._position:
-                raise KeyError(f"no clip named {key!r} in {self.path}")
-            key = self._position[key]
-        entry = self._entries[key]
+            try:
+                key = self._index.position(key)
+            except KeyError:
+                raise KeyError(f"no clip named {key!r} in {self.path}") from None
+        frames = self._index.frames[key]
         rows: dict[str, Any] = {
-            name: self._arrays[name][start : start + entry["frames"]] for name, start in entry["offsets"].items()
+            name: self._arrays[name][start : start + frames] for name, start in self._index.offsets(key).items()
         }
         return MotionClip(
-            **{name: entry[name] for name in CLIP_SCALARS},
-            camera=None if entry["camera"] is None else _camera_from_json(entry["camera"]),
-            betas=None if entry["betas"] is None else np.asarray(entry["betas"], np.float32),
+            **self._index.values(key),
             timestamps=rows.pop("timestamps", None),
             extras={name: array for name, array in rows.items() if name not in FRAME_SHAPES},
             **{name: array for name, array in rows.items() if name in FRAME_SHAPES},
@@ -232,16 +229,18 @@ class MotionStore:
 
     def seconds(self, name: str) -> float:
         """Duration of a clip, from the index and its time stamps alone."""
-        entry = self._entries[self._position[name]]
-        if entry["fps"] is not None:
-            return entry["frames"] / entry["fps"]
-        start = entry["offsets"]["timestamps"]
-        first, last = self._arrays["timestamps"][[start, start + entry["frames"] - 1]]
+        position = self._index.position(name)
+        frames, fps = self._index.frames[position], self._index.fps(position)
+        if fps is not None:
+            return frames / fps
+        start = self._index.offsets(position)["timestamps"]
+        first, last = self._arrays["timestamps"][[start, start + frames - 1]]
         return float(last - first)
 
     def names(self, split: str | None = None) -> list[str]:
         """Names of the clips of one split, or of all, in stored order; reads no frames."""
-        return [entry["name"] for entry in self._entries if split in (None, entry["split"])]
+        pairs = zip(self._index.names, self._index.splits, strict=True)
+        return [name for name, own in pairs if split in (None, own)]
 
     def verify(self) -> list[str]:
         """Read every field's file and compare its checksum (CRC-32) with the index.
@@ -257,12 +256,3 @@ class MotionStore:
             elif checksum(file, field_bytes(layout)) != layout["crc32"]:
                 problems.append(f"{file} differs from its checksum: the store is damaged, prepare it again")
         return problems
-
-
-def _camera_to_json(camera: Camera) -> dict[str, Any]:
-    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in asdict(camera).items()}
-
-
-def _camera_from_json(values: dict[str, Any]) -> Camera:
-    arrays: dict[str, Any] = {key: np.asarray(v) if isinstance(v, list) else v for key, v in values.items()}
-    return Camera(**arrays)
