@@ -18,7 +18,7 @@ import pytest
 
 from hummuss.cli import prepare as command
 from hummuss.data.motion import MotionClip
-from hummuss.data.readers.task import FailedFile, RawDataset, Reader, ReadTask
+from hummuss.data.readers.task import Archive, FailedFile, RawDataset, Reader, ReadTask
 from hummuss.data.residuals import BIN_MM, ResidualTable
 from hummuss.data.store import MotionStore, StoreWriter
 from hummuss.errors import InputError
@@ -88,6 +88,41 @@ def test_no_raw_folder(tmp_path):
         command.run(parse("cmu", tmp_path / "nowhere", tmp_path / "store"))
 
 
+def test_download(tmp_path, monkeypatch, capsys):
+    fetched: list[tuple[str, Path]] = []
+
+    def fetch(url, path, check, show):
+        check(path)
+        with show(3_000_000, 0) as advance:
+            advance(3_000_000)
+        fetched.append((url, path))
+        path.write_text("all of it")
+
+    def read(raw):
+        assert (raw / "all.zip").read_text() == "all of it"
+        return RawDataset(1, iter(GOOD[:1]), notes=("made up",))
+
+    checked: list[Path] = []
+    monkeypatch.setattr(command, "download", fetch)
+    archive = Archive("http://official/all.zip", "all.zip", checked.append)
+    monkeypatch.setitem(command.READERS, "cmu", Reader(read, "files of a test", archive=archive))
+    words = ("cmu", tmp_path, tmp_path / "store", "--workers", 1, "--download")
+    assert command.run(parse(*words, "--download-from", "http://mirror/all.zip")) == 0
+    assert fetched == [("http://mirror/all.zip", tmp_path / "all.zip")]
+    assert checked == [tmp_path / "all.zip"]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "fetching all.zip: 3.0 of 3.0 MB" in shown
+    assert "note made up" in shown
+    assert MotionStore(tmp_path / "store").source["notes"] == ["made up"]
+    assert command.run(parse(*words)) == 0
+    assert len(fetched) == 1
+    assert "all.zip is there already" in " ".join(capsys.readouterr().out.split())
+    assert parse(*words).download_from == "http://official/all.zip"
+    with pytest.raises(SystemExit):
+        monkeypatch.setitem(command.READERS, "cmu", reader(GOOD))
+        parse(*words)  # nothing to fetch
+
+
 def stop_after(count: int, files: list[ReadTask | FailedFile]) -> Reader:
     """A reader whose command is terminated once ``count`` files have been handed out."""
 
@@ -131,19 +166,30 @@ def test_an_interrupted_run_leaves_no_store_and_is_continued(tmp_path, monkeypat
     assert MotionStore(tmp_path / "store").source["residual_mm"][-1]["frames"] == 16
 
 
-@pytest.mark.parametrize(("difference", "reason"), [("options", "options was"), ("code", "code was old, is now")])
+@pytest.mark.parametrize(
+    ("difference", "reason"),
+    [
+        ("options", "options was"),
+        ("code", "code was old, is now"),
+        ("index", "what RAW holds was first, is now second"),
+    ],
+)
 def test_another_command_or_code_starts_afresh(tmp_path, monkeypatch, capsys, difference, reason):
+    now = {"code": "old", "index": "first"}
+
+    def read(raw, image_size):
+        return replace(stop_after(2, GOOD).read(raw), fingerprint=now["index"])
+
     size = {"--image-size": {"type": int, "default": 1}}
-    monkeypatch.setitem(
-        command.READERS,
-        "cmu",
-        replace(stop_after(2, GOOD), read=lambda raw, image_size: stop_after(2, GOOD).read(raw), options=size),
-    )
-    monkeypatch.setattr(command, "code_hash", lambda *packages: "old")
-    assert command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1)) == 130
-    words = ("--image-size", 2) if difference == "options" else ()
-    monkeypatch.setattr(command, "code_hash", lambda *packages: "old" if difference == "options" else "new")
-    assert command.run(parse("cmu", tmp_path, tmp_path / "store", "--workers", 1, *words)) == 130
+    monkeypatch.setitem(command.READERS, "cmu", Reader(read, "files of a test", size))
+    monkeypatch.setattr(command, "code_hash", lambda *packages: now["code"])
+    words = ["cmu", tmp_path, tmp_path / "store", "--workers", 1]
+    assert command.run(parse(*words)) == 130
+    if difference == "options":
+        words += ["--image-size", 2]
+    else:
+        now |= {"code": {"code": "new"}, "index": {"index": "second"}}[difference]
+    assert command.run(parse(*words)) == 130
     shown = " ".join(capsys.readouterr().out.split())
     assert f"starting afresh: {tmp_path / 'store.partial'}, left by an interrupted run, is of no use ({reason}" in shown
     assert "2 of 4 files are done and kept" in shown

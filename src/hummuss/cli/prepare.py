@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,8 +19,10 @@ from rich.table import Table
 
 from hummuss.body.skeleton import H36M17
 from hummuss.cli.progress import progress
+from hummuss.data.download import download
 from hummuss.data.preparing import prepare, skip_finished
 from hummuss.data.readers.registry import READERS
+from hummuss.data.readers.task import Archive
 from hummuss.data.residual_report import write_residual_report
 from hummuss.data.store import VERSION, StoreWriter
 from hummuss.data.summary import Summary
@@ -41,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         for flag, settings in reader.options.items():
             own.add_argument(flag, **settings)
+        if reader.archive is not None:
+            own.add_argument(
+                "--download", action="store_true", help=f"fetch {reader.archive.file} into RAW first, if it isn't there"
+            )
+            own.add_argument(
+                "--download-from", default=reader.archive.url, metavar="URL", help="a mirror (default: %(default)s)"
+            )
         own.add_argument(
             "--workers",
             type=_positive,
@@ -95,9 +105,11 @@ def _origin(workers: int) -> str:
 def _prepare(args: argparse.Namespace, console: Console) -> Summary:
     reader = READERS[args.dataset]
     options = {name: getattr(args, name) for name in (flag.strip("-").replace("-", "_") for flag in reader.options)}
+    if reader.archive is not None and args.download:
+        _download(reader.archive, args, console)
     raw = reader.read(args.raw, **options)
     source: dict[str, object] = {"dataset": args.dataset}
-    key = _key(args.dataset, args.raw, options)
+    key = _key(args.dataset, args.raw, options) | {"what RAW holds": raw.fingerprint}
     with StoreWriter(args.out, source, key) as writer:
         try:
             files = skip_finished(raw.files, writer)
@@ -107,13 +119,26 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
         except BaseException:
             _print_kept(writer, raw.total, console)
             raise
+        for note in raw.notes:
+            console.print(f"[yellow]note[/yellow] {note}", highlight=False, soft_wrap=True)
         _print_summary(summary, console)
         if not summary.clips:
             raise InputError(f"none of the {raw.total} files of {args.raw} could be used: see the reasons above")
+        source["notes"] = list(raw.notes)
         source["residual_mm"] = summary.residuals.rows()
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
     console.print(f"store: {args.out}", highlight=False, soft_wrap=True)
     return summary
+
+
+def _download(archive: Archive, args: argparse.Namespace, console: Console) -> None:
+    path = args.raw / archive.file
+    if path.exists():
+        console.print(f"{path} is there already", highlight=False, soft_wrap=True)
+        return
+    console.print(f"fetching {args.download_from}", highlight=False, soft_wrap=True)
+    show = partial(progress, console, f"fetching {archive.file}", data=True)
+    download(args.download_from, path, archive.check, show)
 
 
 def _key(dataset: str, raw: Path, options: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,10 @@ class ClipIndex:
         """Frames per second; None for a clip with time stamps."""
         return self._columns["fps"][position]
 
+    def label(self, position: int) -> str | None:
+        """Action name."""
+        return self._columns["label"][position]
+
     def offsets(self, position: int) -> dict[str, int]:
         """Field -> first row, of the fields that the clip has."""
         found = ((field, rows[position]) for field, rows in self._columns["offsets"].items())

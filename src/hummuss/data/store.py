@@ -237,6 +237,10 @@ class MotionStore:
         first, last = self._arrays["timestamps"][[start, start + frames - 1]]
         return float(last - first)
 
+    def label(self, name: str) -> str | None:
+        """Action of a clip, from the index alone."""
+        return self._index.label(self._index.position(name))
+
     def names(self, split: str | None = None) -> list[str]:
         """Names of the clips of one split, or of all, in stored order; reads no frames."""
         pairs = zip(self._index.names, self._index.splits, strict=True)
