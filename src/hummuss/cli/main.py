@@ -16,7 +16,7 @@ COMMANDS = {
     "prepare": "turn a dataset's official files into a store that training reads",
     "predict": "3D pose or mesh from your own 2D keypoints, or from clips of a store, by a trained run",
     "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
-    "bench": "measure speed and memory of the backbones: hummuss bench speed",
+    "bench": "measure speed and memory: hummuss bench speed (backbones), prepare (data in), loader (data out)",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 

@@ -2,10 +2,15 @@
 
 from hummuss.data.readers import keypoint_files, ntu, posetrack, pyskl
 from hummuss.data.readers.cmu import read_cmu
-from hummuss.data.readers.task import Reader
+from hummuss.data.readers.cmu_files import OFFICIAL_URL, OFFICIAL_ZIP, check_official_zip
+from hummuss.data.readers.task import Archive, Reader
 
 READERS: dict[str, Reader] = {
-    "cmu": Reader(read_cmu, "CMU motion capture: a folder with index.csv and its ASF/AMC and BVH files or archives"),
+    "cmu": Reader(
+        read_cmu,
+        "CMU motion capture: a folder with index.csv and its ASF/AMC and BVH files or archives, or allasfamc.zip alone",
+        archive=Archive(OFFICIAL_URL, OFFICIAL_ZIP, check_official_zip),
+    ),
     "keypoints": Reader(
         keypoint_files.read_keypoint_files,
         "your own 2D keypoints: npz, npy, JSON of COCO results, AlphaPose, OpenPose, MediaPipe; a file, or a folder",
