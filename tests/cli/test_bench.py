@@ -1,13 +1,17 @@
-"""The speed benchmark: what its rows hold, and that a cell measured again replaces its row. Nothing here is timed."""
+"""The benchmarks: what their rows hold, and that a cell measured again replaces its row. No time is asserted."""
 
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hummuss import InputError
+from hummuss.body.skeleton import H36M17
 from hummuss.cli.main import main
-from hummuss.evaluation import speed
+from hummuss.data.residuals import label_residuals
+from hummuss.data.store import MotionStore
+from hummuss.evaluation import preparing, speed
 from hummuss.evaluation.floor import Rates
 
 
@@ -62,3 +66,24 @@ def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
 def test_unknown_models_are_refused() -> None:
     with pytest.raises(InputError, match="no model 'hummus': choose from hummuss-base"):
         speed.build("hummus", 27)
+
+
+def test_preparing_is_measured_at_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(frames: int) -> preparing.Row:
+        (tmp_path / str(frames)).mkdir()
+        return preparing._measure(frames, tmp_path / str(frames))
+
+    monkeypatch.setattr("hummuss.cli.bench_prepare.measure", here)
+    out = tmp_path / "results" / "preparing"
+    assert main(["bench", "prepare", "--out", str(out), "--frames", "100", "2100"]) == 0
+    with open(out.with_suffix(".csv"), newline="") as file:
+        small, large = csv.DictReader(file)
+    assert (small["frames"], small["clips"], small["files"]) == ("100", "1", "1")
+    assert (large["frames"], large["clips"], large["files"]) == ("2100", "21", "2")
+    assert float(large["store_mb"]) == pytest.approx(2100 * (17 + 24 + 1) * 3 * 4 / 1e6, abs=0.1)
+    assert float(large["peak_mb"]) >= float(large["before_mb"]) > 100
+    assert float(large["open_ms"]) > 0
+    assert "| 2100 | 21 | 2 |" in out.with_suffix(".md").read_text()
+    store = MotionStore(tmp_path / "2100" / "store")
+    assert label_residuals(store[20]) == pytest.approx(0, abs=1e-5)  # joints are those of the posed body
+    assert np.ptp(store[0].joints3d[:, H36M17.joints.index("left_wrist")], axis=0).max() > 0.1  # which moves

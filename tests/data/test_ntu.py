@@ -11,7 +11,7 @@ import torch
 from hummuss.body.skeleton import H36M17, NTU25
 from hummuss.cli import prepare as command
 from hummuss.data import MotionStore, StoreDataModule
-from hummuss.data.readers.ntu import BEYOND, HEIGHT, NO_POSITION, WIDTH, read_missing, recording_clips
+from hummuss.data.readers.ntu import BEYOND, HEIGHT, NO_POSITION, WIDTH, read_missing, read_ntu, recording_clips
 from hummuss.data.readers.ntu_persons import BRIEF
 from hummuss.data.readers.task import LeftOut
 from hummuss.data.readers.tracks import ALONE
@@ -153,6 +153,18 @@ def test_the_benchmark_and_the_list_of_missing_skeletons_are_options(raw, tmp_pa
     assert store["S001C002P038R001A001"].split == "test"
     with pytest.raises(InputError, match="xset is defined for 120 classes, not for 60"):
         prepare("ntu", raw, tmp_path / "other", "--split", "xset")
+
+
+def test_the_fingerprint_changes_with_the_files_and_the_list(kinect, raw, tmp_path) -> None:
+    listed = tmp_path / "missing.txt"
+    listed.write_text("S001C001P003R002A007\n")
+    before = [read_ntu(raw).fingerprint, read_ntu(raw, missing=listed).fingerprint]
+    assert before == [read_ntu(raw).fingerprint, read_ntu(raw, missing=listed).fingerprint]
+    listed.write_text("S001C001P003R002A007\nS001C001P003R001A050\n")
+    assert read_ntu(raw).fingerprint == before[0]
+    assert read_ntu(raw, missing=listed).fingerprint != before[1]
+    next(raw.rglob("*.skeleton")).write_text("1\n0\n")
+    assert read_ntu(raw).fingerprint != before[0]
 
 
 def test_archives_are_read_as_they_are_and_unpacked_files_come_first(kinect, raw, tmp_path) -> None:

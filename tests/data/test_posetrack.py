@@ -89,7 +89,7 @@ def test_invisible_joints_are_missing_and_scores_are_confidence(clips) -> None:
     third["keypoints"] = []
     left, clip = clips(content)
     assert left.reason == UNSEEN
-    assert left.name.endswith("annotation 2")
+    assert left.file.endswith("annotation 2")
     wrist, elbow = H36M17.joints.index("left_wrist"), H36M17.joints.index("left_elbow")
     assert (clip.keypoints2d[0, wrist] == 0).all()
     assert clip.keypoints2d[:, elbow, 2].tolist() == [1, 0.25]

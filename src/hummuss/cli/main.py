@@ -19,7 +19,7 @@ COMMANDS = {
     "predict": "3D pose or mesh from your own 2D keypoints, or from clips of a store, by a trained run",
     "export": "turn a finished run into a folder to share: hummuss export hub runs/pose/1 OUT",
     "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
-    "bench": "measure speed and memory of the backbones: hummuss bench speed",
+    "bench": "measure speed and memory: hummuss bench speed (backbones), prepare (data in), loader (data out)",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 

@@ -1,5 +1,7 @@
 """How far body labels miss the captured joints: the error a perfect mesh network would still show."""
 
+import zlib
+from base64 import b64decode, b64encode
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +47,28 @@ class ResidualTable:
         bins = np.minimum(distance / BIN_MM, BINS - 1).astype(int)
         for joint in range(17):
             counts[joint] += np.bincount(bins[:, joint], minlength=BINS)
+
+    def merge(self, other: "ResidualTable") -> None:
+        """Add what another table counted."""
+        for group, counts in other._counts.items():
+            self._counts[group] = self._counts.get(group, 0) + counts
+            self._sums[group] = self._sums.get(group, 0.0) + other._sums[group]
+
+    def to_json(self) -> dict[str, Any]:
+        """The table in a few kilobytes of text."""
+        return {
+            group: {"counts": b64encode(zlib.compress(counts.tobytes())).decode(), "sums": self._sums[group].tolist()}
+            for group, counts in self._counts.items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ResidualTable":
+        """The table that `to_json` wrote, to the last bit."""
+        table = cls()
+        for group, stored in values.items():
+            counts = np.frombuffer(zlib.decompress(b64decode(stored["counts"])), np.int64)
+            table._counts[group], table._sums[group] = counts.reshape(17, BINS), np.array(stored["sums"])
+        return table
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per group and joint, ``all`` last: frames, and millimetres.

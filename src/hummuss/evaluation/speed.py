@@ -4,13 +4,11 @@ Times of all models are interleaved in one process, all warmed up; peak memory i
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +20,7 @@ from hummuss.backbones.dstformer import DSTformer
 from hummuss.backbones.hummuss import HumMUSS
 from hummuss.errors import InputError
 from hummuss.evaluation.floor import Rates, floor_seconds, measure_rates, work_of
+from hummuss.evaluation.process_memory import peak_resident_mb, resident_mb
 from hummuss.report import device_name
 
 BASELINE = "dstformer-lite"
@@ -92,7 +91,7 @@ def measure_streaming(frames: int, device: str) -> list[Row]:
         for target in (10, frames):
             while seen < target:
                 advance()
-            before = _resident_mb()
+            before = resident_mb()
             taken = [_timed(advance, device) for _ in range(50)]
             row = _row("hummuss-causal", found, taken, _floor_ms(advance, rates)) | cell
             size = sum(part.numel() * part.element_size() for pair in state for part in pair)
@@ -176,23 +175,12 @@ def _synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-def _peak_resident_mb() -> float:
-    """High-water mark of this process's memory; getrusage's would start at that of the process that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-
-
 def _main(name: str, mode: str, frames: str, batch: str, device: str, precision: str) -> None:
     """One cell's peak memory, printed as JSON; the process exists for nothing else."""
     keep_freed_memory()
-    before = _resident_mb()
+    before = resident_mb()
     _run(build(name, int(frames)), mode, int(frames), int(batch), device, precision)()
-    peak = _peak_resident_mb() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
+    peak = peak_resident_mb() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
     print(json.dumps({"peak_mb": round(peak)}))
 
 

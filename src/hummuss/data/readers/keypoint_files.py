@@ -16,6 +16,7 @@ import numpy as np
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints, get_layout
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.detections import Detections, find_tracks, openpose_frame, parse_detections
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import load_json
 from hummuss.data.readers.keypoints import SUFFIXES, check_pixels, read_keypoints
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
@@ -67,7 +68,9 @@ def read_keypoint_files(
     if not recordings:
         raise InputError(f"{raw} holds no {', '.join(SUFFIXES)}: point at keypoints, or a folder of them")
     options = {"layout": layout, "fps": fps, "image_size": image_size}
-    return RawDataset(len(recordings), _tasks(raw, recordings, options, split, untracked))
+    files = [path for paths in recordings.values() for path in paths]
+    tasks = _tasks(raw, recordings, options, split, untracked)
+    return RawDataset(len(recordings), tasks, fingerprint=fingerprint(files))
 
 
 def _recordings(raw: Path) -> dict[str, list[Path]]:

@@ -14,6 +14,7 @@ from jaxtyping import Float32
 
 from hummuss.body.skeleton import convert_joints, convert_keypoints
 from hummuss.data.motion import Camera, MotionClip
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.ntu_persons import find_persons
 from hummuss.data.readers.ntu_skeleton import KinectBody, parse_skeleton
 from hummuss.data.readers.ntu_splits import Split, check_benchmark, ntu_split, recording
@@ -62,7 +63,9 @@ def read_ntu(raw: Path, split: Split = "xsub", classes: int = 60, missing: Path 
     unwanted = read_missing(missing)
     sources = _find(raw)
     reason = f"listed in {missing.name}" if missing else ""
-    return RawDataset(len(sources), _tasks(sources, split, classes, unwanted, reason))
+    files = {path for path, _ in sources.values()} | ({missing} if missing else set())
+    tasks = _tasks(sources, split, classes, unwanted, reason)
+    return RawDataset(len(sources), tasks, fingerprint=fingerprint(sorted(files)))
 
 
 def read_missing(path: Path | None) -> set[str]:

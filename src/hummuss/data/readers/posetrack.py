@@ -15,6 +15,7 @@ import numpy as np
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints
 from hummuss.data.motion import Camera, MotionClip
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import LARGEST_POSITION, frame_number, keypoint_triples, load_json
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
 from hummuss.data.readers.tracks import part_of_folder, stretches, track_clips
@@ -50,7 +51,7 @@ def read_posetrack(raw: Path, fps: float, image_size: list[int] | None = None, s
     paths = sorted(raw.rglob("*.json")) if raw.is_dir() else [raw]
     if not paths:
         raise InputError(f"{raw} holds no .json file: point at PoseTrack's annotations")
-    return RawDataset(len(paths), _tasks(raw, paths, fps, image_size, split))
+    return RawDataset(len(paths), _tasks(raw, paths, fps, image_size, split), fingerprint=fingerprint(paths))
 
 
 def _tasks(raw: Path, paths: list[Path], fps: float, image_size: list[int] | None, split: str) -> Iterator[ReadTask]:

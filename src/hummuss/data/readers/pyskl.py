@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float32
 from hummuss.body.skeleton import convert_joints, convert_keypoints
 from hummuss.body.unpickle import load_pickle
 from hummuss.data.motion import Camera, MotionClip
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.ntu import BEYOND, FPS, NAME
 from hummuss.data.readers.ntu import OPTIONS as NTU_OPTIONS
 from hummuss.data.readers.ntu_persons import PERSONS
@@ -58,7 +59,7 @@ def read_pyskl(raw: Path, split: Split = "xsub", classes: int = 60, lists: str =
         raise InputError(f"{raw} holds no 'annotations': expected one of pyskl's pickles, as ntu60_hrnet.pkl")
     parts = None if lists == "names" else _listed(raw, content.get("split"), split)
     annotations = content["annotations"]
-    return RawDataset(len(annotations), _tasks(annotations, split, classes, parts))
+    return RawDataset(len(annotations), _tasks(annotations, split, classes, parts), fingerprint=fingerprint([raw]))
 
 
 def _listed(raw: Path, given: Any, split: Split) -> dict[str, str]:

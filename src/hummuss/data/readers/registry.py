@@ -13,12 +13,17 @@ from hummuss.data.readers import (
 from hummuss.data.readers.amass import read_amass
 from hummuss.data.readers.body_files import BODY_OPTIONS
 from hummuss.data.readers.cmu import read_cmu
+from hummuss.data.readers.cmu_files import OFFICIAL_URL, OFFICIAL_ZIP, check_official_zip
 from hummuss.data.readers.pw3d import read_pw3d
-from hummuss.data.readers.task import Reader
+from hummuss.data.readers.task import Archive, Reader
 
 READERS: dict[str, Reader] = {
     "amass": Reader(read_amass, "AMASS: a folder with its subsets, SUBSET/SUBJECT/*.npz at any depth", BODY_OPTIONS),
-    "cmu": Reader(read_cmu, "CMU motion capture: a folder with index.csv and its ASF/AMC and BVH files or archives"),
+    "cmu": Reader(
+        read_cmu,
+        "CMU motion capture: a folder with index.csv and its ASF/AMC and BVH files or archives, or allasfamc.zip alone",
+        archive=Archive(OFFICIAL_URL, OFFICIAL_ZIP, check_official_zip),
+    ),
     "h36m": Reader(
         h36m.read_h36m, "Human3.6M: a folder with VideoPose3D's data_3d and data_2d npz files", h36m.OPTIONS
     ),

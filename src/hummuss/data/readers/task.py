@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hummuss.data.motion import MotionClip
@@ -41,11 +42,11 @@ class LeftOut:
     """A file, or a part of one, that is not wanted: no failure, but counted and named.
 
     Attributes:
-        name: of the file or part.
+        file: its name, or the part's.
         reason: why, in the words that all those left out for the same reason share.
     """
 
-    name: str
+    file: str
     reason: str
 
 
@@ -57,11 +58,29 @@ class RawDataset:
         total: how many there are, for progress.
         files: each to be read, or already failed, or not wanted.
         notes: what holds for the whole store and its user must know, a line each.
+        fingerprint: changes with whatever decides the content of the store beside RAW's path, its files' names and
+            the options; an interrupted preparation is continued only under the same one.
     """
 
     total: int
     files: Iterator[ReadTask | FailedFile | LeftOut]
     notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An official file that may be fetched without an account.
+
+    Attributes:
+        url: where it is.
+        file: its name in RAW.
+        check: raises InputError if the file is damaged.
+    """
+
+    url: str
+    file: str
+    check: Callable[[Path], None]
 
 
 @dataclass(frozen=True)
@@ -72,8 +91,10 @@ class Reader:
         read: RAW and the options -> its files; raises InputError if RAW as a whole cannot be used.
         describe: one line for the command's help: what RAW is.
         options: flag -> what `argparse.ArgumentParser.add_argument` takes; ``--image-size`` is read's ``image_size``.
+        archive: what ``--download`` fetches; None where there is nothing to be had without an account.
     """
 
     read: Callable[..., RawDataset]
     describe: str
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    archive: Archive | None = None

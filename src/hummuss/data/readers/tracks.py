@@ -58,7 +58,7 @@ def stretches(frames: Int[np.ndarray, "N"], fps: float) -> list[Stretch]:
 
 
 def track_clips(
-    name: str, parts: list[Stretch], arrays: dict[str, np.ndarray | None], **fields: object
+    name: str, parts: list[Stretch], arrays: dict[str, np.ndarray], **fields: object
 ) -> list[MotionClip | LeftOut]:
     """One clip per stretch: ``name``, then ``name/part_2`` and so on. A stretch of one frame is left out.
 
@@ -74,7 +74,7 @@ def track_clips(
     made: list[MotionClip | LeftOut] = []
     for number, part in enumerate(parts, start=1):
         own = name if number == 1 else f"{name}/part_{number}"
-        cut = {key: None if array is None else array[part.rows] for key, array in arrays.items()}
+        cut = {key: array[part.rows] for key, array in arrays.items()}
         if part.rows.stop - part.rows.start < 2:
             made.append(LeftOut(own, ALONE))
         else:
