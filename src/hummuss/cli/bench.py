@@ -1,10 +1,11 @@
-"""Measure speed and memory: of the backbones, of preparing data, of feeding it to training."""
+"""Measure speed and memory: of the backbones, of preparing data, of feeding it to training; count what models cost."""
 
 import argparse
 from importlib import import_module
 
 KINDS = {
     "speed": "the backbones at base size beside attention: time, memory, streaming",
+    "sizes": "parameters and multiply-adds of every backbone at every size; nothing is timed",
     "prepare": "preparing a dataset of any size: peak memory, frames per second, time to open the store",
 }
 

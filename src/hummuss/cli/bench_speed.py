@@ -60,7 +60,8 @@ def _merge(path: Path, rows: list[Row]) -> list[dict[str, str]]:
     known: list[dict[str, Any]] = []
     if path.exists():
         with open(path, newline="") as file:
-            known = list(csv.DictReader(file))
+            # A column that an older version did not write is empty.
+            known = [{column: row.get(column) or "" for column in ALL_COLUMNS} for row in csv.DictReader(file)]
     new = [{column: "" if row.get(column) is None else str(row[column]) for column in ALL_COLUMNS} for row in rows]
     merged = {tuple(row[key] for key in KEY): row for row in [*known, *new]}
     ordered = sorted(

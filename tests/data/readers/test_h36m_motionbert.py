@@ -156,7 +156,7 @@ def rotated(rows: dict) -> dict:
         (lambda p: {"train": p["train"]}, "lacks test, it holds train: expected MotionBERT's"),
         (lambda p: [p], "holds a list, expected MotionBERT's"),
         (lambda p: broken(p, "test", "joint_2d", lambda a: a[..., :1]), r"joint_2d has shape .* expected \(F, 17, 2\)"),
-        (lambda p: broken(p, "train", "joint3d_image", lambda a: a[:-1]), "has 35 frames, source 36"),
+        (lambda p: broken(p, "train", "joint3d_image", lambda a: a[:-1]), "joint3d_image has 35 frames, joint_2d 36"),
         (lambda p: broken(p, "train", "confidence", lambda a: list("abc")), "confidence is no array of numbers"),
         (lambda p: p | {"train": rotated(p["train"])}, "the frames of s_01_act_03_subact_01_ca_01 do not follow one"),
         (lambda p: broken(p, "test", "camera_name", lambda a: a[::-1]), "is camera 54138969, but camera_name says"),

@@ -2,43 +2,30 @@
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from hummuss.data.motion import Camera, MotionClip
-from hummuss.data.readers.checks import mapping, need, numbers, open_file
+from hummuss.data.readers.checks import mapping, need, open_file
 from hummuss.data.readers.h36m_cameras import CAMERAS, LENSES
 from hummuss.data.readers.h36m_depth import FACTOR_TOLERANCE, factor_of_depth, root_depths
 from hummuss.data.readers.h36m_facts import FPS, SPLITS, Source, parse_source
+from hummuss.data.readers.motionbert_files import DETECTIONS, Shape, arrays_of, h36m_videos, keypoints_of
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
 from hummuss.errors import InputError
 
 FILE = "h36m_sh_conf_cam_source_final.pkl"
 CONTENTS = f"MotionBERT's {FILE} (see its docs/pose3d.md) with the parts train and test"
-KEYS = ("joint_2d", "confidence", "joint3d_image", "camera_name", "source")
 FACTOR, TARGET = "2.5d_factor", "joints_2.5d_image"
+SHAPES = DETECTIONS | {"joint3d_image": (None, 17, 3)}
+TEST_SHAPES: dict[str, Shape] = {FACTOR: (None,), TARGET: (None, 17, 3)}
+NAMES = ["source", "camera_name"]
 
 
-class Rows(NamedTuple):
-    """Frames of one video, as they lie in the file.
-
-    Attributes:
-        joint_2d: detections in pixels.
-        confidence: the detector's own.
-        image: joints of the 2.5D image, pixels.
-        factor: mm per pixel; None where the file has none.
-        target: what MotionBERT evaluates against, mm; None in training videos.
-    """
-
-    joint_2d: np.ndarray
-    confidence: np.ndarray
-    image: np.ndarray
-    factor: np.ndarray | None
-    target: np.ndarray | None
+# Frames of one video by key, as they lie in the file.
+Rows = dict[str, np.ndarray]
 
 
 def read_h36m_motionbert(raw: Path) -> RawDataset:
@@ -61,44 +48,14 @@ def read_h36m_motionbert(raw: Path) -> RawDataset:
     parts = open_file(path, CONTENTS)
     need(parts, ["train", "test"], str(path), CONTENTS)
     videos: dict[str, Rows] = {}
-    for part, keys in (("train", KEYS), ("test", (*KEYS, FACTOR, TARGET))):
+    for part, required in (("train", SHAPES), ("test", SHAPES | TEST_SHAPES)):
         place = f"{path}, {part}"
-        rows = mapping(parts[part], place, ", ".join(keys))
-        need(rows, keys, place, ", ".join(keys))
-        for source, found in _videos(rows, place):
-            if source in videos:
-                raise InputError(f"{place}: the frames of {source} do not follow one another: is it another file?")
+        rows = mapping(parts[part], place, ", ".join(required))
+        for source, own in h36m_videos(rows, arrays_of(rows, required, TEST_SHAPES, NAMES, place), place):
             if (SPLITS[parse_source(source, place).subject] == "test") != (part == "test"):
                 raise InputError(f"{place} has {source}: S9 and S11 are the test part, the others train")
-            videos[source] = found
+            videos[source] = own
     return RawDataset(len(videos), _tasks(videos, path))
-
-
-def _videos(rows: dict[str, Any], place: str) -> Iterator[tuple[str, Rows]]:
-    """Every run of frames with one source, in stored order."""
-    shapes: dict[str, tuple[int | None, ...]] = {
-        "joint_2d": (None, 17, 2), "confidence": (None, 17, 1), "joint3d_image": (None, 17, 3), FACTOR: (None,),
-        TARGET: (None, 17, 3),
-    }  # fmt: skip
-    if np.ndim(rows["confidence"]) == 2:
-        shapes["confidence"] = (None, 17)
-    arrays = {key: numbers(rows[key], shape, f"{place}, {key}") for key, shape in shapes.items() if key in rows}
-    names = {key: list(rows[key]) for key in ("source", "camera_name")}
-    for key, values in (arrays | names).items():
-        if len(values) != len(names["source"]):
-            raise InputError(
-                f"{place}: {key} has {len(values)} frames, source {len(names['source'])}: is the file cut short?"
-            )
-    start = 0
-    for source, run in groupby(names["source"]):
-        end = start + sum(1 for _ in run)
-        camera = CAMERAS[parse_source(source, place).view - 1]
-        if others := set(names["camera_name"][start:end]) - {camera}:
-            raise InputError(f"{place}: {source} is camera {camera}, but camera_name says {others.pop()}")
-        own = {key: array[start:end] for key, array in arrays.items()}
-        confidence = own["confidence"].reshape(-1, 17, 1)
-        yield source, Rows(own["joint_2d"], confidence, own["joint3d_image"], own.get(FACTOR), own.get(TARGET))
-        start = end
 
 
 def _tasks(videos: dict[str, Rows], path: Path) -> Iterator[ReadTask | FailedFile]:
@@ -106,7 +63,7 @@ def _tasks(videos: dict[str, Rows], path: Path) -> Iterator[ReadTask | FailedFil
     takes: dict[tuple[str, str, int], dict[str, Rows]] = {}
     for source, rows in videos.items():
         takes.setdefault(parse_source(source, str(path))[:3], {})[source] = rows
-    known = {source: rows.factor for source, rows in videos.items() if rows.factor is not None}
+    known = {source: rows[FACTOR] for source, rows in videos.items() if FACTOR in rows}
     found: dict[str, np.ndarray | str] = {}
     for take in takes.values():
         found |= _factors(take)
@@ -116,18 +73,18 @@ def _tasks(videos: dict[str, Rows], path: Path) -> Iterator[ReadTask | FailedFil
         if isinstance(factor, str):
             yield FailedFile(source, f"{path} has no {FACTOR} for {source}, and {factor}")
         else:
-            yield ReadTask(source, partial(read_video, source, rows._replace(factor=factor)))
+            yield ReadTask(source, partial(read_video, source, rows | {FACTOR: factor}))
 
 
 def _factors(take: dict[str, Rows]) -> dict[str, np.ndarray | str]:
     """The factors of one take's videos from the root in all of them, or why there are none."""
-    lengths = {len(rows.image) for rows in take.values()}
+    lengths = {len(rows["joint3d_image"]) for rows in take.values()}
     if len(take) < 2 or len(lengths) > 1:
         reason = f"its take has {len(take)} videos of {sorted(lengths)} frames, where two of one length would give it"
         return dict.fromkeys(take, reason)
     views = {source: CAMERAS[parse_source(source, "").view - 1] for source in take}
     subject = parse_source(next(iter(take)), "").subject
-    depths = root_depths({views[source]: rows.image[:, 0, :2] for source, rows in take.items()}, subject)
+    depths = root_depths({views[source]: rows["joint3d_image"][:, 0, :2] for source, rows in take.items()}, subject)
     return {source: factor_of_depth(depths[view], view) for source, view in views.items()}
 
 
@@ -154,11 +111,10 @@ def read_video(source: str, rows: Rows) -> list[MotionClip]:
     """
     video: Source = parse_source(source, FILE)
     lens = LENSES[CAMERAS[video.view - 1]]
-    assert rows.factor is not None
-    extras = {"factor_2_5d": rows.factor.astype(np.float32)}
-    if rows.target is not None:
-        extras["joints_2_5d_image"] = rows.target.astype(np.float32)
-    joints: Float[np.ndarray, "F 17 3"] = rows.image * rows.factor[:, None, None] / 1000
+    extras = {"factor_2_5d": rows[FACTOR].astype(np.float32)}
+    if TARGET in rows:
+        extras["joints_2_5d_image"] = rows[TARGET].astype(np.float32)
+    joints: Float[np.ndarray, "F 17 3"] = rows["joint3d_image"] * rows[FACTOR][:, None, None] / 1000
     return [
         MotionClip(
             name=source,
@@ -169,7 +125,7 @@ def read_video(source: str, rows: Rows) -> list[MotionClip]:
             fps=FPS,
             frame="camera",
             camera=Camera.of_size(lens.width, lens.height),
-            keypoints2d=np.concatenate([rows.joint_2d, rows.confidence], -1).astype(np.float32),
+            keypoints2d=keypoints_of(rows),
             joints3d=joints.astype(np.float32),
             extras=extras,
         )

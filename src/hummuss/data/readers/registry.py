@@ -4,6 +4,7 @@ from hummuss.data.readers import (
     h36m,
     h36m_motionbert,
     keypoint_files,
+    mesh_labels,
     mpi_inf_3dhp,
     mpi_inf_3dhp_npz,
     ntu,
@@ -29,6 +30,16 @@ READERS: dict[str, Reader] = {
     ),
     "h36m-motionbert": Reader(
         h36m_motionbert.read_h36m_motionbert, f"Human3.6M: MotionBERT's {h36m_motionbert.FILE}, or its folder"
+    ),
+    "h36m-mesh": Reader(
+        mesh_labels.read_h36m_mesh,
+        f"Human3.6M's SMPL labels: MotionBERT's {mesh_labels.H36M_FILE}, or its folder",
+        mesh_labels.H36M_OPTIONS,
+    ),
+    "coco-mesh": Reader(
+        mesh_labels.read_coco_mesh,
+        f"COCO's SMPL labels: MotionBERT's {mesh_labels.COCO_FILE}, or its folder",
+        BODY_OPTIONS,
     ),
     "mpi-inf-3dhp": Reader(
         mpi_inf_3dhp.read_mpi_inf_3dhp,
