@@ -57,7 +57,7 @@ def read_pw3d(raw: Path, body: Path | None = None, regressor: Path | None = None
         InputError: no pickle under ``raw``, or a body file that cannot be used.
 
     Source: the ``readme.txt`` that comes with the files; SPIN's datasets/preprocess/pw3d.py (first 10 betas,
-    campose_valid); the order of poses2d: OpenPose's COCO model; WHAM's lib/eval/evaluate_3dpw.py (the principal point is the image's middle).
+    campose_valid); WHAM's lib/eval/evaluate_3dpw.py (the principal point is the image's middle).
     """
     root = raw / "sequenceFiles" if (raw / "sequenceFiles").is_dir() else raw
     files = [(split, file) for split in SPLITS for file in sorted((root / split).glob("*.pkl"))]
