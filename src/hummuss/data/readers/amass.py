@@ -58,7 +58,8 @@ def read_amass(raw: Path, body: Path | None = None, regressor: Path | None = Non
     Raises:
         InputError: no npz below ``raw``, or a body file that cannot be used.
 
-    Source: the splits, and that training grows with the dataset: README of src/amass/data in nghorbani/amass.
+    Source: the splits, and that training grows with the dataset: amass/README.md in nghorbani/amass, whose README.md
+    says that the parameters of its SMPL+H bodies also animate SMPL.
     """
     found = sorted(raw.rglob("*.npz"))
     files = [file for file in found if not _is_shape(file)]

@@ -44,7 +44,7 @@ def read_pw3d(raw: Path, body: Path | None = None, regressor: Path | None = None
     - joints3d are those of the posed body, by its regressor. Betas are what the file gives: fitted to the body of the
       person's gender.
     - 2D keypoints are the 18 of ``poses2d``, converted. Those outside the image (the files hold some far away) and
-      those of no confidence are missing; confidences above 1, which OpenPose's upsampled peaks reach, count as 1.
+      those of no confidence are missing; confidences above 1 count as 1.
     - The files do not tell the image's size. It is 1920 x 1080, or upright 1080 x 1920 where the principal point
       lies lower than it lies to the right; one that is not near the middle of that image is refused.
 
@@ -57,7 +57,7 @@ def read_pw3d(raw: Path, body: Path | None = None, regressor: Path | None = None
         InputError: no pickle under ``raw``, or a body file that cannot be used.
 
     Source: the ``readme.txt`` that comes with the files; SPIN's datasets/preprocess/pw3d.py (first 10 betas,
-    latin1, campose_valid); WHAM's lib/eval/evaluate_3dpw.py (the principal point is the image's middle).
+    campose_valid); WHAM's lib/eval/evaluate_3dpw.py (the principal point is the image's middle).
     """
     root = raw / "sequenceFiles" if (raw / "sequenceFiles").is_dir() else raw
     files = [(split, file) for split in SPLITS for file in sorted((root / split).glob("*.pkl"))]
@@ -73,6 +73,7 @@ def read_pw3d(raw: Path, body: Path | None = None, regressor: Path | None = None
     ]
     notes += [f"there is no {split} split: {root / split} has no *.pkl" for split in SPLITS if split not in dict(files)]
     notes.append("training and validation clips are cut where campose_valid is 0; stretches of one frame are left out")
+    notes.append("joints that poses2d has outside the image are missing (confidence 0); confidences above 1 are 1")
 
     def tasks() -> Iterator[ReadTask]:
         for split, file in files:
