@@ -1,4 +1,4 @@
-"""Draw the figures of docs/mathematics.md: python tools/figures.py [FOLDER]. Each shows one property of `DiagonalSSM`."""
+"""Draw the figures of docs/mathematics.md: python tools/figures.py [FOLDER]. Each shows a property of `DiagonalSSM`."""
 
 import sys
 from pathlib import Path
