@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from hummuss import __version__
 from hummuss.body.skeleton import H36M17
 from hummuss.data.preparing import Summary, prepare
 from hummuss.data.readers.registry import READERS
@@ -101,7 +102,7 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
     reader = READERS[args.dataset]
     options = {name: getattr(args, name) for name in (flag.strip("-").replace("-", "_") for flag in reader.options)}
     raw = reader.read(args.raw, **options)
-    source: dict[str, object] = {"dataset": args.dataset}
+    source: dict[str, object] = {"dataset": args.dataset, "hummuss": __version__}
     with StoreWriter(args.out, source) as writer:
         with _progress(console) as bar:
             task = bar.add_task(f"preparing {args.dataset}", total=raw.total)
