@@ -16,6 +16,7 @@ LIGHTNING = {
 }
 COMMANDS = {
     "prepare": "turn a dataset's official files into a store that training reads",
+    "data": "what is prepared, and whether it is sound: hummuss data info, hummuss data check OUT",
     "predict": "3D pose or mesh from your own 2D keypoints, or from clips of a store, by a trained run",
     "export": "turn a finished run into a folder to share: hummuss export hub runs/pose/1 OUT",
     "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from hummuss import __version__
 from hummuss.body.skeleton import H36M17
 from hummuss.cli.progress import progress
 from hummuss.data.download import download
@@ -108,7 +109,7 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
     if reader.archive is not None and args.download:
         _download(reader.archive, args, console)
     raw = reader.read(args.raw, **options)
-    source: dict[str, object] = {"dataset": args.dataset}
+    source: dict[str, object] = {"dataset": args.dataset, "hummuss": __version__}
     key = _key(args.dataset, args.raw, options) | {"what RAW holds": raw.fingerprint}
     with StoreWriter(args.out, source, key) as writer:
         try:
@@ -119,8 +120,6 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
         except BaseException:
             _print_kept(writer, raw.total, console)
             raise
-        for note in raw.notes:
-            console.print(f"[yellow]note[/yellow] {note}", highlight=False, soft_wrap=True)
         _print_summary(summary, console)
         for note in raw.notes:
             console.print(f"[yellow]note[/yellow] {note}", highlight=False, soft_wrap=True)
@@ -128,7 +127,6 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
             raise InputError(f"none of the {raw.total} files of {args.raw} could be used: see the reasons above")
         source["notes"] = list(raw.notes)
         source["residual_mm"] = summary.residuals.rows()
-        source["notes"] = list(raw.notes)
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
         source["left_out"] = summary.left_out
     console.print(f"store: {args.out}", highlight=False, soft_wrap=True)

@@ -227,6 +227,19 @@ class MotionStore:
     def __iter__(self) -> Iterator[MotionClip]:
         return (self[i] for i in range(len(self)))
 
+    @property
+    def fields(self) -> list[str]:
+        """Names of the per-frame arrays that any clip has."""
+        return list(self._fields)
+
+    def frames(self, name: str) -> int:
+        """How many frames a clip has; reads none."""
+        return self._entries[self._position[name]]["frames"]
+
+    def fps(self, name: str) -> float | None:
+        """Frames per second of a clip; None for one with time stamps."""
+        return self._entries[self._position[name]]["fps"]
+
     def seconds(self, name: str) -> float:
         """Duration of a clip, from the index and its time stamps alone."""
         position = self._index.position(name)
