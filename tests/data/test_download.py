@@ -122,6 +122,13 @@ def test_a_connection_that_breaks_off_is_continued(server, tmp_path) -> None:
     assert shown.came == len(CONTENT)
 
 
+def test_only_failures_without_a_byte_between_add_up(server, tmp_path) -> None:
+    server.cuts = [100_000] * (ATTEMPTS + 2)
+    fetch(server.url, tmp_path)
+    assert whole(tmp_path)
+    assert len(server.asked) == ATTEMPTS + 3
+
+
 def test_a_later_call_continues(server, tmp_path) -> None:
     server.cuts = [1_000_000, *[0] * (ATTEMPTS - 1)]
     with pytest.raises(InputError, match=r"broke off after 1000000 of 3000000 .*5 times in a row; 1.0 MB are kept"):
