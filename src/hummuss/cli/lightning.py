@@ -57,10 +57,12 @@ class HummussCLI(LightningCLI):
         parser.add_argument("--name", type=str, default=None, help="runs/NAME holds the run; its first config's name")
 
     def _parse_ckpt_path(self) -> None:
+        """Look at the checkpoint, first of all, but not as Lightning would: it takes settings, and classes to import,
+        out of the file; the config says all.
+        """
         checkpoint = self.config[self.config.subcommand].get("ckpt_path")
         if checkpoint:
-            _refuse_damaged(Path(checkpoint))  # the first that reads it is Lightning's method of this name
-        super()._parse_ckpt_path()
+            _refuse_damaged(Path(checkpoint))
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
@@ -106,9 +108,6 @@ class HummussCLI(LightningCLI):
             # First, so that checkpoints hold what it has counted.
             trainer.callbacks.insert(0, RunReport(self.folder, self.config[self.subcommand].seed_everything))
         return trainer
-
-    def _parse_ckpt_path(self) -> None:
-        """Nothing: Lightning would take settings, and classes to import, out of the checkpoint; the config says all."""
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:

@@ -234,11 +234,11 @@ class MotionStore:
 
     def frames(self, name: str) -> int:
         """How many frames a clip has; reads none."""
-        return self._entries[self._position[name]]["frames"]
+        return self._index.frames[self._index.position(name)]
 
     def fps(self, name: str) -> float | None:
         """Frames per second of a clip; None for one with time stamps."""
-        return self._entries[self._position[name]]["fps"]
+        return self._index.fps(self._index.position(name))
 
     def seconds(self, name: str) -> float:
         """Duration of a clip, from the index and its time stamps alone."""
