@@ -182,6 +182,14 @@ def test_a_take_that_cannot_be_used_is_named_and_stops_nothing(tmp_path, officia
         assert expected in shown
 
 
+def test_drifted_positions_are_kept(tmp_path, official) -> None:
+    """Some takes of S9 have their 3D positions a hand's breadth off: published rows are of them all the same."""
+    positions = people(["S9"])
+    keypoints = seen(positions)
+    keypoints["S9"]["Greeting 1"] = [view + np.float32([80, 20]) for view in keypoints["S9"]["Greeting 1"]]
+    assert official.prepare("h36m", write(tmp_path / "raw", positions, keypoints), "--keypoints", "gt")[0] == 0
+
+
 def test_files_that_cannot_be_used(tmp_path) -> None:
     with pytest.raises(InputError, match=r"data_3d_h36m\.npz does not exist: expected VideoPose3D's positions_3d"):
         read_h36m(tmp_path, "gt")

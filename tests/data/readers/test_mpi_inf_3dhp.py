@@ -168,7 +168,9 @@ def test_the_test_set_alone(tmp_path, official, capsys) -> None:
         "S1 ... S8",
         *(f"TS{i}/annot_data.mat" for i in range(2, 7)),
     ]
-    assert "none of their files is there" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "none of their files is there" in shown
+    assert "7/7" in shown, "one line for the training set"
 
 
 def test_tables_of_the_dataset() -> None:
