@@ -133,6 +133,11 @@ def test_every_camera_stands_upright_and_looks_at_the_middle(subject: str) -> No
 
 def test_actions_are_those_of_the_protocol() -> None:
     assert sorted(ACTIONS.values()) == sorted(h36m_p1_p2.ACTIONS)
+    named = "Directions Discussion Eating Greeting Phoning Posing Purchases Sitting SittingDown Smoking TakingPhoto "
+    named = [*named.split(), "Waiting", "Walking", "WalkingDog", "WalkTogether"]  # metadata.xml, from number 2 on
+    evaluated = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
+    for number, name in enumerate(named, 2):
+        assert parse_source(f"s_09_act_{number:02}_subact_01_ca_01", "x").action == evaluated.get(name, name)
     assert parse_source("s_11_act_16_subact_01_ca_04", "x") == ("S11", "WalkTogether", 1, 4)
     for wrong in ("s_09_act_17_subact_01_ca_01", "s_02_act_02_subact_01_ca_01", "S9 Walking"):
         with pytest.raises(InputError, match="source '"):

@@ -109,6 +109,8 @@ def test_from_official_files_to_a_table_of_zeros(raw, official) -> None:
     thinned = official.score(store, MPIINF3DHP(), max_fps=25 / 3)
     assert thinned.rows[0].part == "TS1"
     assert thinned.rows[0].count == sum(i % 4 != 3 for i in range(0, 9, 3))
+    assert "TS1 25 (tested at 8.333), TS2 25 (tested at 8.333)" in thinned.notes[0]
+    assert "TS5 30 (tested at 7.5)" in thinned.notes[0]
     assert thinned.rows[-1].figures["mpjpe"] == pytest.approx(0, abs=1e-3)
 
 
