@@ -109,6 +109,8 @@ def test_from_official_files_to_a_table_of_zeros(raw, official) -> None:
     thinned = official.score(store, MPIINF3DHP(), max_fps=25 / 3)
     assert thinned.rows[0].part == "TS1"
     assert thinned.rows[0].count == sum(i % 4 != 3 for i in range(0, 9, 3))
+    assert "TS1 25 (tested at 8.333), TS2 25 (tested at 8.333)" in thinned.notes[0]
+    assert "TS5 30 (tested at 7.5)" in thinned.notes[0]
     assert thinned.rows[-1].figures["mpjpe"] == pytest.approx(0, abs=1e-3)
 
 
@@ -168,7 +170,9 @@ def test_the_test_set_alone(tmp_path, official, capsys) -> None:
         "S1 ... S8",
         *(f"TS{i}/annot_data.mat" for i in range(2, 7)),
     ]
-    assert "none of their files is there" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "none of their files is there" in shown
+    assert "7/7" in shown, "one line for the training set"
 
 
 def test_tables_of_the_dataset() -> None:

@@ -55,7 +55,8 @@ def read_mpi_inf_3dhp(raw: Path, test_fps: Sequence[tuple[str, float]]) -> RawDa
             f"{raw} holds neither S1/Seq1/{TRAINING} nor TS1/{TEST} nor another of MPI-INF-3DHP's sequences: "
             "point at the folder of S1 ... S8 and mpi_inf_3dhp_test_set"
         )
-    return RawDataset(len(training | test), _tasks(training, test, test_fps))
+    groups = [paths for paths in (training, test) if any(path.is_file() for path in paths.values())]
+    return RawDataset(sum(map(len, groups)) + 2 - len(groups), _tasks(training, test, test_fps))
 
 
 def _tasks(
