@@ -25,7 +25,11 @@ from hummuss.errors import InputError
 
 OPENPOSE = re.compile(r"(.*?)_?([0-9]{1,15})_keypoints\.json")
 OPTIONS: dict[str, dict[str, Any]] = {
-    "--layout": {"choices": sorted(LAYOUTS), "help": "joint order; files of an object with keypoints may say it"},
+    "--layout": {
+        "choices": sorted(LAYOUTS),
+        "metavar": "NAME",
+        "help": f"joint order, where files do not say it: {', '.join(sorted(LAYOUTS))}",
+    },
     "--fps": {"type": float, "help": "frames per second, where files say neither that nor time stamps"},
     "--image-size": {"type": int, "nargs": 2, "metavar": ("W", "H"), "help": "pixels, where files do not say"},
     "--split": {
