@@ -1,5 +1,8 @@
 """Every YAML in configs/ trains, alone or over the configs it is made for."""
 
+import argparse
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 import yaml
 from lightning.pytorch.cli import LightningCLI
 
+from hummuss.cli import prepare
 from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, MotionDataModule, StoreWriter
 from hummuss.module import MotionModule
@@ -123,3 +127,16 @@ def test_2d_data_gives_batches_without_3d(data: str, store_in_2d: Path) -> None:
         seen = batch["keypoints"][batch["valid"]]
         assert seen[..., :2].abs().max() <= 1
         assert (seen[..., 2] > 0).all()
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_the_command_on_top_of_a_data_overlay_writes_its_store(data: str) -> None:
+    text = (CONFIGS / f"data/{data}.yaml").read_text()
+    [command] = re.findall(r"^#.*\bhummuss (prepare .*)$", text, re.MULTILINE)
+    parser = argparse.ArgumentParser()
+    prepare.add_arguments(parser)
+    given = parser.parse_args(shlex.split(command)[1:])
+    settings = yaml.safe_load(text)["data"]["init_args"]
+    assert str(given.out) == settings["root"]
+    if given.dataset.startswith("ntu"):
+        assert settings["classes"] == [f"A{action:03}" for action in range(1, given.classes + 1)]
