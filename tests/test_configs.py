@@ -108,7 +108,7 @@ def store_in_2d(tmp_path) -> Path:
             writer.add(
                 MotionClip(
                     name=split, sequence=split, subject="", split=split, fps=30.0, frame="camera", label="A002",
-                    camera=Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), 640, 480), keypoints2d=keypoints,
+                    camera=Camera.of_size(640, 480), keypoints2d=keypoints,
                 )
             )  # fmt: skip
     return tmp_path / "store"

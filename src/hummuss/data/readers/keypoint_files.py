@@ -173,6 +173,6 @@ def _clips(
             person=person,
             split=part,
             frame="camera",
-            camera=Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), width, height),
+            camera=Camera.of_size(width, height),
         )
     return made

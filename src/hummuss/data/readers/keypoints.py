@@ -148,7 +148,7 @@ def _image(path: Path, values: dict[str, Any]) -> Camera | None:
     if not all(1 <= length <= LARGEST_POSITION and length == round(length) for length in (width, height)):
         raise InputError(f"{path}: the image is {width:g} x {height:g}, expected whole numbers of pixels above 0")
     check_pixels(path, np.nan_to_num(np.asarray(values["keypoints"], np.float64)), width, height)
-    return Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), int(width), int(height))
+    return Camera.of_size(int(width), int(height))
 
 
 def check_pixels(path: Path, keypoints: Float[np.ndarray, "F J _"], width: int | float, height: int | float) -> None:

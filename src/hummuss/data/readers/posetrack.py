@@ -112,7 +112,7 @@ def annotation_clips(path: Path, fps: float, image_size: list[int] | None, part:
             person=track,
             split=part,
             frame="camera",
-            camera=Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), width, height),
+            camera=Camera.of_size(width, height),
         )
     return left
 

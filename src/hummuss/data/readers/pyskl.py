@@ -163,7 +163,7 @@ def _in_2d(annotation: dict[str, Any], keypoint: np.ndarray, stem: str) -> Array
     if not (confidence >= 0).all():
         raise InputError(f"{stem}: a keypoint_score is no number from 0 on: {confidence.min():g}")
     detected = np.concatenate([keypoint.astype(np.float32), np.minimum(confidence, 1)[..., None]], -1)
-    camera = Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), width=int(shape[1]), height=int(shape[0]))
+    camera = Camera.of_size(width=int(shape[1]), height=int(shape[0]))
     return (
         {"keypoints2d": convert_keypoints(detected, "coco17", "h36m17")},
         np.asarray((confidence > 0).any(-1)),
