@@ -5,6 +5,8 @@ A pickle of a dict: ``split``, lists of recordings by name, and ``annotations``,
 ``label``, ``total_frames``, ``keypoint`` (M, T, V, C) of M persons in T frames, and in 2D ``keypoint_score`` (M, T, V)
 and ``img_shape`` (height, width) (tools/data/README.md of github.com/kennymckormick/pyskl). Positions are float16:
 beyond 1024 pixels they are whole numbers, beyond 2 m steps of 2 mm. A person who is not in a frame is zeros there.
+Frames without anybody were dropped when the 3D files were made, and a body that left and returned was counted on (its
+tools/data/ntu_preproc.py): such gaps are lost, and the raw files have them.
 """
 
 from collections.abc import Iterator
