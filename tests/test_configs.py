@@ -1,6 +1,9 @@
 """Every YAML in configs/ trains, alone or over the configs it is made for."""
 
+import argparse
 import os
+import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import yaml
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
 
+from hummuss.cli import prepare
 from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, MotionDataModule, StoreWriter
 from hummuss.module import MotionModule
@@ -175,3 +179,16 @@ def test_a_job_that_was_told_to_end_queues_again_and_goes_on(tmp_path: Path) -> 
     (tmp_path / "srun").write_text("#!/bin/sh\nexit 1\n")
     assert subprocess.run(["bash", CONFIGS / "cluster/submit.sh"], env=environment, cwd=tmp_path).returncode == 1
     assert len((tmp_path / "calls").read_text().splitlines()) == 4, "a run that failed is not queued again"
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_the_command_on_top_of_a_data_overlay_writes_its_store(data: str) -> None:
+    text = (CONFIGS / f"data/{data}.yaml").read_text()
+    [command] = re.findall(r"^#.*\bhummuss (prepare .*)$", text, re.MULTILINE)
+    parser = argparse.ArgumentParser()
+    prepare.add_arguments(parser)
+    given = parser.parse_args(shlex.split(command)[1:])
+    settings = yaml.safe_load(text)["data"]["init_args"]
+    assert str(given.out) == settings["root"]
+    if given.dataset.startswith("ntu"):
+        assert settings["classes"] == [f"A{action:03}" for action in range(1, given.classes + 1)]

@@ -139,6 +139,8 @@ def test_who_is_not_seen_for_long_goes_on_as_another_part_and_a_lone_frame_is_le
     assert (second.name, len(second)) == ("walk/part_2", 3)
     [left] = clips(write(tmp_path, entries[:1]), layout="coco17", fps=25.0)
     assert left.reason == ALONE
+    own = {"keypoints": points(1, 17).tolist(), "layout": "coco17", "fps": 25}
+    assert clips(write(tmp_path, own)) == [left]
 
 
 def test_a_frame_without_confidence_is_no_frame(tmp_path) -> None:

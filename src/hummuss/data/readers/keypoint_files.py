@@ -20,12 +20,16 @@ from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import load_json
 from hummuss.data.readers.keypoints import SUFFIXES, check_pixels, read_keypoints
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
-from hummuss.data.readers.tracks import part_of_folder, stretches, track_clips
+from hummuss.data.readers.tracks import ALONE, part_of_folder, stretches, track_clips
 from hummuss.errors import InputError
 
 OPENPOSE = re.compile(r"(.*?)_?([0-9]{1,15})_keypoints\.json")
 OPTIONS: dict[str, dict[str, Any]] = {
-    "--layout": {"choices": sorted(LAYOUTS), "help": "joint order; files of an object with keypoints may say it"},
+    "--layout": {
+        "choices": sorted(LAYOUTS),
+        "metavar": "NAME",
+        "help": f"joint order, where files do not say it: {', '.join(sorted(LAYOUTS))}",
+    },
     "--fps": {"type": float, "help": "frames per second, where files say neither that nor time stamps"},
     "--image-size": {"type": int, "nargs": 2, "metavar": ("W", "H"), "help": "pixels, where files do not say"},
     "--split": {
@@ -126,7 +130,7 @@ def keypoint_clips(
     clip = read_keypoints(path, layout=options["layout"], fps=options["fps"], width=width, height=height)
     if clip.camera is None:
         raise InputError(f"{path} does not say how large its images are: give --image-size W H")
-    return [replace(clip, name=name, sequence=name, split=part)]
+    return [LeftOut(name, ALONE) if len(clip) < 2 else replace(clip, name=name, sequence=name, split=part)]
 
 
 def _numbered(path: Path) -> tuple[Any, int]:

@@ -69,7 +69,10 @@ def _read(path: Path) -> dict[str, Any]:
     except (ValueError, OSError, EOFError, MemoryError, NotImplementedError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}): write plain numbers, as docs/predict.md shows") from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} holds a {type(values).__name__}, expected an object with {', '.join(FIELDS)}")
+        raise InputError(
+            f"{path} holds a {type(values).__name__}, expected an object with {', '.join(FIELDS)}: "
+            "what detectors write goes into a store with `hummuss prepare keypoints`"
+        )
     return values
 
 

@@ -191,8 +191,7 @@ def recording_clips(text: str, stem: str, split: Split, classes: int) -> list[Mo
             split=ntu_split(stem, split, classes),
             label=f"A{said.action:03}",
             frame="camera",
-            # Its intrinsics are nowhere recorded: zeros, as in batches without a camera.
-            camera=Camera.of_size(WIDTH, HEIGHT),
+            camera=Camera.of_size(WIDTH, HEIGHT),  # its intrinsics are nowhere recorded
         )
     return made
 

@@ -5,6 +5,8 @@ A pickle of a dict: ``split``, lists of recordings by name, and ``annotations``,
 ``label``, ``total_frames``, ``keypoint`` (M, T, V, C) of M persons in T frames, and in 2D ``keypoint_score`` (M, T, V)
 and ``img_shape`` (height, width) (tools/data/README.md of github.com/kennymckormick/pyskl). Positions are float16:
 beyond 1024 pixels they are whole numbers, beyond 2 m steps of 2 mm. A person who is not in a frame is zeros there.
+Frames without anybody were dropped when the 3D files were made, and a body that left and returned was counted on (its
+tools/data/ntu_preproc.py): such gaps are lost, and the raw files have them.
 """
 
 from collections.abc import Iterator
@@ -163,7 +165,7 @@ def _in_2d(annotation: dict[str, Any], keypoint: np.ndarray, stem: str) -> Array
     if not (confidence >= 0).all():
         raise InputError(f"{stem}: a keypoint_score is no number from 0 on: {confidence.min():g}")
     detected = np.concatenate([keypoint.astype(np.float32), np.minimum(confidence, 1)[..., None]], -1)
-    camera = Camera.of_size(int(shape[1]), int(shape[0]))
+    camera = Camera.of_size(width=int(shape[1]), height=int(shape[0]))
     return (
         {"keypoints2d": convert_keypoints(detected, "coco17", "h36m17")},
         np.asarray((confidence > 0).any(-1)),
