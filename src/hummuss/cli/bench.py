@@ -6,6 +6,7 @@ from importlib import import_module
 KINDS = {
     "speed": "the backbones at base size beside attention: time, memory, streaming",
     "prepare": "preparing a dataset of any size: peak memory, frames per second, time to open the store",
+    "loader": "the data loader's windows per second beside the training step's",
 }
 
 
