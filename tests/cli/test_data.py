@@ -50,6 +50,7 @@ def test_a_sound_store(store, capsys) -> None:
     shown = capsys.readouterr().out
     assert "no findings" in shown
     assert "left thigh" in shown
+    assert "frame rates: 30 fps: 4 clips" in shown
     folder = path.with_name("made.check")
     assert {file.name for file in folder.iterdir()} == {"findings.csv", "counts.csv", "contact_sheet.png"}
     rows = read_rows(folder / "counts.csv")

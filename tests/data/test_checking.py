@@ -41,6 +41,22 @@ def test_a_sound_store(tmp_path) -> None:
     assert report.facts[0].seconds == pytest.approx(29 / 30)
     assert len(report.lengths["height"]) == len(report.lengths["left thigh"]) == 2
     assert report.official == []
+    assert report.rates == {"30 fps": 2}
+    assert report.confidences == []
+
+
+def test_confidences_and_rates(tmp_path) -> None:
+    keypoints = np.full((30, 17, 3), 50, np.float32)
+    keypoints[..., 2] = np.linspace(0.1, 0.9, 30)[:, None]
+    keypoints[:15, 0] = 0
+    first = replace(make_clip("a"), keypoints2d=keypoints)
+    second = replace(make_clip("b", 1), fps=None, timestamps=np.arange(30) / 29.7)
+    report = check_store(write(tmp_path / "s", first, second))
+    assert report.rates == {"30 fps": 1, "time stamps": 1}
+    ((least, middle, greatest, missing),) = report.confidences
+    assert (least, greatest) == pytest.approx((0.1, 0.9))
+    assert middle == pytest.approx(0.5, abs=0.02)
+    assert missing == pytest.approx(15 / (30 * 17))
 
 
 def test_duplicates_and_sequences_in_two_splits(tmp_path) -> None:

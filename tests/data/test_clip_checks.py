@@ -133,6 +133,7 @@ def test_times(world) -> None:
     assert finding.value.startswith("4.03 s")
     repeated = changed(world, joints3d=np.repeat(world.joints3d[::2], 2, 0))
     assert found(repeated)["repeated frames"].value.startswith("51%")
+    assert "repeated frames" not in found(changed(world.at(world.times[:2]), joints3d=world.joints3d[[0, 0]]))
     assert found(world.at(world.times[:1]))["frame rate"].value == "one frame"
 
 

@@ -66,6 +66,7 @@ def check_data(args: argparse.Namespace) -> int:
         task = bar.add_task("reading clips", total=len(store))
         report = check_store(store, lambda: bar.advance(task))
     _print_counts(report, console)
+    _print_rates(report, console)
     _print_lengths(report, console)
     _print_findings(report.findings, console)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,17 @@ def _print_counts(report: StoreReport, console: Console) -> None:
             wanted = " or ".join(f"{number:,}" for number in expected)
             table.add_row(what, f"[{color}]{count:,}", wanted, source)
         console.print(table)
+
+
+def _print_rates(report: StoreReport, console: Console) -> None:
+    rates = ", ".join(f"{rate}: {count:,} clips" for rate, count in report.rates.most_common())
+    console.print(f"frame rates: {rates or 'no readable clip'}")
+    if report.confidences:
+        least, middle, greatest, missing = np.array(report.confidences).T
+        console.print(
+            f"confidences: {least.min():.2f} to {greatest.max():.2f}, median {np.median(middle):.2f}; "
+            f"joints not detected: {missing.mean():.1%} on average, {missing.max():.1%} in the worst clip"
+        )
 
 
 def _print_lengths(report: StoreReport, console: Console) -> None:

@@ -1,6 +1,7 @@
 """Is a prepared store sound? Counts, units and findings over all of its clips, read one at a time."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,12 +23,16 @@ class StoreReport:
         facts: of every readable clip.
         findings: in the order of the clips; those about the whole store last.
         lengths: limb or height -> its median in each clip, metres.
+        rates: frame rate -> clips that have it, ``time stamps`` for those with irregular ones.
+        confidences: least, median and greatest confidence of each clip's detected joints, and the share not detected.
         official: what was counted, how many there are, how many there should be, where that is written.
     """
 
     facts: list[ClipFacts] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     lengths: dict[str, list[float]] = field(default_factory=dict)
+    rates: Counter[str] = field(default_factory=Counter)
+    confidences: list[tuple[float, float, float, float]] = field(default_factory=list)
     official: list[tuple[str, int, tuple[int, ...], str]] = field(default_factory=list)
 
 
@@ -69,6 +74,13 @@ def _count(report: StoreReport, clip: MotionClip) -> None:
     report.facts.append(
         ClipFacts(clip.name, clip.sequence, clip.subject, clip.split, clip.label, len(clip), valid, clip.duration)
     )
+    report.rates["time stamps" if clip.fps is None else f"{clip.fps:g} fps"] += 1
+    if clip.keypoints2d is not None:
+        confidence = clip.keypoints2d[..., 2]
+        seen = confidence[confidence > 0]
+        if len(seen):
+            range_ = (float(seen.min()), float(np.median(seen)), float(seen.max()))
+            report.confidences.append((*range_, 1 - len(seen) / confidence.size))
     if clip.joints3d is not None:
         report.lengths.setdefault("height", []).append(height(clip.joints3d))
         for limb, lengths in limb_lengths(clip.joints3d).items():

@@ -85,7 +85,7 @@ def check_frame_rate(clip: MotionClip) -> _Found:
 def check_repeated_frames(clip: MotionClip) -> _Found:
     """Frames that are exactly the one before: a capture sped up by copying, or a stuck tracker."""
     array = clip.joints3d if clip.joints3d is not None else clip.keypoints2d
-    if array is None or len(array) < 2:
+    if array is None or len(array) <= 2:  # a photograph may be stored as two equal frames
         return None
     same = (array[1:] == array[:-1]).all((1, 2))
     if same.mean() <= 2 * SHARE:

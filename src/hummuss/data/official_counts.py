@@ -70,7 +70,7 @@ _VIDEOPOSE = (
 )
 _SKELETOOL = "mpii_get_sequence_info.m, mpii_get_camera_set.m ('vnect'): 16 sequences, 8 cameras"
 _TRAINING = ("S1", "S5", "S6", "S7", "S8")
-_MPI = ("mpi-inf-3dhp", "mpi-inf-3dhp-pstmo")
+_MPI = ("mpi-inf-3dhp", "mpi-inf-3dhp-npz")
 OFFICIAL_COUNTS = (
     *(OfficialCount(("h36m",), "clips", (120,), _VIDEOPOSE, (subject,)) for subject in (*_TRAINING, "S9")),
     OfficialCount(("h36m",), "clips", (116,), _VIDEOPOSE, ("S11",)),
