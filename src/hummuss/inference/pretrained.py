@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -167,7 +166,7 @@ def _download(model_id: str, options: dict[str, Any]) -> Path:
         raise InputError(f"{model_id} is no folder here, and the hub did not give it: {why}") from error
 
 
-def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
+def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a file; it must hold what the model has, nothing else, in the same shapes and types."""
     if not path.is_file():
         raise InputError(f"{path} is missing: copy the whole folder")
