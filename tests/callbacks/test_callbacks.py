@@ -172,10 +172,10 @@ class TestSessions:
     """A run that resumes leaves its earlier curves in numbered files."""
 
     ROWS: ClassVar = {
-        "metrics-1.csv": [(0, 5.0), (1, 4.0), (2, 3.0)],
-        "metrics-2.csv": [(2, 2.9), (3, 2.5)],
-        "metrics-10.csv": [(4, 2.0)],
-        "metrics.csv": [(5, 1.0)],
+        "metrics-1.csv": [(0, 5.0), (1, 4.0), (3, 3.0)],
+        "metrics-2.csv": [(2, 2.9), (4, 2.5)],
+        "metrics-10.csv": [(5, 2.0)],
+        "metrics.csv": [(6, 1.0)],
     }
 
     def test_later_sessions_follow_and_count_where_they_overlap(self, tmp_path) -> None:
@@ -186,7 +186,7 @@ class TestSessions:
                 )
         found = read_curves(tmp_path)
         assert set(found) == {"train/loss"}
-        assert found["train/loss"].steps == [0, 1, 2, 3, 4, 5]
+        assert found["train/loss"].steps == [0, 1, 2, 4, 5, 6]
         np.testing.assert_array_equal(found["train/loss"].values, [5, 4, 2.9, 2.5, 2, 1])
 
     def test_no_file_no_curves(self, tmp_path: Path) -> None:

@@ -159,6 +159,10 @@ def trap(tmp_path, monkeypatch) -> Path:
             {"heads": {"pose": {"class_path": "trap.Head"}}},
             r"heads\.pose lacks class, init_args and has unknown class_p",
         ),
+        (
+            {"heads": {"mesh": {"class": "MeshHead", "init_args": {"body_path": "/etc/body.npz"}}}},
+            r"heads\.mesh\.body_path is '/etc/body\.npz', expected the bare name of a file",
+        ),
         ({"heads": {}}, "heads is empty"),
         ({"backbone": {"class": "HumMUSS", "init_args": {"dept": 3}}}, r"backbone is no HumMUSS: .*'dept'"),
         ({"view": {"normalisation": "box"}}, "view lacks camera, noise"),

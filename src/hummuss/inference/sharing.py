@@ -113,6 +113,7 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
     heads: dict[str, Callable[[int], Head]] = {}
     for name, entry in _object("heads", config["heads"]).items():
         found = _class(f"heads.{name}", entry, HEADS)
+        _check_files(f"heads.{name}", entry["init_args"])
         own = {key: value for key, value in (files or {}).items() if key in entry["init_args"]}
         arguments = dict(entry["init_args"]) | own
         heads[name] = partial(_make_head, f"heads.{name}", found, arguments)
@@ -165,6 +166,14 @@ def _class(key: str, entry: Any, known: Mapping[str, type]) -> type:
     if not isinstance(name, str) or name not in known:
         raise InputError(f"config.json: {key} is of the unknown class {name!r}: hummuss has {', '.join(known)}")
     return known[name]
+
+
+def _check_files(key: str, arguments: Mapping[str, Any]) -> None:
+    """A config from elsewhere must not have a file opened somewhere on this machine."""
+    for argument in FILE_ARGUMENTS:
+        value = arguments.get(argument)
+        if value is not None and (not isinstance(value, str) or Path(value).name != value):
+            raise InputError(f"config.json: {key}.{argument} is {value!r}, expected the bare name of a file")
 
 
 def _make(key: str, made: type, arguments: Any) -> Any:
