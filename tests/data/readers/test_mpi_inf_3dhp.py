@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hummuss.data.readers.mpi_inf_3dhp import read_mpi_inf_3dhp, read_training
 from hummuss.data.readers.mpi_inf_3dhp import read_test as read_test_sequence
@@ -267,6 +269,7 @@ def test_folders_of_something_else(tmp_path) -> None:
     [
         ("Skeletool", "Canon", "does not begin with 'Skeletool Camera Calibration File'"),
         ("  size        2048 2048\n", "", "camera 0 lacks size"),
+        ("2048 2048", "0 2048", "camera 0: its size is 0 x 2048, expected pixels above 0"),
         ("1497.103", "wide", r"line 6: intrinsic holds no numbers"),
         ("-0.03507521 ", "", r"line 7: extrinsic has 15 numbers, expected 16"),
         ("0.9650164", "0.5", "camera 0: the upper left of its extrinsic is no rotation"),
@@ -277,6 +280,30 @@ def test_a_calibration_that_cannot_be_used(tmp_path, old: str, new: str, message
     path.write_text(CALIBRATION.replace(old, new))
     with pytest.raises(InputError, match=rf"camera\.calibration.*{message}"):
         read_calibration(path)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 700), st.integers(0, 60), st.text(max_size=5))
+def test_a_damaged_calibration_is_read_or_refused(tmp_path, place: int, length: int, instead: str) -> None:
+    """Any stretch of the first two cameras replaced by anything: finite cameras, or our own error."""
+    text = "name".join(CALIBRATION.split("name")[:3])
+    path = tmp_path / "camera.calibration"
+    path.write_text(text[:place] + instead + text[place + length :], encoding="utf-8")
+    try:
+        cameras = read_calibration(path)
+    except InputError:
+        return
+    for camera in cameras.values():
+        assert all(np.isfinite(array).all() for array in (camera.intrinsics, camera.rotation, camera.translation))
+        assert np.allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-2)
+        assert min(camera.width, camera.height) > 0
+
+
+def test_a_calibration_cut_after_its_header(tmp_path) -> None:
+    write_training(tmp_path, "S1/Seq1")
+    (tmp_path / "S1/Seq1/camera.calibration").write_text(CALIBRATION[:40])
+    with pytest.raises(InputError, match=r"camera\.calibration has no camera: it is cut short"):
+        read_training(tmp_path / "S1/Seq1/annot.mat", "S1/Seq1")
 
 
 def test_a_calibration_without_a_camera(tmp_path) -> None:

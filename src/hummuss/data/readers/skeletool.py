@@ -38,6 +38,8 @@ def read_calibration(path: Path) -> dict[str, Camera]:
             fields = cameras.setdefault(" ".join(values), {})
         elif key in FIELDS:
             fields[key] = _numbers(values, FIELDS[key], f"{path}, line {number}: {key}")
+    if not cameras:
+        raise InputError(f"{path} has no camera: it is cut short, get it again")
     return {name: _camera(fields, f"{path}: camera {name}") for name, fields in cameras.items()}
 
 
@@ -60,5 +62,7 @@ def _camera(fields: dict[str, np.ndarray], place: str) -> Camera:
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
         raise InputError(f"{place}: the upper left of its extrinsic is no rotation: get the file again")
     width, height = fields["size"].astype(int).tolist()
+    if min(width, height) < 1:
+        raise InputError(f"{place}: its size is {width} x {height}, expected pixels above 0: get the file again")
     intrinsics = fields["intrinsic"].reshape(4, 4)[:3, :3]
     return Camera(intrinsics, rotation, extrinsic[:3, 3] / 1000, width, height)
