@@ -36,13 +36,8 @@ def fit(*overlays: str, arguments: tuple[str, ...] = ()) -> int:
     return main(["fit", *named, *FAST, *arguments])
 
 
-def instantiate(*overlays: str) -> MotionModule:
-    """The model that the command would train; the larger ones take too long to step on a CPU."""
-    return configured(*overlays).model
-
-
-def configured(*overlays: str, arguments: tuple[str, ...] = ()) -> LightningCLI:
-    """What the command would make out of the configs."""
+def instantiate(*overlays: str, arguments: tuple[str, ...] = ()) -> LightningCLI:
+    """What the command would train with; the larger models take too long to step on a CPU."""
     named = [part for overlay in overlays for part in ("--config", str(CONFIGS / f"{overlay}.yaml"))]
     options = {"subclass_mode_model": True, "subclass_mode_data": True, "auto_configure_optimizers": False}
     return LightningCLI(MotionModule, MotionDataModule, args=[*named, *arguments], run=False, **options)
@@ -58,7 +53,7 @@ def serves(size: str, backbone: str) -> bool:
     ("backbone", "size"), [(backbone, size) for backbone in BACKBONES for size in SIZES if serves(size, backbone)]
 )
 def test_task_with_backbone_at_size(task: str, backbone: str, size: str) -> None:
-    model = instantiate(task, f"backbone/{backbone}", f"size/{size}")
+    model = instantiate(task, f"backbone/{backbone}", f"size/{size}").model
     settings = yaml.safe_load((CONFIGS / f"size/{size}.yaml").read_text())["model"]["init_args"]
     expected = settings["backbone"]["init_args"]
     assert type(model.backbone).__name__ == ("DSTformer" if backbone == "dstformer" else "HumMUSS")
@@ -118,7 +113,7 @@ def store_in_2d(tmp_path) -> Path:
 @pytest.mark.parametrize("data", IN_2D)
 def test_2d_data_gives_batches_without_3d(data: str, store_in_2d: Path) -> None:
     arguments = ("--data.init_args.root", str(store_in_2d), "--data.init_args.batch_size", "2")
-    module = configured("pose", f"data/{data}", arguments=arguments).datamodule
+    module = instantiate("pose", f"data/{data}", arguments=arguments).datamodule
     for loader in (module.train_dataloader(), module.val_dataloader(), *module.test_dataloader()):
         batch = next(iter(loader))
         assert not (batch["has_joints3d"] | batch["has_smpl"]).any()
@@ -127,6 +122,12 @@ def test_2d_data_gives_batches_without_3d(data: str, store_in_2d: Path) -> None:
         seen = batch["keypoints"][batch["valid"]]
         assert seen[..., :2].abs().max() <= 1
         assert (seen[..., 2] > 0).all()
+
+
+@pytest.mark.parametrize("task", ["pose", "mesh"])
+def test_2d_data_is_refused_where_3d_is_learnt(task: str, store_in_2d: Path, capsys) -> None:
+    assert fit(task, "data/keypoints", arguments=("--data.init_args.root", str(store_in_2d))) == 2
+    assert f"no clip of {store_in_2d.name} has joints3d" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("data", DATA)

@@ -81,6 +81,10 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def seconds(self, split: str) -> Sequence[float]:
         """The duration of each source."""
 
+    def carries(self, field: str) -> bool:
+        """Whether any clip has that array, as ``joints3d`` or ``smpl_pose``."""
+        return True
+
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
@@ -168,6 +172,9 @@ class StoreDataModule(MotionDataModule):
 
     def seconds(self, split: str) -> list[float]:
         return [self.store.seconds(name) for name in self.store.names(split)]
+
+    def carries(self, field: str) -> bool:
+        return field in self.store.fields
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         if not self.test_groups:

@@ -241,6 +241,11 @@ class MotionStore:
         """Action of a clip, from the index alone."""
         return self._index.label(self._index.position(name))
 
+    @property
+    def fields(self) -> list[str]:
+        """Names of the per-frame arrays that any clip has."""
+        return list(self._fields)
+
     def names(self, split: str | None = None) -> list[str]:
         """Names of the clips of one split, or of all, in stored order; reads no frames."""
         pairs = zip(self._index.names, self._index.splits, strict=True)
