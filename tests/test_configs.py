@@ -181,6 +181,12 @@ def test_a_job_that_was_told_to_end_queues_again_and_goes_on(tmp_path: Path) -> 
     assert len((tmp_path / "calls").read_text().splitlines()) == 4, "a run that failed is not queued again"
 
 
+@pytest.mark.parametrize("task", ["pose", "mesh"])
+def test_2d_data_is_refused_where_3d_is_learnt(task: str, store_in_2d: Path, capsys) -> None:
+    assert fit(task, "data/keypoints", arguments=("--data.init_args.root", str(store_in_2d))) == 2
+    assert f"no clip of {store_in_2d.name} has joints3d" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize("data", DATA)
 def test_the_command_on_top_of_a_data_overlay_writes_its_store(data: str) -> None:
     text = (CONFIGS / f"data/{data}.yaml").read_text()

@@ -119,6 +119,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path) -> None:
     (tmp_path / "broken.json").write_text('{"keypoints": [[')
     (tmp_path / "list.json").write_text("[1, 2]")
     (tmp_path / "ragged.json").write_text(json.dumps(fields(keypoints=[[[1, 2]], [[1, 2], [3, 4]]])))
+    (tmp_path / "huge.json").write_text(json.dumps(fields(keypoints=POINTS.tolist(), fps=10**400)))
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "walk.csv").write_text("1,2")
     np.save(tmp_path / "objects.npy", np.array([{}, {}]), allow_pickle=True)
     for name, message in (
@@ -127,6 +129,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path) -> None:
         ("broken.json", "is no JSON file, or a damaged one"),
         ("list.json", "holds a list, expected an object with keypoints"),
         ("ragged.json", "keypoints is not an array of numbers"),
+        ("huge.json", "fps is not an array of numbers"),
+        ("deep.json", "is no JSON file, or a damaged one"),
         ("walk.csv", "ends in '.csv': give keypoints as .npz, .npy, .json"),
         ("objects.npy", "cannot be read"),
         ("nowhere.npz", "no keypoints at"),

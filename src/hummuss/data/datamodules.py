@@ -93,6 +93,10 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def labels(self, split: str) -> Sequence[str | None]:
         """The action of each source."""
 
+    def carries(self, field: str) -> bool:
+        """Whether any clip has that array, as ``joints3d`` or ``smpl_pose``."""
+        return True
+
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
@@ -245,6 +249,9 @@ class StoreDataModule(MotionDataModule):
     def _names(self, split: str) -> list[str]:
         names = self.store.names(split)
         return [name for name in names if self.store.label(name) in self.classes] if self.balance_classes else names
+
+    def carries(self, field: str) -> bool:
+        return field in self.store.fields
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         if not self.test_groups:

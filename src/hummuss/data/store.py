@@ -227,11 +227,6 @@ class MotionStore:
     def __iter__(self) -> Iterator[MotionClip]:
         return (self[i] for i in range(len(self)))
 
-    @property
-    def fields(self) -> list[str]:
-        """Names of the per-frame arrays that any clip has."""
-        return list(self._fields)
-
     def frames(self, name: str) -> int:
         """How many frames a clip has; reads none."""
         return self._index.frames[self._index.position(name)]
@@ -253,6 +248,11 @@ class MotionStore:
     def label(self, name: str) -> str | None:
         """Action of a clip, from the index alone."""
         return self._index.label(self._index.position(name))
+
+    @property
+    def fields(self) -> list[str]:
+        """Names of the per-frame arrays that any clip has."""
+        return list(self._fields)
 
     def names(self, split: str | None = None) -> list[str]:
         """Names of the clips of one split, or of all, in stored order; reads no frames."""

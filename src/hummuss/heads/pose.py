@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.errors import InputError
 from hummuss.heads.base import (
     Batch,
     Head,
@@ -50,6 +52,11 @@ class PoseHead(Head):
         self.scale_weight, self.velocity_weight = scale_weight, velocity_weight
         self.project = nn.Linear(dim_rep, 3)
         self.mean_joints = RunningMean(joints, 3)
+
+    def check_data(self, data: MotionDataModule) -> None:
+        """Refuse data of 2D alone: there is nothing to learn from or to score against."""
+        if not data.carries("joints3d"):
+            raise InputError(f"no clip of {data.dataset} has joints3d for the pose head: it is 2D only")
 
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
         """``joints``: (B, F, J, 3) root-relative, metres."""
