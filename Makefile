@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint cmu train-cmu study-backbone bench
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone bench
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -30,10 +30,32 @@ lint: install  ## style and type checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Its own stamp: only whoever builds the site needs its tools.
+$(BIN)/mkdocs: $(BIN)/hummuss
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+figures: install  ## draw the figures of docs/mathematics.md
+	$(BIN)/python tools/figures.py
+
 cmu: install  ## prepare CMU motion capture from CMU_RAW into data/cmu
 	$(BIN)/hummuss prepare cmu $(CMU_RAW) data/cmu
 
-train-cmu: install  ## train pose and mesh on data/cmu and score its test subjects
+train-# Its own stamp: only whoever builds the site needs its tools.
+$(BIN)/mkdocs: $(BIN)/hummuss
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+figures: install  ## draw the figures of docs/mathematics.md
+	$(BIN)/python tools/figures.py
+
+cmu: install  ## train pose and mesh on data/cmu and score its test subjects
 	for task in pose mesh; do \
 	  $(BIN)/hummuss fit --config configs/$$task.yaml --config configs/data/cmu.yaml && \
 	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \

@@ -48,6 +48,9 @@ def test_any_backbone_any_heads(tmp_path) -> None:
     # Several heads put their names before their metrics.
     assert {"val/pose/mpjpe", "val/mesh/mpve", "val/pose/mean_pose/mpjpe", "train/loss"} <= shown
     assert {"train/pose/velocity", "train/mesh/rotations"} <= shown
+    # The progress bar shows what stands for each task, and nothing of the baseline.
+    bar = set(train.progress_bar_metrics)
+    assert bar == {"train/loss", "val/pose/mpjpe", "val/mesh/mpjpe", "val/mesh/mpve"}
 
 
 def test_losses_are_summed_with_their_weights() -> None:

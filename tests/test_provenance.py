@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hummuss import provenance
 from hummuss.provenance import file_hash, git_commit, selection
 
 
@@ -33,3 +34,19 @@ def test_hash_is_sha256(tmp_path) -> None:
 def test_code_without_history_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUMMUSS_COMMIT", "abc1234")
     assert git_commit() == "abc1234"
+
+
+def test_the_code_hash_changes_with_code_and_file_names_alone(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "data" / "a.py").write_text("a = 1")
+    seen = [provenance.code_hash("data")]
+    for path in ("heads/b.py", "data/a.pyc"):
+        (tmp_path / path).write_text("no reader's business")
+        assert provenance.code_hash("data") == seen[0]
+    (tmp_path / "data" / "a.py").write_text("a = 2")
+    seen.append(provenance.code_hash("data"))
+    (tmp_path / "data" / "a.py").rename(tmp_path / "data" / "b.py")
+    seen.append(provenance.code_hash("data"))
+    assert len(set(seen)) == 3

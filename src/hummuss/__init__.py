@@ -10,11 +10,22 @@ if TYPE_CHECKING:
     from hummuss.backbones.hummuss import HumMUSS
     from hummuss.errors import InputError
     from hummuss.inference.clips import predict_clip
+    from hummuss.inference.pretrained import Pretrained, load
     from hummuss.inference.runs import load_run
     from hummuss.inference.strategy import Inference
     from hummuss.module import MotionModule
 
-__all__ = ["DSTformer", "HumMUSS", "Inference", "InputError", "MotionModule", "load_run", "predict_clip"]
+__all__ = [
+    "DSTformer",
+    "HumMUSS",
+    "Inference",
+    "InputError",
+    "MotionModule",
+    "Pretrained",
+    "load",
+    "load_run",
+    "predict_clip",
+]
 __version__ = "0.1.0"
 
 _NAMES = {
@@ -23,6 +34,8 @@ _NAMES = {
     "Inference": "hummuss.inference.strategy",
     "InputError": "hummuss.errors",
     "MotionModule": "hummuss.module",
+    "Pretrained": "hummuss.inference.pretrained",
+    "load": "hummuss.inference.pretrained",
     "load_run": "hummuss.inference.runs",
     "predict_clip": "hummuss.inference.clips",
 }

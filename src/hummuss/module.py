@@ -6,12 +6,14 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
-from hummuss.heads.base import BASELINE, Batch, Head, Prediction
+from hummuss.errors import InputError
+from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
 from hummuss.protocols.plain import Plain
@@ -22,7 +24,7 @@ class MotionModule(L.LightningModule):
     """Train and evaluate heads on a shared backbone.
 
     Losses are summed over heads and logged by name; metrics are logged as ``<stage>/<metric>``, those of the trivial
-    baseline beside them as ``<stage>/mean_pose/<metric>``. Several heads put their name before the metric; named
+    baseline beside them as ``<stage>/<its name>/<metric>``. Several heads put their name before the metric; named
     parts of the test data put theirs.
 
     Args:
@@ -67,6 +69,9 @@ class MotionModule(L.LightningModule):
         self.scores: dict[str, MetricCollection] = {}
         self.results: Results = {}
         self.selected_on_test: bool | None = None
+        # Processes keep their buffers equal themselves (`RunningMean`). DDP would copy them before each batch, and
+        # wait for ever where the last process has one validation batch fewer.
+        self._ddp_params_and_buffers_to_ignore = {name for name, _ in self.named_buffers()}
 
     def forward(self, batch: Batch) -> dict[str, Prediction]:
         """Every head's prediction."""
@@ -74,6 +79,11 @@ class MotionModule(L.LightningModule):
         return {name: head(representation, batch) for name, head in self.heads.items()}
 
     def setup(self, stage: str) -> None:
+        if stage == "test" and self.trainer.world_size > 1:
+            raise InputError(
+                f"a test scores whole clips in one process, not {self.trainer.world_size}: give --trainer.devices 1 "
+                "--trainer.num_nodes 1"
+            )
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             for head in self.heads.values():
@@ -105,7 +115,7 @@ class MotionModule(L.LightningModule):
         for name, head in self.heads.items():
             prefix = f"val/{name}" if len(self.heads) > 1 else "val"
             self._score(prefix, head, predictions[name], batch)
-            self._score(f"{prefix}/{BASELINE}", head, head.baseline(batch), batch)
+            self._score(f"{prefix}/{head.baseline_name}", head, head.baseline(batch), batch)
         return predictions
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
@@ -126,9 +136,11 @@ class MotionModule(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         for prefix, collection in self.scores.items():
+            _, *names = prefix.split("/")
+            head = self.heads[names[0] if len(self.heads) > 1 else next(iter(self.heads))]
             for name, value in collection.compute().items():
-                # Shown while training: the model's own figures; the baseline's wait for the final table.
-                shown = prefix == "val" and name in ("mpjpe", "mpve")
+                # Shown while training: what stands for the task; the baseline's figures wait for the final table.
+                shown = name in head.headline and head.baseline_name not in names
                 self.log(f"{prefix}/{name}", value.float(), prog_bar=shown, sync_dist=False)
 
     def on_test_epoch_end(self) -> None:
@@ -140,6 +152,13 @@ class MotionModule(L.LightningModule):
         checkpoint["selected_on_test"] = self.selected_on_test
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trainer = cast(Any, self._trainer)
+        averaged = trainer is None or any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks)
+        if "current_model_state" in checkpoint and not averaged and trainer.state.fn == "fit":
+            raise InputError(
+                "the checkpoint holds averaged weights beside those that were trained: resume with the overlay that "
+                "averages, --config configs/training/ema.yaml"
+            )
         self.selected_on_test = checkpoint.get("selected_on_test")
 
     def _score(self, name: str, head: Head, prediction: Prediction, batch: Batch) -> None:

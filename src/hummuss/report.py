@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import WandbLogger
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from hummuss.backbones.cost import Cost, cost
-from hummuss.heads.base import BASELINE, Batch, Prediction
+from hummuss.callbacks.loggers import log_pictures
+from hummuss.heads.base import BASELINES, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
 from hummuss.protocols.scoring import MODEL
@@ -48,6 +48,8 @@ class RunReport(L.Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MotionModule)
+        if not trainer.is_global_zero:
+            return
         found = self._cost(trainer, pl_module)
         total = sum(parameter.numel() for parameter in pl_module.parameters())
         Console().print(
@@ -67,7 +69,7 @@ class RunReport(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        self.frames += int(batch["valid"].sum())
+        self.frames += int(batch["valid"].sum()) * trainer.world_size
         now = time.perf_counter()
         self.seconds, self._started = self.seconds + now - self._started, now
 
@@ -122,7 +124,7 @@ class RunReport(L.Callback):
         self._summarise(trainer, pl_module, "test")
         table = ResultTable(f"Test of {self.folder}", self._facts(trainer, module), module.results)
         pictures = [picture for name in module.results for picture in self._draw_results(module, name)]
-        _log_pictures(trainer, pictures)
+        log_pictures(trainer, {picture.stem: picture for picture in pictures})
         table.write(self.folder / "test", pictures)
         table.print()
 
@@ -139,14 +141,17 @@ class RunReport(L.Callback):
         if not trainer.is_global_zero:
             return
         for name, head in module.heads.items():
+            panels = head.panels(predictions[name], batch, PANELS)
+            if not panels:
+                continue
             picture = self.folder / f"{stage}_{name}.png"
-            save_comparison(picture, head.panels(predictions[name], batch, PANELS), head.faces)
-            _log_pictures(trainer, [picture])
+            save_comparison(picture, panels, head.faces)
+            log_pictures(trainer, {picture.stem: picture})
 
     def _draw_results(self, module: MotionModule, name: str) -> list[Path]:
         """Bars, curve, confusion matrix and worst clips of one head, whichever it has."""
         models, title = module.results[name], f"{module.protocol.name}, {name}"
-        result, baseline = models[MODEL], models[BASELINE]
+        result, baseline = models[MODEL], models[module.heads[name].baseline_name]
         pictures = []
 
         def picture(what: str) -> Path:
@@ -173,7 +178,10 @@ class RunReport(L.Callback):
         }
         assert isinstance(module, MotionModule)
         inference = module.inference.describe() if stage == "test" else None
+        scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         facts = {
+            "dataset": cast(Any, trainer).datamodule.dataset,
+            "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
@@ -209,22 +217,28 @@ class RunReport(L.Callback):
         } | ({"heads_not_scored": ", ".join(unscored)} if unscored else {})
 
 
+def read_summary(folder: Path) -> dict[str, Any]:
+    """A run's summary.json; empty where it has none yet."""
+    path = folder / SUMMARY
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
     """Merge entries into the run's summary.json; what other commands wrote stays."""
-    path = folder / SUMMARY
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | {key: value for key, value in entries.items() if value is not None}, indent=2))
+    known = read_summary(folder) | {key: value for key, value in entries.items() if value is not None}
+    (folder / SUMMARY).write_text(json.dumps(known, indent=2))
 
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:
     """One row per metric: the model's figure and the trivial baseline's."""
-    table = Table("metric", "model", BASELINE.replace("_", " "), title=title)
+    known = [name for name in BASELINES if any(name in key.split("/") for key in metrics)]
+    table = Table("metric", "model", *(name.replace("_", " ") for name in known), title=title)
     for key, value in metrics.items():
         parts = key.split("/")
-        if BASELINE in parts:
+        if set(parts) & set(BASELINES):
             continue
-        baseline = metrics.get("/".join([*parts[:-1], BASELINE, parts[-1]]))
-        table.add_row(f"{key} ({unit(parts[-1])})", _figure(value), _figure(baseline))
+        baselines = [metrics.get("/".join([*parts[:-1], name, parts[-1]])) for name in known]
+        table.add_row(f"{key} ({unit(parts[-1])})", _figure(value), *map(_figure, baselines))
     Console().print(table)
 
 
@@ -240,14 +254,6 @@ def _worst_panel(
     (panel,) = module.heads[name].panels(prediction, only, 1)
     where = f"frame {int(batch['frame_index'][sample, frame])}: {errors[frame]:.0f} mm"
     return replace(panel, title=f"{clip}\n{where}\nmean: {errors.nanmean():.0f} mm")
-
-
-def _log_pictures(trainer: L.Trainer, pictures: list[Path]) -> None:
-    """To the W&B run, where there is one."""
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            for picture in pictures:
-                logger.log_image(picture.stem, [str(picture)])
 
 
 def _share(clips: int | None, batches: float) -> str:

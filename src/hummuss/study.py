@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from hummuss.heads.base import BASELINES
 from hummuss.metrics.units import unit
 
 METRICS = ("mpjpe", "pa_mpjpe", "mpjve", "accel")
@@ -25,7 +26,7 @@ def rows_of(variant: str, summary: dict[str, Any]) -> list[Row]:
     for split in ("val", "test"):
         for key, value in summary.get(split, {}).items():
             *group, metric = key.split("/")
-            if metric in METRICS and "mean_pose" not in group:
+            if metric in METRICS and not set(group) & set(BASELINES):
                 place = {"variant": variant, "split": split, "group": "/".join(group) or "all"}
                 rows.append(place | {"metric": metric, "value": value, "unit": unit(metric)} | facts)
     return rows

@@ -187,5 +187,15 @@ def test_transformed_parameters_pose_the_transformed_body() -> None:
         torch.testing.assert_close(got, want @ turn.T + shift, atol=1e-5, rtol=0)
 
 
+def test_a_moving_camera_turns_each_frame_its_own_way() -> None:
+    turns, shifts = roma.random_rotmat(4, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    rotations, betas, transl = (x.double() for x in random_pose(4))
+    pelvis = BodyModel().double().rest_joints(betas[0])[0]
+    roots, transls = transform_body(turns, shifts, rotations[:, 0], transl, pelvis)
+    for i in range(4):
+        alone = transform_body(turns[i], shifts[i], rotations[i, 0], transl[i], pelvis)
+        torch.testing.assert_close((roots[i], transls[i]), alone)
+
+
 def test_nothing_of_the_body_enters_a_checkpoint() -> None:
     assert BodyModel().state_dict() == {}

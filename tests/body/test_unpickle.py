@@ -106,6 +106,11 @@ def test_npz_with_object_arrays(tmp_path) -> None:
     np.testing.assert_array_equal(loaded["plain"], np.arange(3))
 
 
+def test_arrays_that_nobody_asked_for_stay_unread(tmp_path) -> None:
+    np.savez(tmp_path / "x.npz", poses=np.arange(3), other=np.array([Evil(os.system, "true")], dtype=object))
+    assert list(load_npz(tmp_path / "x.npz", only=("poses", "trans"))) == ["poses"]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 10, 40])
 def test_truncated_files_are_named(tmp_path, cut: int) -> None:
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"x": np.arange(100)})[:cut])
@@ -115,3 +120,21 @@ def test_truncated_files_are_named(tmp_path, cut: int) -> None:
     (tmp_path / "x.npz").write_bytes((tmp_path / "x.npz").read_bytes()[:cut])
     with pytest.raises(InputError, match=r"x.npz is no .npz archive"):
         load_npz(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_broken_bytes_anywhere_are_refused_or_harmless(tmp_path, save) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "x.npz"
+    save(path, x=rng.normal(size=(9, 9)), y=np.zeros((50, 9)), z=np.array({"a": [1]}, dtype=object))
+    whole = path.read_bytes()
+    refused = 0
+    for _ in range(100):
+        broken = bytearray(whole)
+        for place in rng.integers(len(whole), size=2):
+            broken[place] = rng.integers(256)
+        path.write_bytes(broken)
+        try:
+            load_npz(path)
+        except InputError as error:
+            refused += "x.npz" in str(error)
+    assert refused > 60

@@ -1,16 +1,32 @@
-"""The speed benchmark: what its rows hold, and that a cell measured again replaces its row. Nothing here is timed."""
+"""The benchmarks: what their rows hold, and that a cell measured again replaces its row. No time is asserted."""
 
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from hummuss import InputError
+from hummuss.body.skeleton import H36M17
 from hummuss.cli.main import main
-from hummuss.evaluation import speed
+from hummuss.data.datamodules import SyntheticDataModule
+from hummuss.data.motion import MotionClip
+from hummuss.data.residuals import label_residuals
+from hummuss.data.store import MotionStore, StoreWriter
+from hummuss.evaluation import loader, preparing, speed
+from hummuss.evaluation.floor import Rates
 
 
-def test_rows_are_complete_and_replaced(tmp_path: Path) -> None:
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that take no time."""
+    for name, value in {"DIM": 16, "DEPTH": 2, "DIM_REP": 16}.items():
+        monkeypatch.setattr(speed, name, value)
+    monkeypatch.setattr(speed, "measure_rates", lambda *_: Rates(1e9, 1e9))
+
+
+def test_rows_are_complete_and_replaced(tmp_path: Path, small: None) -> None:
     out = tmp_path / "speed"
     command = ["bench", "speed", "--out", str(out), "--frames", "2", "--models", "hummuss-base", "--seconds", "0"]
     command += ["--no-memory", "--device", "cpu", "--modes", "infer"]
@@ -26,15 +42,23 @@ def test_rows_are_complete_and_replaced(tmp_path: Path) -> None:
     for row in rows:
         assert float(row["ms_min"]) <= float(row["ms_median"])
         assert float(row["ratio_to_dstformer"]) > 0
+        assert float(row["floor_ms"]) > 0
     base = next(row for row in rows if row["model"] == "hummuss-base")
-    assert (base["params"], base["batch"], base["precision"]) == ("6253322", "121", "32")
+    assert (base["batch"], base["precision"]) == ("121", "32")
     states = {row["state_bytes"] for row in rows if row["model"] == "hummuss-causal"}
-    # 10 blocks, 17 joints, 128 channels, 16 modes, two reals of four bytes, however many frames came before
-    assert states == {str(10 * 17 * 128 * 16 * 2 * 4)}
+    # 4 blocks, 17 joints, 8 channels, 16 modes, two reals of four bytes, however many frames came before
+    assert states == {str(4 * 17 * 8 * 16 * 2 * 4)}
     page = out.with_suffix(".md").read_text()
     assert "### Streaming" in page
     assert "| 2 | 121 | hummuss-base |" in page
     assert out.with_suffix(".png").stat().st_size > 0
+
+
+def test_sizes_are_those_compared_with_motionbert_lite() -> None:
+    sizes = {name: sum(p.numel() for p in speed.build(name, 27).parameters()) for name in speed.MODELS}
+    assert sizes["hummuss-base"] == sizes["hummuss-e1"] == 6253322
+    assert sizes["hummuss-e1"] < sizes["hummuss-e2"] < sizes["hummuss-e3"] < sizes["hummuss-e4"]
+    assert sizes["dstformer-lite"] == 15981573
 
 
 def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
@@ -45,3 +69,72 @@ def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
 def test_unknown_models_are_refused() -> None:
     with pytest.raises(InputError, match="no model 'hummus': choose from hummuss-base"):
         speed.build("hummus", 27)
+
+
+def test_preparing_is_measured_at_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(frames: int) -> preparing.Row:
+        (tmp_path / str(frames)).mkdir()
+        return preparing._measure(frames, tmp_path / str(frames))
+
+    monkeypatch.setattr("hummuss.cli.bench_prepare.measure", here)
+    out = tmp_path / "results" / "preparing"
+    assert main(["bench", "prepare", "--out", str(out), "--frames", "100", "2100"]) == 0
+    with open(out.with_suffix(".csv"), newline="") as file:
+        small, large = csv.DictReader(file)
+    assert (small["frames"], small["clips"], small["files"]) == ("100", "1", "1")
+    assert (large["frames"], large["clips"], large["files"]) == ("2100", "21", "2")
+    assert float(large["store_mb"]) == pytest.approx(2100 * (17 + 24 + 1) * 3 * 4 / 1e6, abs=0.1)
+    assert float(large["peak_mb"]) >= float(large["before_mb"]) > 100
+    assert float(large["open_ms"]) > 0
+    assert "| 2100 | 21 | 2 |" in out.with_suffix(".md").read_text()
+    store = MotionStore(tmp_path / "2100" / "store")
+    assert label_residuals(store[20]) == pytest.approx(0, abs=1e-5)  # joints are those of the posed body
+    assert np.ptp(store[0].joints3d[:, H36M17.joints.index("left_wrist")], axis=0).max() > 0.1  # which moves
+
+
+def test_feeding_is_compared_with_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "FRAMES", 9)
+    monkeypatch.setattr(loader, "BATCH", 2)
+    monkeypatch.setitem(loader.SIZES, "base", {"dim": 16, "depth": 1, "dim_rep": 16})
+    monkeypatch.setitem(loader.SIZES, "tiny", {"dim": 8, "depth": 1, "dim_rep": 8})
+    joints = np.random.default_rng(0).normal(size=(200, 17, 3)).astype(np.float32)
+    with StoreWriter(tmp_path / "made") as writer:
+        writer.add(MotionClip("a", "a", "1", "train", fps=50.0, joints3d=joints))
+    out = tmp_path / "results" / "loader"
+    command = ["bench", "loader", "--store", str(tmp_path / "made"), "--out", str(out), "--workers", "0"]
+    assert main([*command, "--seconds", "0", "--device", "cpu"]) == 0
+    with open(out.with_suffix(".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["kind"], row["name"], row["workers"]) for row in rows] == [
+        ("training step", "tiny", ""),
+        ("training step", "base", ""),
+        ("feeding", "made", "0"),
+        ("feeding", "synthetic", "0"),
+    ]
+    rates = [float(row["windows_per_second"]) for row in rows]
+    assert min(rates) > 0
+    page = out.with_suffix(".md").read_text()
+    assert f"| made | 0 | {rates[2]} | {rates[2] / rates[0]:.1f} | {rates[2] / rates[1]:.1f} |" in page
+    assert out.with_suffix(".png").stat().st_size > 0
+
+
+def test_feeding_counts_what_is_made_in_the_time_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(loader.time, "perf_counter", lambda: now[0])
+
+    def batches():
+        """Half a second each; the first takes a minute."""
+        for number in range(100):
+            now[0] += 0.5 if number else 60
+            yield number
+
+    data = SyntheticDataModule(batch_size=16, num_workers=2)
+    monkeypatch.setattr(data, "train_dataloader", batches)
+    assert loader.feeding_rate(data, 10.0) == pytest.approx(32)
+
+
+@pytest.mark.parametrize("size", loader.SIZES)
+def test_sizes_are_those_of_the_configs(size: str) -> None:
+    config = Path(__file__).parents[2] / "configs" / "size" / f"{size}.yaml"
+    values = yaml.safe_load(config.read_text())["model"]["init_args"]["backbone"]["init_args"]
+    assert values == loader.SIZES[size]

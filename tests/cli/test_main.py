@@ -1,11 +1,12 @@
 """The command line's help and its one-line errors."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from hummuss.cli.main import main
+from hummuss.cli.main import COMMANDS, main
 
 CONFIG = "configs/mesh.yaml"
 
@@ -30,6 +31,68 @@ def test_help_lists_every_command(capsys) -> None:
     text = capsys.readouterr().out
     for command in ("fit", "validate", "test", "prepare", "predict", "report"):
         assert command in text
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
+def test_help_of_lightnings_commands_fits_on_a_screen(command, capsys) -> None:
+    assert main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"usage: hummuss {command} --config" in text
+    assert len(text.splitlines()) < 50
+    assert max(len(line) for line in text.splitlines()) <= 120
+    for part in ("--ckpt_path", "--help-all", "--debug", "configs/size/tiny.yaml     ", "configs/data/cmu.yaml"):
+        assert part in text
+    assert "studies" not in text
+    # Its examples name configs that there are.
+    for word in text.split():
+        if word.startswith("configs/"):
+            assert Path(word).is_file(), word
+
+
+def test_all_options_of_fit_are_a_flag_away(capsys) -> None:
+    for arguments, text in (
+        (["--help-all"], "--trainer.accumulate_grad_batches"),
+        (["--model.help", "hummuss.MotionModule"], "--model.ssm_learning_rate SSM_LEARNING_RATE"),
+        (["--data.help", "hummuss.data.StoreDataModule"], "--data.root ROOT"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["fit", *arguments])
+        assert stop.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_other_command_has_help_that_says_what_it_does(command, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: hummuss {command}")
+    assert "`" not in text
+    head = text.partition("\n\n")[2].partition("\n\n")[0]
+    assert len(head) > 30, "a description"
+
+
+def broken(*_) -> int:
+    raise KeyError("a defect\nwith a second line")
+
+
+def test_a_defect_is_one_line_and_its_traceback_is_in_a_log(monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setattr("hummuss.cli.main._run_command", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["report"]) == 1
+    err = capsys.readouterr().err
+    (line,) = err.splitlines()
+    found = re.fullmatch(r"hummuss: error: KeyError: (.*); the traceback is in (\S+); --debug shows it here", line)
+    assert found
+    assert found[1] == r"'a defect\nwith a second line'"
+    assert "in broken" in Path(found[2]).read_text()
+    # Where no log can be written (a full disk may be the very defect), the line says that instead.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    assert main(["report"]) == 1
+    assert "(no log of it could be written: No such file or directory); --debug" in capsys.readouterr().err
+    with pytest.raises(KeyError):
+        main(["report", "--debug"])
 
 
 def test_unknown_command_is_named(capsys) -> None:

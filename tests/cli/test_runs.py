@@ -52,7 +52,9 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert summary["frames_per_second"] > 0
     assert {"commit", "device"} <= set(summary)
     assert "test" not in summary
-    for name in ("best.ckpt", "last.ckpt", "config.yaml", "metrics.csv", "val_mesh.png"):
+    for name in (
+        "best.ckpt", "last.ckpt", "config.yaml", "metrics.csv", "val_mesh.png", "curves.png", "epochs/mesh_002.png",
+    ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
     assert list(folder.glob("wandb/offline-run-*")), "without an API key W&B logs offline"
 
@@ -83,8 +85,13 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     # The W&B run that the training began has the pictures of its end and of the test.
     runs = sorted(folder.glob("wandb/offline-run-*"), key=lambda run: run.stat().st_mtime)
     assert len({run.name.rpartition("-")[2] for run in runs}) == 1
-    pictures = {path.name.rpartition("_")[0].rpartition("_")[0] for path in folder.glob("wandb/*/files/media/images/*")}
-    assert {"val_mesh", "test_mesh", "test_mesh_worst", "test_mesh_pck"} <= pictures
+    media = [path for path in folder.glob("wandb/*/files/media/images/**/*") if path.is_file()]
+    pictures = {path.name.rpartition("_")[0].rpartition("_")[0] for path in media}
+    assert {"val_mesh", "test_mesh", "test_mesh_worst", "test_mesh_pck", "curves"} <= pictures
+    assert any(path.parent.name == "prediction" for path in media), "a picture on the way"
+    columns = (folder / "metrics.csv").read_text().partition("\n")[0].split(",")
+    for name in ("ssm/time/step_size/median", "ssm/joints/decay/p95", "ssm/time/gate/closed", "lr-AdamW/pg1"):
+        assert name in columns
 
     assert main(["report", str(folder), "--out", "page/mesh", "--title", "Made by a test"]) == 0
     page = (tmp_path / "page/mesh.md").read_text()
@@ -151,7 +158,7 @@ def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch
     assert reported == pytest.approx(min(history[:-1]), abs=1e-3)
 
 
-def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch) -> None:
+def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     arguments = ("--trainer.max_epochs", "3", "--model.init_args.backbone.init_args.dropout", "0.1")
     assert run("fit", "pose", *arguments) == 0
@@ -165,8 +172,12 @@ def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monke
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(MotionModule, "training_step", interrupted)
-    with pytest.raises(RuntimeError, match="power cut"):
-        run("fit", "pose", *arguments)
+    assert run("fit", "pose", *arguments) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hummuss: error:")]
+    assert line == (
+        "hummuss: error: RuntimeError: power cut; the traceback is in runs/pose/2/error.log; --debug shows it here"
+    )
+    assert 'raise RuntimeError("power cut")' in Path("runs/pose/2/error.log").read_text()
     monkeypatch.setattr(MotionModule, "training_step", step)
     assert run("fit", "pose", *arguments, "--ckpt_path", "last") == 0
 
@@ -186,7 +197,7 @@ def test_report_of_a_folder_that_is_no_run_says_so(tmp_path, capsys) -> None:
 def test_runs_are_numbered_and_the_newest_checkpoint_is_found(tmp_path) -> None:
     for number in (1, 2, 3):
         assert new_run(tmp_path, "mesh") == tmp_path / "mesh" / str(number)
-    (tmp_path / "mesh" / "2" / "last.ckpt").touch()
+    torch.save({}, tmp_path / "mesh" / "2" / "last.ckpt")
     (tmp_path / "mesh" / "notes").mkdir()
     assert newest_checkpoint(tmp_path, "mesh", "last") == tmp_path / "mesh" / "2" / "last.ckpt"
     with pytest.raises(InputError, match=r"has a best.ckpt"):

@@ -3,6 +3,7 @@
 import csv
 import lzma
 import tarfile
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from scipy.spatial.transform import Rotation
 from hummuss.body.skeleton import H36M17, SMPL24
 from hummuss.data.readers.asf_amc import parse_asf
 from hummuss.data.readers.bvh import parse_bvh
-from hummuss.data.readers.cmu import COLUMNS, CmuEntry, read_cmu, read_index, read_motion
+from hummuss.data.readers.cmu import read_cmu, read_motion
+from hummuss.data.readers.cmu_files import check_official_zip
+from hummuss.data.readers.cmu_index import COLUMNS, CmuEntry, read_index
 from hummuss.data.readers.cmu_skeletons import (
     CONVENTIONS,
     INCH_UNIT,
@@ -104,6 +107,73 @@ def pack(raw: Path, order: list[str]) -> Path:
             (raw / "asfamc" / name).unlink()
     (raw / "asfamc").rmdir()
     return archive
+
+
+def zip_officially(raw: Path) -> Path:
+    """Replace index and folder by the archive that CMU offers, subjects and more of it."""
+    with zipfile.ZipFile(raw / "allasfamc.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted((raw / "asfamc").iterdir()):
+            archive.write(path, f"all_asfamc/subjects/{path.name[:2]}/{path.name}")
+            path.unlink()
+        archive.writestr("all_asfamc/subjects/77/77_01.amc", "a motion without a skeleton")
+        archive.writestr("all_asfamc/readme.txt", "no motion")
+    (raw / "asfamc").rmdir()
+    (raw / "index.csv").unlink()
+    return raw / "allasfamc.zip"
+
+
+def test_the_official_zip_alone_is_enough(raw):
+    for subject in ("35", "61"):
+        for name in ("{}.asf", "{}_02.amc"):
+            content = (raw / "asfamc" / name.format("01")).read_bytes()
+            (raw / "asfamc" / name.format(subject)).write_bytes(content)
+    unpacked = clips(raw)
+    zip_officially(raw)
+    found = clips(raw)
+    assert [clip.name for clip in found] == ["01_01", "01_02", "35_02", "61_02"]
+    assert [clip.split for clip in found] == ["train", "train", "val", "train"]
+    assert [clip.fps for clip in found] == [120, 120, 120, 60]
+    assert {clip.label for clip in found} == {None}
+    np.testing.assert_array_equal(found[0].joints3d[1:], unpacked[0].joints3d)  # there the first frame was cut
+    (note,) = read_cmu(raw).notes
+    assert "index.csv was made from the names in allasfamc.zip: it takes 120 fps for granted" in note
+
+
+def test_a_given_index_goes_before_the_made_one(raw):
+    given = (raw / "index.csv").read_bytes()
+    unpacked = clips(raw)
+    before = read_cmu(raw).fingerprint
+    zip_officially(raw)
+    assert read_cmu(raw).fingerprint != before
+    (raw / "index.csv").write_bytes(given)
+    assert read_cmu(raw).notes == ()
+    assert read_cmu(raw).fingerprint == before
+    for one, other in zip(unpacked, clips(raw), strict=True):
+        assert (one.name, one.label, one.fps) == (other.name, other.label, other.fps)
+        np.testing.assert_array_equal(one.smpl_pose, other.smpl_pose)
+
+
+def test_a_damaged_official_zip(raw):
+    path = zip_officially(raw)
+    check_official_zip(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    with pytest.raises(InputError, match=r"allasfamc\.zip is damaged or cut short"):
+        read_cmu(raw)
+    with pytest.raises(InputError, match=r"allasfamc\.zip is damaged or cut short"):
+        check_official_zip(path)
+    broken = bytearray(whole)
+    broken[whole.index(b"01_01.amc") + 30] ^= 255
+    path.write_bytes(broken)
+    with pytest.raises(InputError, match=r"01_01\.amc is damaged .*: fetch the archive again"):
+        check_official_zip(path)
+    files = list(read_cmu(raw).files)
+    assert [type(file) for file in files] == [FailedFile, ReadTask]
+    assert "01_01.amc is damaged" in files[0].reason
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "not found")
+    with pytest.raises(InputError, match="holds no ASF and AMC files"):
+        check_official_zip(path)
 
 
 def clips(raw: Path):

@@ -93,6 +93,9 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
         ({"keypoints": POINTS[0]}, r"keypoints has shape \(17, 3\), expected 3 dimensions"),
         ({"keypoints": np.zeros((6, 17, 4))}, r"keypoints have shape \(6, 17, 4\)"),
         ({"keypoints": np.zeros((0, 17, 3))}, r"keypoints have shape \(0, 17, 3\)"),
+        ({"fps": None, "timestamps": np.array([0, 0.1, np.inf, np.inf, 1, 2])}, "time stamp 2 is not a finite number"),
+        ({"width": np.inf}, "the image is inf x 480"),
+        ({"keypoints": changed(1e300, 4, 2, 1)}, r"a keypoint lies beyond 1e\+06 pixels"),
         ({"keypoints": changed(np.nan, 4, 2, 1)}, "keypoints2d has a NaN or infinity at frame 4"),
         ({"keypoints": changed(87.0, 3, 1, 2)}, "joint 1 of frame 3 has confidence 87, expected 0 to 1"),
         ({"keypoints": changed(np.nan, 3, 1, 2)}, "NaN or infinity at frame 3"),
@@ -121,7 +124,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path) -> None:
     for name, message in (
         ("empty.npz", "is empty"),
         ("damaged.npz", "cannot be read"),
-        ("broken.json", "cannot be read"),
+        ("broken.json", "is no JSON file, or a damaged one"),
         ("list.json", "holds a list, expected an object with keypoints"),
         ("ragged.json", "keypoints is not an array of numbers"),
         ("walk.csv", "ends in '.csv': give keypoints as .npz, .npy, .json"),

@@ -1,10 +1,11 @@
 """What a backbone costs: parameters, and multiply-adds of its matrix products per frame."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 
 class Cost(NamedTuple):
@@ -33,17 +34,36 @@ def cost(backbone: nn.Module, frames: int) -> Cost:
     parameter = next(backbone.parameters())
     keypoints = torch.zeros(1, frames, getattr(backbone, "joints", 17), 3, device=parameter.device)
     dt = torch.full((1, frames), 1 / 50, device=parameter.device)
-    # The CPU's attention kernel is unknown to the counter of torch 2.13, which knows those of GPUs.
-    kernels: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
     training = backbone.training
     # With gradients on, an SSM makes its kernels anew: they are counted whatever ran before.
-    with torch.enable_grad(), FlopCounterMode(display=False, custom_mapping=kernels) as counter:
-        backbone.eval()(keypoints, dt)
+    with torch.enable_grad():
+        backbone.eval()
+        operations = count_operations(lambda: backbone(keypoints, dt))
     backbone.train(training)
-    return Cost(
-        sum(parameter.numel() for parameter in backbone.parameters()), counter.get_total_flops() / 2 / frames, frames
-    )
+    return Cost(sum(parameter.numel() for parameter in backbone.parameters()), operations / 2 / frames, frames)
+
+
+def count_operations(run: Callable[[], Any]) -> int:
+    """Multiplications and additions of the matrix products in one run, backward pass included where it has one.
+
+    >>> count_operations(lambda: torch.ones(2, 3) @ torch.ones(3, 4))
+    48
+    """
+    # The CPU's attention kernels are unknown to the counter of torch 2.13, which knows those of GPUs.
+    kernels: dict[Any, Any] = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+    }
+    with FlopCounterMode(display=False, custom_mapping=kernels) as counter:
+        run()
+    return counter.get_total_flops()
 
 
 def _attention(query: Any, key: Any, value: Any, *options: Any, out_shape: Any = None, **named: Any) -> int:
     return sdpa_flop_count(query, key, value)
+
+
+def _attention_backward(
+    grad: Any, query: Any, key: Any, value: Any, *options: Any, out_shape: Any = None, **named: Any
+) -> int:
+    return sdpa_backward_flop_count(grad, query, key, value)

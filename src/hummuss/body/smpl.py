@@ -181,16 +181,17 @@ def _skin_shared(
 
 
 def transform_body(
-    rotation: Float[Tensor, "3 3"],
-    translation: Float[Tensor, "3"],
+    rotation: Float[Tensor, "*#B 3 3"],
+    translation: Float[Tensor, "*#B 3"],
     root: Float[Tensor, "*B 3 3"],
     transl: Float[Tensor, "*B 3"],
     rest_pelvis: Float[Tensor, "3"],
 ) -> tuple[Float[Tensor, "*B 3 3"], Float[Tensor, "*B 3"]]:
-    """Body parameters after the rigid motion x' = rotation x + translation (metres).
+    """Body parameters after the rigid motion x' = rotation x + translation (metres), one for all or each its own.
 
     The root turns about the rest pelvis J0, which is not the origin: transl' = R (J0 + transl) + t - J0.
 
     Source: SPEC section 5.
     """
-    return rotation @ root, (rest_pelvis + transl) @ rotation.mT + translation - rest_pelvis
+    pelvis = (rotation @ (rest_pelvis + transl)[..., None])[..., 0] + translation
+    return rotation @ root, pelvis - rest_pelvis

@@ -8,6 +8,8 @@ knows a short list of names.
 import io
 import pickle
 import zipfile
+import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ _PLAIN = {
     "__builtin__": ("object", "set", "frozenset", "complex", "bytearray", "slice", "xrange"),
     "_codecs": ("encode",),
 }
+
+
+# What zipfile and numpy raise over broken bytes; RuntimeError: kinds of archive that zipfile knows but cannot read.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 class _RefusedError(Exception):
@@ -103,8 +109,12 @@ def load_pickle(path: str | Path, encoding: str = "latin1") -> Any:
         return _load(file, Path(path), encoding)
 
 
-def load_npz(path: str | Path) -> dict[str, Any]:
-    """Read every array of an ``.npz`` file; pickled object arrays go through the same unpickler.
+def load_npz(path: str | Path, only: Collection[str] | None = None) -> dict[str, Any]:
+    """Read the arrays of an ``.npz`` file; pickled object arrays go through the same unpickler.
+
+    Args:
+        path: the file.
+        only: names to read, where the file has them; None for all.
 
     Raises:
         InputError: as `load_pickle`, or a file that is no archive of arrays.
@@ -113,9 +123,11 @@ def load_npz(path: str | Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
-                with archive.open(member) as file:
-                    arrays[member.removesuffix(".npy")] = _read_array(io.BytesIO(file.read()), path)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+                name = member.removesuffix(".npy")
+                if only is None or name in only:
+                    with archive.open(member) as file:
+                        arrays[name] = _read_array(io.BytesIO(file.read()), path)
+    except _DAMAGE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is no .npz archive of arrays, or a damaged one ({error}): get it again") from error

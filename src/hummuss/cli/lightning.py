@@ -1,19 +1,27 @@
 """`hummuss fit | validate | test`: LightningCLI with run folders and a report."""
 
 import os
+import shlex
 import sys
 import warnings
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, cast
 
 import lightning as L
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from hummuss.cli import runs
 from hummuss.cli.runs import new_run, newest_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.module import MotionModule
 from hummuss.report import RunReport
+from hummuss.training.atomic_io import AtomicCheckpointIO, damage
+from hummuss.training.last_checkpoint import TERMINATED, LastCheckpoint, Terminated
 
 RUNS = Path("runs")
 # Warnings that are about nothing a user does: how LightningCLI is called, calls within Lightning, and the run's own
@@ -24,6 +32,12 @@ QUIET = (
     "Experiment logs directory .* exists and is not empty",
     "Checkpoint directory .* exists and is not empty",
     "The anonymous setting has no effect",
+    # A checkpoint's weights are the averaged ones: nothing else of them is needed to score it.
+    "You're using the WeightAveraging callback, but loading a checkpoint outside the 'fit' stage",
+    # The size that the summary estimates is not shown.
+    "Precision .* is not supported by the model summary",
+    # Metrics are computed over all processes before they are logged.
+    "It is recommended to use .*sync_dist=True",
 )
 
 
@@ -32,61 +46,115 @@ class HummussCLI(LightningCLI):
 
     A new ``fit`` gets the folder runs/<name>/<n>, where the name is ``--name`` or its first config's; loggers,
     checkpoints, config and report all go there. ``--ckpt_path last`` and ``best`` stand for the newest run's
-    checkpoint, whose folder is then used again.
+    checkpoint, whose folder is then used again. Of several processes the first makes the folder, and it alone writes.
     """
 
     folder: Path
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
+        parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.add_argument("--name", type=str, default=None, help="runs/NAME holds the run; its first config's name")
+
+    def _parse_ckpt_path(self) -> None:
+        """Look at the checkpoint, first of all, but not as Lightning would: it takes settings, and classes to import,
+        out of the file; the config says all.
+        """
+        checkpoint = self.config[self.config.subcommand].get("ckpt_path")
+        if checkpoint:
+            _refuse_damaged(Path(checkpoint))
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
             config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
+        config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:
             return
-        self.folder = Path(config.ckpt_path).parent if config.get("ckpt_path") else new_run(RUNS, self._config_name())
+        self.folder = self._run_folder(config.get("ckpt_path"))
+        runs.opened = self.folder
         loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else []
+        run = _wandb_run(self.folder)
         if self.subcommand != "fit":
             # The report is the record, and a CSV logger would overwrite the training's curves: only the W&B run that
             # the training began, if it did, is taken up again.
-            run = _wandb_run(self.folder)
-            loggers = [logger for logger in loggers if run and logger.class_path.endswith("WandbLogger")]
-            for logger in loggers:
-                logger.init_args.id, logger.init_args.resume = run, "allow"
+            loggers = [logger for logger in loggers if run and _is(logger, "WandbLogger")]
             config.trainer.logger = loggers or False
-        else:
+        elif _is_first():
             _keep_curves(self.folder)
         for logger in loggers:
             logger.init_args.save_dir = str(self.folder)
-            if logger.class_path.endswith("WandbLogger") and logger.init_args.mode is None:
-                logger.init_args.mode = _wandb_mode()
+            if _is(logger, "WandbLogger"):
+                if run:
+                    logger.init_args.id, logger.init_args.resume = run, "allow"
+                if logger.init_args.mode is None:
+                    logger.init_args.mode = _wandb_mode()
+        config.last_checkpoint.dirpath = str(self.folder)
         for callback in config.trainer.callbacks or []:
-            if callback.class_path.endswith("ModelCheckpoint") and callback.init_args.dirpath is None:
-                callback.init_args.dirpath = str(self.folder)
+            if _is(callback, "ModelCheckpoint"):
+                callback.init_args.save_last = False  # `LastCheckpoint` does
+                callback.init_args.dirpath = callback.init_args.dirpath or str(self.folder)
+            if callback.class_path.startswith("hummuss.callbacks.") and "folder" in callback.get("init_args", {}):
+                callback.init_args.folder = str(self.folder)
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         trainer: Any = super().instantiate_trainer(**kwargs)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         if not trainer.fast_dev_run:
-            trainer.callbacks.append(RunReport(self.folder, self.config[self.subcommand].seed_everything))
+            # First, so that checkpoints hold what it has counted.
+            trainer.callbacks.insert(0, RunReport(self.folder, self.config[self.subcommand].seed_everything))
         return trainer
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except UnpicklingError as error:
+            path = self.config[subcommand].ckpt_path
+            raise InputError(
+                f"{path} holds more than weights and could run code: it is not loaded; give one of `hummuss fit`"
+            ) from error
+
     def after_fit(self) -> None:
-        """Report the best checkpoint, on the validation split."""
+        """Report the best checkpoint, or the last weights where none is kept, on the validation split."""
         trainer: Any = self.trainer
         if not trainer.fast_dev_run:
-            trainer.validate(self.model, datamodule=self.datamodule, ckpt_path="best", verbose=False)
+            best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+            trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False, weights_only=True)
+
+    def _run_folder(self, checkpoint: str | None) -> Path:
+        if checkpoint:
+            return Path(checkpoint).parent
+        return new_run(RUNS, self._config_name()) if _is_first() else RUNS / self._config_name()
 
     def _config_name(self) -> str:
         config = self.config[self.subcommand]
         if config.name:
             return config.name
         return Path(str(config.config[0])).stem if config.config else "default"
+
+
+def _is_first() -> bool:
+    """Whether this is the first of a run's processes, before there is a trainer to ask."""
+    return cast(Any, rank_zero_only).rank == 0
+
+
+def _is(entry: Any, name: str) -> bool:
+    """Whether an entry of a config is of the class of that name."""
+    return entry.class_path.rpartition(".")[2] == name
+
+
+def _refuse_damaged(checkpoint: Path) -> None:
+    fault = damage(checkpoint) if checkpoint.is_file() else None
+    if fault is not None:
+        others = [other.name for other in sorted(checkpoint.parent.glob("*.ckpt")) if other != checkpoint]
+        raise InputError(
+            f"{checkpoint} is damaged ({fault}): give --ckpt_path another file; its folder has "
+            + (", ".join(others) or "no other")
+        )
 
 
 def _keep_curves(folder: Path) -> None:
@@ -122,15 +190,36 @@ def _wandb_mode() -> str:
     return "online" if wandb.login(prompt=False) else "offline"
 
 
-def run(arguments: list[str]) -> None:
-    """Run one LightningCLI command."""
+def run(arguments: list[str]) -> int:
+    """Run one LightningCLI command; return its exit status."""
     for message in QUIET:
         warnings.filterwarnings("ignore", message=message)
     try:
         _run(arguments)
+    except Terminated as end:
+        rank_zero_only(print)(
+            f"hummuss: stopped by SIGTERM and saved; resume with: {_resumption(arguments, end.checkpoint)}",
+            file=sys.stderr,
+        )
+        return TERMINATED
     finally:
         if "wandb" in sys.modules:
             sys.modules["wandb"].finish()  # an unfinished run would swallow the next one of this process
+    return 0
+
+
+def _resumption(arguments: list[str], checkpoint: Path) -> str:
+    """The command that goes on from a checkpoint.
+
+    >>> _resumption(["fit", "--ckpt_path", "last", "--config", "a.yaml"], Path("runs/a/1/last.ckpt"))
+    'hummuss fit --config a.yaml --ckpt_path runs/a/1/last.ckpt'
+    """
+    kept = [
+        argument
+        for before, argument in pairwise(["", *arguments])
+        if not (before == "--ckpt_path" or argument == "--ckpt_path" or argument.startswith("--ckpt_path="))
+    ]
+    return shlex.join(["hummuss", *kept, "--ckpt_path", str(checkpoint)])
 
 
 def _run(arguments: list[str]) -> None:
@@ -145,5 +234,5 @@ def _run(arguments: list[str]) -> None:
         # A test must leave alone the config that its checkpoint was trained with.
         save_config_callback=SaveConfigCallback if arguments[0] == "fit" else None,
         save_config_kwargs={"overwrite": True},
-        parser_kwargs={"exit_on_error": False},
+        parser_kwargs={"exit_on_error": False, "prog": "hummuss"},
     )

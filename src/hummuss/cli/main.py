@@ -5,7 +5,9 @@ import sys
 from importlib import import_module
 
 from hummuss.allocator import keep_freed_memory
-from hummuss.cli.messages import one_line
+from hummuss.cli import runs
+from hummuss.cli.help import short_help
+from hummuss.cli.messages import defect, one_line
 
 LIGHTNING = {
     "fit": "train a model: hummuss fit --config configs/mesh.yaml [--config OVERLAY ...]",
@@ -16,28 +18,42 @@ COMMANDS = {
     "prepare": "turn a dataset's official files into a store that training reads",
     "data": "what is prepared, and whether it is sound: hummuss data info, hummuss data check OUT",
     "predict": "3D pose or mesh from your own 2D keypoints, or from clips of a store, by a trained run",
+    "export": "turn a finished run into a folder to share: hummuss export hub runs/pose/1 OUT",
     "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
-    "bench": "measure speed and memory of the backbones: hummuss bench speed",
+    "bench": "measure speed and memory: hummuss bench speed (backbones), prepare (data in), loader (data out)",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 
 
+DEBUG = "--debug"
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return its exit status. What a user can put right is reported in one line."""
+    """Run one command; return its exit status.
+
+    A failure ends with one line: 2 is what a user can put right, 1 a defect, whose traceback is in the log that the
+    line names. With ``--debug`` its exception passes through.
+    """
     keep_freed_memory()
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in arguments
+    arguments = [argument for argument in arguments if argument != DEBUG]
     command = arguments[0] if arguments else "--help"
+    runs.opened = None
     try:
         if command in LIGHTNING:
-            return _run_lightning(arguments)
+            return _run_lightning(command, arguments)
         if command in COMMANDS:
             return _run_command(command, arguments[1:])
     except Exception as error:
-        message = one_line(error)
-        if message is None:
+        if debug:
             raise
-        print(f"hummuss: error: {message}", file=sys.stderr)
-        return 2
+        message = one_line(error)
+        if message is not None:
+            print(f"hummuss: error: {message}", file=sys.stderr)
+            return 2
+        print(f"hummuss: error: {defect(error, runs.opened)}; {DEBUG} shows it here", file=sys.stderr)
+        return 1
     if command in ("-h", "--help"):
         print(_help())
         return 0
@@ -45,24 +61,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 2
 
 
-def _run_lightning(arguments: list[str]) -> int:
+def _run_lightning(command: str, arguments: list[str]) -> int:
+    if {"-h", "--help"} & set(arguments):
+        print(short_help(command, LIGHTNING[command].partition(": ")[0]))
+        return 0
     # Imported late: `hummuss --help` and `hummuss prepare` need neither Lightning nor its seconds.
     from hummuss.cli.lightning import run
 
-    run(arguments)
-    return 0
+    return run(["--help" if argument == "--help-all" else argument for argument in arguments])
 
 
 def _run_command(command: str, arguments: list[str]) -> int:
     module = import_module(f"hummuss.cli.{command}")
-    parser = argparse.ArgumentParser(prog=f"hummuss {command}", description=module.__doc__)
+    description = (module.__doc__ or "").replace("`", "")
+    parser = argparse.ArgumentParser(prog=f"hummuss {command}", description=description)
     module.add_arguments(parser)
     return module.run(parser.parse_args(arguments))
 
 
 def _help() -> str:
     lines = [f"  {name:<10} {text}" for name, text in (LIGHTNING | COMMANDS).items()]
-    return "\n".join(["usage: hummuss COMMAND ...   (each command has its own --help)", "", *lines])
+    head = "usage: hummuss COMMAND ...   (each command has its own --help; --debug: tracebacks instead of one line)"
+    return "\n".join([head, "", *lines])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 import difflib
 import inspect
+import os
 import re
+import tempfile
+import traceback
 from argparse import ArgumentError
 from importlib import import_module
+from pathlib import Path
 
 from hummuss.errors import InputError
 
@@ -13,13 +17,31 @@ _NOISE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Given value|Expected
 
 
 def one_line(error: BaseException) -> str | None:
-    """The message for a mistake in the input, or None for a defect that deserves its traceback."""
+    """The message for a mistake in the input, or None for a defect, see `defect`."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, InputError):
             return str(link)
         link = link.__cause__ or link.__context__
     return _parser_message(str(error)) if isinstance(error, ArgumentError) else None
+
+
+def defect(error: BaseException, folder: Path | None) -> str:
+    """One line for a defect; its traceback goes into a log in a run's folder, or in the system's temporary one."""
+    trace = "".join(traceback.format_exception(error))
+    first = str(error).strip().partition("\n")[0]
+    what = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    try:
+        if folder is None:
+            handle, name = tempfile.mkstemp(prefix="hummuss-", suffix=".log", text=True)
+            os.close(handle)
+            path = Path(name)
+        else:
+            path = folder / "error.log"
+        path.write_text(trace)
+    except OSError as failure:  # a full disk may be what went wrong
+        return f"{what} (no log of it could be written: {failure.strerror})"
+    return f"{what}; the traceback is in {path}"
 
 
 def _parser_message(report: str) -> str:

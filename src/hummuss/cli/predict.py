@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="file.npz to write, file.png beside it; a store: a folder"
     )
-    parser.add_argument("--ckpt_path", type=Path, required=True, help="checkpoint of a run, or the run's folder")
+    text = "checkpoint of a run, the run's folder, or a shared model: its folder or a hub's owner/name"
+    parser.add_argument("--ckpt_path", required=True, help=text)
     parser.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="which clips of a store")
     for name, kind, text in (
         ("layout", str, f"joint order: {', '.join(sorted(LAYOUTS))}"),
@@ -47,9 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Write one npz and one picture per clip."""
     clips = list(_clips(arguments))  # before seconds are spent on the model
     # Imported late: they bring Lightning with them.
-    from hummuss.inference import Inference, load_run, predict_clip
+    from hummuss.inference import Inference, load, load_run, predict_clip
+    from hummuss.inference.pretrained import is_shared
 
-    trained = load_run(arguments.ckpt_path, "cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    path = arguments.ckpt_path
+    trained = load(path, device).run if is_shared(path) else load_run(path, device)
     configured = trained.model.inference
     inference = Inference(
         windows=arguments.windows or ("whole" if arguments.stream else configured.windows),

@@ -9,28 +9,26 @@ import signal
 import sys
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from hummuss import __version__
 from hummuss.body.skeleton import H36M17
-from hummuss.data.preparing import Summary, prepare
+from hummuss.cli.progress import progress
+from hummuss.data.download import download
+from hummuss.data.preparing import prepare, skip_finished
 from hummuss.data.readers.registry import READERS
+from hummuss.data.readers.task import Archive
 from hummuss.data.residual_report import write_residual_report
-from hummuss.data.store import StoreWriter
+from hummuss.data.store import VERSION, StoreWriter
+from hummuss.data.summary import Summary
 from hummuss.errors import InputError
-from hummuss.provenance import git_commit
+from hummuss.provenance import code_hash, git_commit
 
 # The shell's convention for a process ended by Ctrl-C.
 INTERRUPTED = 130
@@ -47,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         for flag, settings in reader.options.items():
             own.add_argument(flag, **settings)
+        if reader.archive is not None:
+            own.add_argument(
+                "--download", action="store_true", help=f"fetch {reader.archive.file} into RAW first, if it isn't there"
+            )
+            own.add_argument(
+                "--download-from", default=reader.archive.url, metavar="URL", help="a mirror (default: %(default)s)"
+            )
         own.add_argument(
             "--workers",
             type=_positive,
@@ -71,18 +76,18 @@ def run(args: argparse.Namespace) -> int:
     """Prepare a dataset.
 
     Returns:
-        0: every file is in the store; 1: some failed, each named, the rest is in the store; 130: interrupted,
-        and nothing was written.
+        0: every file is in the store; 1: some failed, each named, the rest is in the store; 130: interrupted, no
+        store was written, and the same command continues.
 
     Raises:
-        InputError: no file could be used, or RAW or OUT can't be; nothing was written.
+        InputError: no file could be used, or RAW or OUT can't be; no store was written.
     """
     console = Console()
     try:
         with _terminate_as_interrupt():
             summary = _prepare(args, console)
     except KeyboardInterrupt:
-        console.print("[yellow]interrupted: nothing was written")
+        console.print("[yellow]interrupted: no store was written")
         return INTERRUPTED
     if args.report is not None:
         for path in write_residual_report(summary.residuals.rows(), args.report, _origin(args.workers)):
@@ -101,24 +106,64 @@ def _origin(workers: int) -> str:
 def _prepare(args: argparse.Namespace, console: Console) -> Summary:
     reader = READERS[args.dataset]
     options = {name: getattr(args, name) for name in (flag.strip("-").replace("-", "_") for flag in reader.options)}
+    if reader.archive is not None and args.download:
+        _download(reader.archive, args, console)
     raw = reader.read(args.raw, **options)
     source: dict[str, object] = {"dataset": args.dataset, "hummuss": __version__}
-    with StoreWriter(args.out, source) as writer:
-        with _progress(console) as bar:
-            task = bar.add_task(f"preparing {args.dataset}", total=raw.total)
-            summary = prepare(raw.files, writer, args.dataset, args.workers, lambda: bar.advance(task))
+    key = _key(args.dataset, args.raw, options) | {"what RAW holds": raw.fingerprint}
+    with StoreWriter(args.out, source, key) as writer:
+        try:
+            files = skip_finished(raw.files, writer)
+            _print_start(writer, raw.total, console)
+            with progress(console, f"preparing {args.dataset}", raw.total, writer.files) as advance:
+                summary = prepare(files, writer, args.dataset, args.workers, lambda: advance(1))
+        except BaseException:
+            _print_kept(writer, raw.total, console)
+            raise
         _print_summary(summary, console)
+        for note in raw.notes:
+            console.print(f"[yellow]note[/yellow] {note}", highlight=False, soft_wrap=True)
         if not summary.clips:
             raise InputError(f"none of the {raw.total} files of {args.raw} could be used: see the reasons above")
+        source["notes"] = list(raw.notes)
         source["residual_mm"] = summary.residuals.rows()
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
+        source["left_out"] = summary.left_out
     console.print(f"store: {args.out}", highlight=False, soft_wrap=True)
     return summary
 
 
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console)
+def _download(archive: Archive, args: argparse.Namespace, console: Console) -> None:
+    path = args.raw / archive.file
+    if path.exists():
+        console.print(f"{path} is there already", highlight=False, soft_wrap=True)
+        return
+    console.print(f"fetching {args.download_from}", highlight=False, soft_wrap=True)
+    show = partial(progress, console, f"fetching {archive.file}", data=True)
+    download(args.download_from, path, archive.check, show)
+
+
+def _key(dataset: str, raw: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """What decides the content of a store: an interrupted run is continued where all of it is the same."""
+    given = {name: str(value) for name, value in options.items()}
+    code = code_hash("data", "body")
+    return {"dataset": dataset, "RAW": str(raw.resolve()), "options": given, "code": code, "store version": VERSION}
+
+
+def _print_start(writer: StoreWriter, total: int, console: Console) -> None:
+    if writer.discarded is not None:
+        line = f"starting afresh: {writer.partial}, left by an interrupted run, is of no use ({writer.discarded})"
+    elif writer.files:
+        line = f"continuing an interrupted run: {writer.files} of {total} files are already done"
+    else:
+        return
+    console.print(line, highlight=False, soft_wrap=True)
+
+
+def _print_kept(writer: StoreWriter, total: int, console: Console) -> None:
+    if writer.resumable:
+        line = f"{writer.files} of {total} files are done and kept in {writer.partial}: the same command continues"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -153,5 +198,7 @@ def _print_summary(summary: Summary, console: Console) -> None:
             cells = (f"{rows[group, joint]['mean_mm']:.1f} / {rows[group, joint]['p95_mm']:.1f}" for group in groups)
             residuals.add_row(joint, *cells, end_section=joint == H36M17.joints[-1])
         console.print(residuals)
+    for reason, names in summary.left_out.items():
+        console.print(f"left out {len(names)}: {reason} ({names[0]}{', ...' * (len(names) > 1)})", highlight=False)
     for failure in summary.failed:
         console.print(f"[red]failed[/red] {failure.file}: {failure.reason}", highlight=False, soft_wrap=True)

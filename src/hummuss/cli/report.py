@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from hummuss.errors import InputError
-from hummuss.heads.base import BASELINE
+from hummuss.heads.base import BASELINES
 from hummuss.metrics.units import unit
 
 FACTS = ("parameters", "seconds", "frames_per_second", "seed", "commit", "device")
-SHOWN = ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "mpjve", "accel", "pck", "auc")
+SHOWN = ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "mpjve", "accel", "pck", "auc", "top1", "top5", "mean_class")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,8 +70,8 @@ def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
     for split in ("val", "test"):
         for key, value in summary.get(split, {}).items():
             *parts, metric = key.split("/")
-            model = BASELINE if BASELINE in parts else "hummuss"
-            group = "/".join(part for part in parts if part != BASELINE) or "all"
+            model = next((part for part in parts if part in BASELINES), "hummuss")
+            group = "/".join(part for part in parts if part not in BASELINES) or "all"
             rows.append(
                 {
                     "run": one["name"],

@@ -4,18 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from torch.utils.data import DataLoader
 
 from hummuss.body.smpl import BodyModel
 from hummuss.data.motion import MotionClip
+from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
 from hummuss.data.store import MotionStore
-from hummuss.data.synthetic import ACTIONS, SyntheticMotion
+from hummuss.data.synthetic import ACTIONS, SyntheticMotion, action_of
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
-from hummuss.data.windows import EpochSampler, EvaluationWindows, MotionSource, Sample, TrainingWindows, View
+from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
 from hummuss.errors import InputError
 
 
@@ -39,6 +40,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
         classes: action names, in the order of the class indices.
         num_workers: loader processes; 0 loads in the training process.
+        balance_classes: use only clips of ``classes``, and draw as many training windows from each class.
         seed: of every random choice in training; evaluation is the same for all seeds.
         select_on_test: validate on the test split, so that the best checkpoint is the best on the test data. Many
             papers do it, nobody should: every table of such a run says so.
@@ -64,6 +66,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         body_path: str | None = None,
         h36m_regressor: str | None = None,
         classes: Sequence[str] = (),
+        balance_classes: bool = False,
         num_workers: int = 0,
         seed: int = 0,
         select_on_test: bool = False,
@@ -75,7 +78,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.occlusion = occlusion
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
-        self.select_on_test = select_on_test
+        self.select_on_test, self.balance_classes = select_on_test, balance_classes
+        self.resumed: dict[str, Any] | None = None
 
     @abstractmethod
     def sources(self, split: str) -> Sequence[MotionSource]:
@@ -85,6 +89,10 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def seconds(self, split: str) -> Sequence[float]:
         """The duration of each source."""
 
+    @abstractmethod
+    def labels(self, split: str) -> Sequence[str | None]:
+        """The action of each source."""
+
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
@@ -92,7 +100,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Sample]:
         windows = TrainingWindows(
             self.sources("train"),
-            self.seconds("train"),
+            self._shares(),
             frames=self.frames,
             batch_size=self.batch_size,
             frame_rate=self.frame_rate,
@@ -104,21 +112,39 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
             seed=self.seed,
         )
-        sampler = EpochSampler(self.windows_per_epoch // self.batch_size * self.batch_size)
-        return self._loader(windows, sampler)
+        rank, processes = self._process()
+        if self.windows_per_epoch < self.batch_size * processes:
+            raise InputError(
+                f"windows_per_epoch {self.windows_per_epoch} is less than one batch of {self.batch_size} for each of "
+                f"{processes} processes: lower data.init_args.batch_size or raise data.init_args.windows_per_epoch"
+            )
+        sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
+        return self._loader(windows, sampler, self.batch_size)
+
+    def _shares(self) -> list[float]:
+        """How often each training source is drawn, relative to the others: in proportion to its duration, in balance
+        to its duration within its class.
+        """
+        seconds, labels = list(self.seconds("train")), self.labels("train")
+        if not self.balance_classes:
+            return seconds
+        totals: dict[str | None, float] = dict.fromkeys(labels, 0.0)
+        for label, duration in zip(labels, seconds, strict=True):
+            totals[label] += duration
+        return [duration / totals[label] for label, duration in zip(labels, seconds, strict=True)]
 
     def val_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("test" if self.select_on_test else "val")
-        return self._loader(self._evaluation(sources, self.frames, self.val_windows))
+        return self._evaluation(sources, self.frames, self.val_windows, self.batch_size)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        parts = [self._evaluation(part, None, self.test_windows) for part in self.groups("test").values()]
-        return [self._loader(part, batch_size=1) for part in parts]  # clips differ in length
+        parts = self.groups("test").values()
+        return [self._evaluation(part, None, self.test_windows, 1) for part in parts]  # clips differ in length
 
     def _evaluation(
-        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None
-    ) -> EvaluationWindows:
-        return EvaluationWindows(
+        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None, batch_size: int
+    ) -> DataLoader[Sample]:
+        windows = EvaluationWindows(
             sources,
             frames=frames,
             max_windows=max_windows,
@@ -127,20 +153,58 @@ class MotionDataModule(L.LightningDataModule, ABC):
             body=self.body,
             classes=self.classes,
         )
+        rank, processes = self._process()
+        if len(windows) < processes:
+            raise InputError(
+                f"{len(windows)} evaluation windows are fewer than {processes} processes: "
+                "raise data.init_args.val_windows or lower trainer.devices"
+            )
+        return self._loader(windows, EvaluationSampler(len(windows), rank, processes), batch_size)
 
     def _loader(
         self,
         windows: TrainingWindows | EvaluationWindows,
-        sampler: EpochSampler | None = None,
-        batch_size: int | None = None,
-    ) -> DataLoader:
-        return DataLoader(
+        sampler: EpochSampler | EvaluationSampler,
+        batch_size: int,
+    ) -> DataLoader[Sample]:
+        return ResumableLoader(
             windows,
-            batch_size=batch_size or self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
         )
+
+    def _process(self) -> tuple[int, int]:
+        """This process's rank, of how many that train together."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training is: its epoch, each process's batches of it, and how many windows a batch of all has."""
+        assert self.trainer is not None
+        loop = cast(Any, self.trainer.fit_loop)
+        epochs, batches = loop.epoch_progress.current, loop.epoch_loop.batch_progress
+        place = (epochs.started, 0) if batches.is_last_batch else (epochs.processed, batches.current.processed)
+        return {"epoch": place[0], "batches": place[1], "windows": self.batch_size * self.trainer.world_size}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Called by Lightning before it asks for the loaders.
+
+        The sampler's `set_epoch` would be too late: Lightning calls it when loader processes have already begun on
+        the first batches of a resumed run.
+        """
+        self.resumed = state_dict
+
+    def _resumed(self, processes: int) -> tuple[int, int]:
+        if self.resumed is None:
+            return 0, 0
+        windows = self.batch_size * processes
+        if self.resumed["batches"] and self.resumed["windows"] != windows:
+            raise InputError(
+                f"the checkpoint was written within an epoch of {self.resumed['windows']} windows a batch over all "
+                f"processes, now there are {windows}: resume with the batch size and devices it had"
+            )
+        return self.resumed["epoch"], self.resumed["batches"]
 
 
 class StoreDataModule(MotionDataModule):
@@ -163,16 +227,24 @@ class StoreDataModule(MotionDataModule):
         self.test_groups = test_groups or {}
 
     def sources(self, split: str) -> Sequence[MotionClip]:
-        names = self.store.names(split)
+        names = self._names(split)
         if not names:
+            wanted = f"clip of {', '.join(self.classes)}" if self.balance_classes else "clip"
             raise InputError(
-                f"{self.store.path} has no clip in its {split!r} split: check the splits it was prepared with"
+                f"{self.store.path} has no {wanted} in its {split!r} split: check the splits it was prepared with"
                 + (", or set data.init_args.select_on_test: true, which tables then say" if split == "val" else "")
             )
         return _Clips(self.store, names)
 
     def seconds(self, split: str) -> list[float]:
-        return [self.store.seconds(name) for name in self.store.names(split)]
+        return [self.store.seconds(name) for name in self._names(split)]
+
+    def labels(self, split: str) -> list[str | None]:
+        return [self.store.label(name) for name in self._names(split)]
+
+    def _names(self, split: str) -> list[str]:
+        names = self.store.names(split)
+        return [name for name in names if self.store.label(name) in self.classes] if self.balance_classes else names
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         if not self.test_groups:
@@ -235,6 +307,9 @@ class SyntheticDataModule(MotionDataModule):
 
     def seconds(self, split: str) -> list[float]:
         return [self.duration] * self.clips[split]
+
+    def labels(self, split: str) -> list[str]:
+        return [action_of(number) for number in range(self.clips[split])]
 
 
 class _Performances(Sequence[SyntheticMotion]):

@@ -37,6 +37,11 @@ class Camera:
     width: int
     height: int
 
+    @classmethod
+    def of_size(cls, width: int, height: int) -> "Camera":
+        """A camera of which only the image is known: its intrinsics are zeros, as in batches without a camera."""
+        return cls(np.zeros((3, 3)), np.eye(3), np.zeros(3), width, height)
+
 
 @dataclass(frozen=True)
 class MotionClip:

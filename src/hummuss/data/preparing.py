@@ -9,105 +9,131 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import torch
 
 from hummuss.data.motion import MotionClip
-from hummuss.data.readers.task import FailedFile, ReadTask
-from hummuss.data.residuals import ResidualTable, label_residuals
+from hummuss.data.readers.task import FailedFile, LeftOut, ReadTask
+from hummuss.data.residuals import label_residuals
 from hummuss.data.store import StoreWriter
+from hummuss.data.summary import Summary
 from hummuss.errors import InputError
 
 # Files in flight per worker: enough to keep it busy, few enough to keep memory low.
 AHEAD = 2
+RawFile = ReadTask | FailedFile | LeftOut
 
 
 @dataclass
 class _FileResult:
-    """The clips of one file with their label residuals, or why there are none."""
+    """The clips of one file with their label residuals and what was left out of it, or why there are none."""
 
+    file: str
     clips: list[MotionClip]
     residuals: list[np.ndarray | None]
     failure: FailedFile | None = None
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
-@dataclass
-class Summary:
-    """What a preparation did.
+def skip_finished(files: Iterable[RawFile], writer: StoreWriter) -> Iterator[RawFile]:
+    """The files that the store does not hold yet; they continue those it holds.
 
-    Attributes:
-        clips, frames, seconds: by (group, split).
-        residuals: of the body labels, by group.
-        failed: the files that gave nothing.
+    Where RAW lists other files than it did when the store was begun, everything behind the first difference is
+    forgotten, so that what comes out is what an uninterrupted run would have written.
+
+    Args:
+        files: from a reader.
+        writer: an open store, perhaps continued.
     """
-
-    clips: dict[tuple[str, str], int] = field(default_factory=dict)
-    frames: dict[tuple[str, str], int] = field(default_factory=dict)
-    seconds: dict[tuple[str, str], float] = field(default_factory=dict)
-    residuals: ResidualTable = field(default_factory=ResidualTable)
-    failed: list[FailedFile] = field(default_factory=list)
-
-    def count(self, clip: MotionClip, group: str) -> None:
-        """Count one written clip."""
-        key = (group, clip.split)
-        self.clips[key] = self.clips.get(key, 0) + 1
-        self.frames[key] = self.frames.get(key, 0) + len(clip)
-        self.seconds[key] = self.seconds.get(key, 0.0) + clip.duration
+    files, same = iter(files), 0
+    for file in files:
+        if same == len(writer.finished) or writer.finished[same].file != file.file:
+            files = chain([file], files)
+            break
+        same += 1
+    writer.rewind(same)
+    return files
 
 
 def prepare(
-    files: Iterable[ReadTask | FailedFile],
+    files: Iterable[RawFile],
     writer: StoreWriter,
     dataset: str,
     workers: int,
     on_file: Callable[[], None] = lambda: None,
 ) -> Summary:
-    """Read files and write their clips in order.
+    """Read files and write their clips in order, each file committed on its own.
 
     Clips are grouped by the first part of their sequence name where it has several, by dataset otherwise.
 
     Args:
-        files: from a reader.
+        files: what is left of a reader's, see `skip_finished`.
         writer: an open store.
         dataset: its name.
         workers: processes that read; 1 reads in this one.
         on_file: called after each file.
 
+    Returns:
+        The summary of all files, those that an earlier run finished too.
+
     Raises:
         InputError: a worker process was killed.
     """
-    summary = Summary()
+    whole = Summary()
+    for finished in writer.finished:
+        whole.merge(Summary.from_json(finished.note))
     for result in _results(files, workers):
-        if result.failure is not None:
-            summary.failed.append(result.failure)
-        for clip, residuals in zip(result.clips, result.residuals, strict=True):
-            group = clip.sequence.split("/")[0] if "/" in clip.sequence else dataset
-            try:
-                writer.add(clip)
-            except InputError as error:
-                summary.failed.append(FailedFile(clip.name, str(error)))
-                continue
-            summary.count(clip, group)
-            if residuals is not None:
-                summary.residuals.add(group, residuals)
+        summary = _write(result, writer, dataset)
+        writer.commit(result.file, summary.to_json())
+        whole.merge(summary)
         on_file()
+    return whole
+
+
+def _write(result: _FileResult, writer: StoreWriter, dataset: str) -> Summary:
+    """Add the clips of one file to the store."""
+    summary = Summary()
+    if result.failure is not None:
+        summary.failed.append(result.failure)
+    for left in result.left_out:
+        summary.leave_out(left)
+    for clip, residuals in zip(result.clips, result.residuals, strict=True):
+        group = clip.sequence.split("/")[0] if "/" in clip.sequence else dataset
+        try:
+            writer.add(clip)
+        except InputError as error:
+            summary.failed.append(FailedFile(clip.name, str(error)))
+            continue
+        summary.count(clip, group)
+        if residuals is not None:
+            summary.residuals.add(group, residuals)
     return summary
 
 
 def _read(task: ReadTask) -> _FileResult:
     try:
-        clips = task.read()
+        found = task.read()
     except InputError as error:
-        return _FileResult([], [], FailedFile(task.file, str(error)))
-    return _FileResult(clips, [label_residuals(clip) for clip in clips])
+        return _unread(FailedFile(task.file, str(error)))
+    clips = [clip for clip in found if isinstance(clip, MotionClip)]
+    left_out = [left for left in found if isinstance(left, LeftOut)]
+    residuals = [label_residuals(clip) if task.captured else None for clip in clips]
+    return _FileResult(task.file, clips, residuals, left_out=left_out)
 
 
-def _results(files: Iterable[ReadTask | FailedFile], workers: int) -> Iterator[_FileResult]:
+def _unread(file: FailedFile | LeftOut) -> _FileResult:
+    if isinstance(file, FailedFile):
+        return _FileResult(file.file, [], [], file)
+    return _FileResult(file.file, [], [], left_out=[file])
+
+
+def _results(files: Iterable[RawFile], workers: int) -> Iterator[_FileResult]:
     """Results in the order of the files."""
     if workers == 1:
         for file in files:
-            yield _read(file) if isinstance(file, ReadTask) else _FileResult([], [], file)
+            yield _read(file) if isinstance(file, ReadTask) else _unread(file)
         return
     # spawn: a forked child would inherit torch's threads in an undefined state.
     context = multiprocessing.get_context("spawn")
@@ -126,12 +152,12 @@ def _results(files: Iterable[ReadTask | FailedFile], workers: int) -> Iterator[_
         pool.shutdown(cancel_futures=True)
 
 
-def _submit(pool: ProcessPoolExecutor, file: ReadTask | FailedFile) -> "Future[_FileResult]":
+def _submit(pool: ProcessPoolExecutor, file: RawFile) -> "Future[_FileResult]":
     if isinstance(file, ReadTask):
         return pool.submit(_read, file)
-    failed: Future[_FileResult] = Future()
-    failed.set_result(_FileResult([], [], file))
-    return failed
+    known: Future[_FileResult] = Future()
+    known.set_result(_unread(file))
+    return known
 
 
 def _start_worker() -> None:

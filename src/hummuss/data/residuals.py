@@ -1,19 +1,19 @@
 """How far body labels miss the captured joints: the error a perfect mesh network would still show."""
 
+import zlib
+from base64 import b64decode, b64encode
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32
-from scipy.spatial.transform import Rotation
 
 from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import BodyModel
 from hummuss.data.motion import MotionClip
+from hummuss.data.posing import posed_joints
 
 BIN_MM, BINS = 0.5, 1000
-CHUNK = 1024
 
 
 @lru_cache
@@ -27,16 +27,7 @@ def label_residuals(clip: MotionClip) -> Float32[np.ndarray, "F 17 3"] | None:
         return None
     assert clip.betas is not None
     assert clip.transl is not None
-    betas, nothing, parts = torch.tensor(clip.betas), torch.zeros(0, dtype=torch.long), []
-    for start in range(0, len(clip), CHUNK):
-        pose = clip.smpl_pose[start : start + CHUNK]
-        matrices = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
-        transl = torch.tensor(clip.transl[start : start + CHUNK])
-        with torch.no_grad():
-            rotations = torch.from_numpy(matrices.astype(np.float32))
-            posed = _free_body()(rotations, betas.expand(len(rotations), 10), transl, nothing)
-        parts.append(posed.joints17.numpy())
-    return np.concatenate(parts) - clip.joints3d
+    return posed_joints(_free_body(), clip.smpl_pose, clip.betas, clip.transl) - clip.joints3d
 
 
 class ResidualTable:
@@ -56,6 +47,28 @@ class ResidualTable:
         bins = np.minimum(distance / BIN_MM, BINS - 1).astype(int)
         for joint in range(17):
             counts[joint] += np.bincount(bins[:, joint], minlength=BINS)
+
+    def merge(self, other: "ResidualTable") -> None:
+        """Add what another table counted."""
+        for group, counts in other._counts.items():
+            self._counts[group] = self._counts.get(group, 0) + counts
+            self._sums[group] = self._sums.get(group, 0.0) + other._sums[group]
+
+    def to_json(self) -> dict[str, Any]:
+        """The table in a few kilobytes of text."""
+        return {
+            group: {"counts": b64encode(zlib.compress(counts.tobytes())).decode(), "sums": self._sums[group].tolist()}
+            for group, counts in self._counts.items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ResidualTable":
+        """The table that `to_json` wrote, to the last bit."""
+        table = cls()
+        for group, stored in values.items():
+            counts = np.frombuffer(zlib.decompress(b64decode(stored["counts"])), np.int64)
+            table._counts[group], table._sums[group] = counts.reshape(17, BINS), np.array(stored["sums"])
+        return table
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per group and joint, ``all`` last: frames, and millimetres.

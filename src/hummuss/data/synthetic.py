@@ -24,6 +24,11 @@ def _free_body() -> BodyModel:
     return BodyModel()
 
 
+def action_of(seed: int) -> str:
+    """The action of a performance that is given none: all take turns, so that all are equally frequent."""
+    return ACTIONS[seed % len(ACTIONS)]
+
+
 class SyntheticMotion:
     """One performance of one action by one random person.
 
@@ -51,7 +56,7 @@ class SyntheticMotion:
     ) -> None:
         if split not in SPLITS:
             raise InputError(f"synthetic motion {seed}: split {split!r} is none of {', '.join(SPLITS)}")
-        label = ACTIONS[seed % len(ACTIONS)] if action is None else action
+        label = action_of(seed) if action is None else action
         if label not in ACTIONS:
             raise InputError(f"synthetic motion {seed}: action {label!r} is none of {', '.join(ACTIONS)}")
         self.split, self.label, self.duration, self.fps = split, label, duration, NOMINAL_FPS

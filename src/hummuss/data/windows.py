@@ -1,6 +1,6 @@
 """Windows of motion as model inputs: source -> instants -> camera -> flip -> noise -> normalisation -> sample."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import BodyModel
@@ -148,8 +148,8 @@ class TrainingWindows(Dataset[Sample]):
     """Endless random windows. Item n is a function of the seed and n alone, in any process and any order.
 
     Args:
-        sources: motion to draw from, in proportion to ``seconds``.
-        seconds: duration of each source.
+        sources: motion to draw from, in proportion to ``shares``.
+        shares: how often each source is drawn, relative to the others; its seconds, as a rule.
         frames: most frames in a window.
         batch_size: consecutive items that share a rhythm (see `FrameRateAugmentation`).
         frame_rate: the augmentation; None keeps every base frame.
@@ -163,7 +163,7 @@ class TrainingWindows(Dataset[Sample]):
     def __init__(
         self,
         sources: Sequence[MotionSource],
-        seconds: Sequence[float],
+        shares: Sequence[float],
         frames: int,
         batch_size: int,
         frame_rate: FrameRateAugmentation | None,
@@ -176,7 +176,7 @@ class TrainingWindows(Dataset[Sample]):
         seed: int,
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
-        self.cumulative = np.cumsum(np.asarray(seconds, np.float64))
+        self.cumulative = np.cumsum(np.asarray(shares, np.float64))
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
         self.occlusion, self.classes, self.seed = occlusion, classes, seed
@@ -249,26 +249,3 @@ class EvaluationWindows(Dataset[Sample]):
         rng = np.random.default_rng([EVALUATION_SEED, item])
         clip = self.view.see(source.at(instants.times), self.body, 0.0, rng)
         return to_sample(clip, instants, self.frames or len(clip), self.view.normalisation, self.classes, (item, index))
-
-
-class EpochSampler(Sampler[int]):
-    """Numbers of an epoch's training windows: epoch e continues where e - 1 ended, so none repeats.
-
-    Args:
-        windows: windows per epoch.
-    """
-
-    def __init__(self, windows: int) -> None:
-        self.windows = windows
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, also when a run resumes."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.windows
-
-    def __iter__(self) -> Iterator[int]:
-        start = self.epoch * self.windows
-        return iter(range(start, start + self.windows))

@@ -4,52 +4,53 @@ Times of all models are interleaved in one process, all warmed up; peak memory i
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from hummuss.allocator import keep_freed_memory
-from hummuss.backbones.cost import cost
+from hummuss.backbones.cost import Cost, cost
 from hummuss.backbones.dstformer import DSTformer
 from hummuss.backbones.hummuss import HumMUSS
 from hummuss.errors import InputError
+from hummuss.evaluation.floor import Rates, floor_seconds, measure_rates, work_of
+from hummuss.evaluation.process_memory import peak_resident_mb, resident_mb
 from hummuss.report import device_name
 
 BASELINE = "dstformer-lite"
+DIM, DEPTH, DIM_REP = 256, 5, 512  # MotionBERT-Lite's
 WINDOW = 243  # frames of the window that attention is run on anew for every streamed frame
 EXPANSIONS = {f"hummuss-e{e}": float(e) for e in (1, 2, 3, 4)}
 MODELS = ("hummuss-base", *EXPANSIONS, BASELINE)
 COLUMNS = (
     "model", "params", "multiply_adds_per_frame", "mode", "frames", "batch", "device", "threads", "precision",
-    "ms_median", "ms_min", "rounds", "peak_mb", "ratio_to_dstformer",
+    "ms_median", "ms_min", "rounds", "floor_ms", "peak_mb", "ratio_to_dstformer",
 )  # fmt: skip
 
 Row = dict[str, Any]
 
 
 def build(name: str, frames: int) -> nn.Module:
-    """A backbone by its name in the table: 256 channels, five layers, representation of 512 as MotionBERT-Lite's.
+    """A backbone by its name in the table, at the baseline's size.
 
     Raises:
         InputError: unknown name.
     """
     torch.manual_seed(0)
     if name == BASELINE:
-        return DSTformer(256, 5, 512, max_frames=max(WINDOW, frames))  # longer position tables than published
+        return DSTformer(DIM, DEPTH, DIM_REP, max_frames=max(WINDOW, frames))  # longer position tables than published
     if name == "hummuss-causal":
-        return HumMUSS(256, 5, 512, causal=True)
+        return HumMUSS(DIM, DEPTH, DIM_REP, causal=True)
     if name == "hummuss-base":
-        return HumMUSS(256, 5, 512)
+        return HumMUSS(DIM, DEPTH, DIM_REP)
     if name in EXPANSIONS:
-        return HumMUSS(256, 5, 512, expansion=EXPANSIONS[name])
+        return HumMUSS(DIM, DEPTH, DIM_REP, expansion=EXPANSIONS[name])
     raise InputError(f"no model {name!r}: choose from {', '.join(MODELS)}")
 
 
@@ -57,48 +58,50 @@ def measure(
     models: list[str], mode: str, frames: int, batch: int, device: str, precision: str, seconds: float
 ) -> list[Row]:
     """Rows of all models at one length, their rounds interleaved until ``seconds`` have passed, at least two."""
-    runs = {name: _run(build(name, frames), mode, frames, batch, device, precision) for name in models}
-    for run in runs.values():
-        run()
+    rates = _rates(device, precision)
+    built = {name: build(name, frames).to(device) for name in models}
+    runs = {name: _run(model, mode, frames, batch, device, precision) for name, model in built.items()}
+    costs = {name: cost(model, frames) for name, model in built.items()}
+    floors = {name: _floor_ms(run, rates) for name, run in runs.items()}  # warms up, too
     times: dict[str, list[float]] = {name: [] for name in models}
     began = time.perf_counter()
     while len(times[models[0]]) < 2 or time.perf_counter() - began < seconds:
         for name, run in runs.items():
             times[name].append(_timed(run, device))
-    del runs
-    return [_row(name, mode, frames, batch, device, precision, figures, times) for name, figures in times.items()]
+    cell = {"mode": mode, "frames": frames, "batch": batch, "precision": precision, "peak_mb": None}
+    rows = [_row(name, costs[name], taken, floors[name]) | cell | _machine(device) for name, taken in times.items()]
+    return _with_ratios(rows)
 
 
 def measure_streaming(frames: int, device: str) -> list[Row]:
     """One causal frame after few and after ``frames`` frames, and attention run anew on its window."""
+    rates = _rates(device, "32")
+    cell = {"mode": "stream", "batch": 1, "precision": "32", "peak_mb": None} | _machine(device)
     backbone: Any = build("hummuss-causal", 1).to(device).eval()
+    found, rows = cost(backbone, 1), []
     keypoints, dt = torch.rand(1, 17, 3, device=device), torch.full((1,), 1 / 50, device=device)
-    rows = []
     with torch.inference_mode():
         state, seen = backbone.init_state(1), 0
+
+        def advance() -> None:
+            nonlocal state, seen
+            _, state = backbone.step(keypoints, dt, state)
+            seen += 1
+
         for target in (10, frames):
             while seen < target:
-                _, state = backbone.step(keypoints, dt, state)
-                seen += 1
-            before = _resident_mb()
-            taken = []
-            for _ in range(50):
-                start = time.perf_counter()
-                _, state = backbone.step(keypoints, dt, state)
-                _synchronise(device)
-                taken.append(time.perf_counter() - start)
-            row = _row("hummuss-causal", "stream", target, 1, device, "32", taken, {})
-            rows.append(row | {"peak_mb": round(before)})
-        size = sum(part.numel() * part.element_size() for pair in state for part in pair)
-        attention = build(BASELINE, WINDOW).to(device).eval()
-        run = _run(attention, "infer", WINDOW, 1, device, "32")
-        run()
-        again = [_timed(run, device) for _ in range(5)]
-    rows.append(_row(BASELINE, "stream", WINDOW, 1, device, "32", again, {}))
-    for row in rows:
-        row["ratio_to_dstformer"] = round(rows[-1]["ms_median"] / row["ms_median"], 2)
-        row["state_bytes"] = size if row["model"] == "hummuss-causal" else None
-    return rows
+                advance()
+            before = resident_mb()
+            taken = [_timed(advance, device) for _ in range(50)]
+            row = _row("hummuss-causal", found, taken, _floor_ms(advance, rates)) | cell
+            size = sum(part.numel() * part.element_size() for pair in state for part in pair)
+            rows.append(row | {"frames": target, "peak_mb": round(before), "state_bytes": size})
+    attention = build(BASELINE, WINDOW).to(device)
+    run = _run(attention, "infer", WINDOW, 1, device, "32")
+    floor = _floor_ms(run, rates)
+    again = [_timed(run, device) for _ in range(5)]
+    rows.append(_row(BASELINE, cost(attention, WINDOW), again, floor) | cell | {"frames": WINDOW})
+    return _with_ratios(rows)
 
 
 def peak_memory(name: str, mode: str, frames: int, batch: int, device: str, precision: str) -> float:
@@ -110,28 +113,34 @@ def peak_memory(name: str, mode: str, frames: int, batch: int, device: str, prec
     return float(json.loads(done.stdout)["peak_mb"])
 
 
-def _row(
-    name: str, mode: str, frames: int, batch: int, device: str, precision: str,
-    taken: list[float], times: dict[str, list[float]],
-) -> Row:  # fmt: skip
-    median = statistics.median(taken)
-    found = cost(build(name, frames), 1 if mode == "stream" and name != BASELINE else frames)
+def _row(name: str, found: Cost, taken: list[float], floor_ms: float) -> Row:
     return {
         "model": name,
         "params": found.parameters,
         "multiply_adds_per_frame": round(found.multiply_adds),
-        "mode": mode,
-        "frames": frames,
-        "batch": batch,
-        "device": device_name(torch.device(device)),
-        "threads": torch.get_num_threads(),
-        "precision": precision,
-        "ms_median": round(1000 * median, 2),
+        "ms_median": round(1000 * statistics.median(taken), 2),
         "ms_min": round(1000 * min(taken), 2),
         "rounds": len(taken),
-        "peak_mb": None,
-        "ratio_to_dstformer": round(statistics.median(times[BASELINE]) / median, 2) if BASELINE in times else None,
+        "floor_ms": round(floor_ms, 2),
     }
+
+
+def _with_ratios(rows: list[Row]) -> list[Row]:
+    """Each row with the baseline's time, of the same rounds, over its own."""
+    baseline = next(row["ms_median"] for row in rows if row["model"] == BASELINE)
+    return [row | {"ratio_to_dstformer": round(baseline / row["ms_median"], 2)} for row in rows]
+
+
+def _machine(device: str) -> Row:
+    return {"device": device_name(torch.device(device)), "threads": torch.get_num_threads()}
+
+
+def _rates(device: str, precision: str) -> Rates:
+    return measure_rates(device, precision, lambda: _synchronise(device))
+
+
+def _floor_ms(run: Callable[[], None], rates: Rates) -> float:
+    return 1000 * floor_seconds(work_of(run), rates)
 
 
 def _run(model: nn.Module, mode: str, frames: int, batch: int, device: str, precision: str) -> Callable[[], None]:
@@ -166,23 +175,12 @@ def _synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-def _peak_resident_mb() -> float:
-    """High-water mark of this process's memory; getrusage's would start at that of the process that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-
-
 def _main(name: str, mode: str, frames: str, batch: str, device: str, precision: str) -> None:
     """One cell's peak memory, printed as JSON; the process exists for nothing else."""
     keep_freed_memory()
-    before = _resident_mb()
+    before = resident_mb()
     _run(build(name, int(frames)), mode, int(frames), int(batch), device, precision)()
-    peak = _peak_resident_mb() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
+    peak = peak_resident_mb() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
     print(json.dumps({"peak_mb": round(peak)}))
 
 

@@ -1,7 +1,8 @@
 """Task heads."""
 
+from hummuss.heads.action import ActionHead
 from hummuss.heads.base import Head
 from hummuss.heads.mesh import MeshHead
 from hummuss.heads.pose import PoseHead
 
-__all__ = ["Head", "MeshHead", "PoseHead"]
+__all__ = ["ActionHead", "Head", "MeshHead", "PoseHead"]

@@ -1,11 +1,12 @@
 """What every task's head provides, so that the training module has no branch per task."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+import torch.distributed as dist
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
@@ -13,8 +14,8 @@ from hummuss.body.skeleton import H36M17
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.viz.draw import Panel
 
-# The trivial baseline's name in logs and tables.
-BASELINE = "mean_pose"
+# Names of trivial baselines in logs and tables.
+BASELINES = ("mean_pose", "majority_class")
 
 Batch = dict[str, Tensor]
 Prediction = dict[str, Tensor]
@@ -25,23 +26,31 @@ class Head(nn.Module, ABC):
 
     Attributes:
         predicts: entries of its predictions that an evaluation protocol may ask for.
+        headline: metrics that stand for the task, which the progress bar shows.
+        baseline_name: its trivial baseline, one of `BASELINES`.
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
         frame_outputs, clip_outputs: keys of a prediction that say all of it, with a value per frame or one per clip;
             several predictions of the same frames are averaged in these.
     """
 
     predicts: ClassVar[tuple[str, ...]] = ()
+    headline: ClassVar[tuple[str, ...]] = ()
+    baseline_name: ClassVar[str] = "mean_pose"
     faces: np.ndarray | None = None
     frame_outputs: tuple[str, ...] = ()
     clip_outputs: tuple[str, ...] = ()
 
     def check_data(self, data: MotionDataModule) -> None:
-        """Refuse data whose labels this head cannot use; most heads take any.
+        """Refuse data whose labels this head cannot use, and learn what must be known of them; most heads take any.
 
         Raises:
             InputError: what does not fit, and how to make it fit.
         """
         return
+
+    def found_settings(self) -> dict[str, Any]:
+        """Arguments of ``__init__`` that the data decided: with them, the same head is made without the data."""
+        return {}
 
     @abstractmethod
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
@@ -81,11 +90,11 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def panels(self, prediction: Prediction, batch: Batch, count: int) -> list[Panel]:
-        """Pictures of ``count`` frames, see `shown_frames`."""
+        """Pictures of ``count`` frames, see `shown_frames`; none of a task that has nothing to draw."""
 
 
 class RunningMean(nn.Module):
-    """Mean of everything observed, kept in the checkpoint.
+    """Mean of everything observed, over all processes, kept in the checkpoint.
 
     >>> mean = RunningMean(2)
     >>> mean.observe(torch.tensor([[1.0, 2.0], [3.0, 4.0]])); mean.value
@@ -102,10 +111,24 @@ class RunningMean(nn.Module):
 
     @torch.no_grad()
     def observe(self, values: Float[Tensor, "N *shape"]) -> None:
-        """Add N values."""
-        if len(values):
-            self.count += len(values)
-            self.value += (values.mean(0) - self.value) * (len(values) / self.count).to(self.value.dtype)
+        """Add N values of each process that trains."""
+        total, count = values.sum(0), self.count.new_tensor(len(values))
+        if dist.is_available() and dist.is_initialized():
+            dist.all_reduce(total)
+            dist.all_reduce(count)
+        self.count += count
+        self.value += ((total - count * self.value) / self.count.clamp(min=1)).to(self.value.dtype)
+
+
+def mean_over_persons(values: Float[Tensor, "B D"], sample: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Every row becomes the mean over the rows of its sample: persons who were seen together.
+
+    >>> mean_over_persons(torch.tensor([[1.0], [5.0], [3.0]]), torch.tensor([7, 8, 7])).flatten()
+    tensor([2., 5., 2.])
+    """
+    found, place, persons = torch.unique(sample, return_inverse=True, return_counts=True)
+    total = values.new_zeros(len(found), values.shape[1]).index_add(0, place, values)
+    return (total / persons[:, None])[place]
 
 
 def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:

@@ -53,6 +53,7 @@ class MeshHead(Head):
     """
 
     predicts = ("joints", "rotations", "betas")
+    headline = ("mpjpe", "mpve")
     frame_outputs = ("rotations",)
     clip_outputs = ("betas",)
     loss_vertices: Tensor

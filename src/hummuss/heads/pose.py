@@ -42,6 +42,7 @@ class PoseHead(Head):
     """
 
     predicts = ("joints",)
+    headline = ("mpjpe",)
     frame_outputs = ("joints",)
 
     def __init__(self, dim_rep: int, scale_weight: float = 0.5, velocity_weight: float = 0.4, joints: int = 17) -> None:

@@ -234,11 +234,12 @@ def _places(frames: Int[Tensor, " valid"], size: int, stride: int) -> Iterator[I
 
 
 def _cut(batch: Batch, clip: int, places: Int[Tensor, "W N"]) -> Batch:
-    """Windows of one clip as a batch."""
-    return {
+    """Windows of one clip as a batch, each a sample of its own."""
+    cut = {
         key: value[clip][places] if key in FRAME_KEYS else value[clip].expand(len(places), *value.shape[1:])
         for key, value in batch.items()
     }
+    return cut | {"sample": torch.arange(len(places), device=places.device)}
 
 
 def _match(divisor: Tensor, values: Tensor) -> Tensor:

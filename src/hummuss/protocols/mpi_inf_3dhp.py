@@ -1,8 +1,12 @@
 """MPI-INF-3DHP's test set: PCK, AUC and MPJPE of the six sequences, averaged in both ways that papers use."""
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torchmetrics import Metric
 
 from hummuss.body.skeleton import H36M17
 from hummuss.errors import InputError
@@ -43,9 +47,32 @@ class MPIINF3DHP(Protocol):
         return _Sequences(clips)
 
 
+class _Intervals(Metric):
+    """Mean interval between the frames shown of each sequence, in seconds: tests may thin them."""
+
+    full_state_update = False
+    seconds: Tensor
+    count: Tensor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for state in ("seconds", "count"):
+            self.add_state(state, torch.zeros(len(SEQUENCES), dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, sequence: Int[Tensor, " B"], dt: Float[Tensor, "B F"], valid: Bool[Tensor, "B F"]) -> None:
+        """Add windows."""
+        self.seconds.index_add_(0, sequence, (dt * valid).sum(1).double())
+        self.count.index_add_(0, sequence, valid.sum(1).double())
+
+    def compute(self) -> Float[Tensor, " sequences"]:
+        """NaN where nothing was shown."""
+        return self.seconds / self.count
+
+
 class _Sequences(Evaluation):
     def __init__(self, clips: TestClips) -> None:
         super().__init__()
+        self.intervals = _Intervals()
         self.clips = clips
         self.sequences = [clip.sequence for clip in clips.recorded()]
         self.frames = FrameFigures({"pck": PCK(), "auc": AUC(), "mpjpe": MPJPE()})
@@ -54,6 +81,8 @@ class _Sequences(Evaluation):
 
     def update(self, prediction: Prediction, batch: Batch, clip: Int[Tensor, " B"]) -> Float[Tensor, "B F"]:
         frame = batch["frame_index"]
+        numbers = [SEQUENCES.index(self.sequences[number]) for number in clip.tolist()]
+        self.intervals.update(torch.tensor(numbers, device=frame.device), batch["dt"], batch["valid"])
         valid = batch["valid"] & self.clips.extra(VALID, clip, frame).bool()
         predicted, target = root_relative(prediction["joints"]), root_relative(batch["joints3d"])
         self.all_joints.update(clip, frame, predicted=predicted, target=target, valid=valid)
@@ -78,8 +107,11 @@ class _Sequences(Evaluation):
         return Result(rows, notes=[self._frame_rates()], **self.spread.pictures())
 
     def _frame_rates(self) -> str:
-        rates = {}
-        for clip in self.clips.recorded():
-            rates[clip.sequence] = f"{clip.sequence} {1 / np.diff(clip.times).mean():.4g}"
-        listed = ", ".join(rates[sequence] for sequence in SEQUENCES)
+        rates = {clip.sequence: float(1 / np.diff(clip.times).mean()) for clip in self.clips.recorded()}
+        tested = dict(zip(SEQUENCES, (1 / self.intervals.compute()).tolist(), strict=True))
+        listed = ", ".join(
+            f"{name} {rates[name]:.4g}"
+            + ("" if np.isclose(tested[name], rates[name], rtol=0.01) else f" (tested at {tested[name]:.4g})")
+            for name in SEQUENCES
+        )
         return f"frames per second, as assumed when the data were prepared (the test files carry none): {listed}"

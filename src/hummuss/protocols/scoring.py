@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hummuss.errors import InputError
-from hummuss.heads.base import BASELINE, Batch, Head, Prediction
+from hummuss.heads.base import BASELINES, Batch, Head, Prediction
 from hummuss.protocols.base import Evaluation, Protocol, Result, TestClips
 
 MODEL = "model"
@@ -39,7 +39,10 @@ class Scoring:
             )
         protocol.check(clips)
         self.evaluations: dict[str, dict[str, Evaluation]] = {
-            name: {model: protocol.evaluation(heads[name], clips).to(device) for model in (MODEL, BASELINE)}
+            name: {
+                model: protocol.evaluation(heads[name], clips).to(device)
+                for model in (MODEL, heads[name].baseline_name)
+            }
             for name in served
         }
 
@@ -49,13 +52,14 @@ class Scoring:
         errors = {}
         for name, evaluations in self.evaluations.items():
             of_frames = evaluations[MODEL].update(predictions[name], batch, clip)
-            evaluations[BASELINE].update(self.heads[name].baseline(batch), batch, clip)
+            head = self.heads[name]
+            evaluations[head.baseline_name].update(head.baseline(batch), batch, clip)
             if of_frames is not None:
                 errors[name] = of_frames
         return errors
 
     def results(self) -> Results:
-        """Head -> ``model`` and ``mean_pose`` -> what came out."""
+        """Head -> ``model`` and the baseline's name -> what came out."""
         return {
             name: {model: evaluation.result() for model, evaluation in evaluations.items()}
             for name, evaluations in self.evaluations.items()
@@ -63,7 +67,7 @@ class Scoring:
 
 
 def logged(results: Results, several_heads: bool) -> Iterator[tuple[str, float]]:
-    """Names and figures for logs and summaries: [part/][head/][mean_pose/]metric.
+    """Names and figures for logs and summaries: [part/][head/][baseline/]metric.
 
     >>> from hummuss.protocols.base import Row
     >>> rows = [Row("all", {"mpjpe": 40.0}, 9, ""), Row("walk", {"mpjpe": 30.0}, 4), Row("a", {"mpjpe": 50.0}, 5, "a")]
@@ -74,6 +78,6 @@ def logged(results: Results, several_heads: bool) -> Iterator[tuple[str, float]]
         for model, result in models.items():
             for row in result.rows:
                 if row.log is not None:
-                    parts = (row.log, head if several_heads else "", model if model == BASELINE else "")
+                    parts = (row.log, head if several_heads else "", model if model in BASELINES else "")
                     for metric, figure in row.figures.items():
                         yield "/".join([*filter(None, parts), metric]), figure

@@ -1,6 +1,6 @@
 """Your own 2D keypoints of one person: an npz or JSON with named fields, or an npy with the keypoints alone."""
 
-import json
+import zlib
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints
 from hummuss.data.motion import Camera, MotionClip
+from hummuss.data.readers.json_file import LARGEST_POSITION, load_json
 from hummuss.errors import InputError
 
 FIELDS = ("keypoints", "layout", "fps", "timestamps", "width", "height")
@@ -57,15 +58,21 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is empty: write it again")
     try:
         if path.suffix == ".json":
-            values = json.loads(path.read_text())
+            values = load_json(path)
         else:
             with path.open("rb") as file:
                 loaded = np.load(file, allow_pickle=False)
                 values = {"keypoints": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
+    except InputError:
+        raise
+    # A header may promise any number of frames, a damaged archive raise much.
+    except (ValueError, OSError, EOFError, MemoryError, NotImplementedError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}): write plain numbers, as docs/predict.md shows") from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} holds a {type(values).__name__}, expected an object with {', '.join(FIELDS)}")
+        raise InputError(
+            f"{path} holds a {type(values).__name__}, expected an object with {', '.join(FIELDS)}: "
+            "what detectors write goes into a store with `hummuss prepare keypoints`"
+        )
     return values
 
 
@@ -76,6 +83,8 @@ def _to_clip(path: Path, values: dict[str, Any]) -> MotionClip:
     if "fps" not in values and "timestamps" not in values:
         raise InputError(f"{path} has neither fps nor timestamps (seconds): the model must know when frames were taken")
     timestamps = _numbers(path, "timestamps", values["timestamps"], 1) if "timestamps" in values else None
+    if timestamps is not None and not np.isfinite(timestamps).all():
+        raise InputError(f"{path}: time stamp {int(np.argmin(np.isfinite(timestamps)))} is not a finite number")
     camera = _image(path, values)
     try:
         clip = MotionClip(
@@ -99,7 +108,10 @@ def _keypoints(path: Path, values: dict[str, Any]) -> Float[np.ndarray, "F J 3"]
     """Pixels and confidence; joints of no confidence are zeros."""
     if "keypoints" not in values:
         raise InputError(f"{path} has no keypoints, only {', '.join(values) or 'nothing'}: expected (F, J, 2 or 3)")
-    keypoints = _numbers(path, "keypoints", values["keypoints"], 3).astype(np.float32)
+    keypoints = _numbers(path, "keypoints", values["keypoints"], 3)
+    if (np.abs(keypoints, where=np.isfinite(keypoints), out=np.zeros_like(keypoints)) > LARGEST_POSITION).any():
+        raise InputError(f"{path}: a keypoint lies beyond {LARGEST_POSITION:g} pixels: the file is damaged")
+    keypoints = keypoints.astype(np.float32)
     if keypoints.shape[-1] not in (2, 3) or 0 in keypoints.shape:
         raise InputError(
             f"{path}: keypoints have shape {keypoints.shape}, expected (frames, joints, 2 or 3): "
@@ -133,14 +145,22 @@ def _image(path: Path, values: dict[str, Any]) -> Camera | None:
     if len(given) == 1:
         raise InputError(f"{path} has {given[0]} alone: give width and height of the image, in pixels")
     width, height = (_number(path, name, values[name]) for name in ("width", "height"))
-    if not (width >= 1 and height >= 1 and width == round(width) and height == round(height)):
+    if not all(1 <= length <= LARGEST_POSITION and length == round(length) for length in (width, height)):
         raise InputError(f"{path}: the image is {width:g} x {height:g}, expected whole numbers of pixels above 0")
-    keypoints = np.nan_to_num(np.asarray(values["keypoints"], np.float64))
+    check_pixels(path, np.nan_to_num(np.asarray(values["keypoints"], np.float64)), width, height)
+    return Camera.of_size(int(width), int(height))
+
+
+def check_pixels(path: Path, keypoints: Float[np.ndarray, "F J _"], width: int | float, height: int | float) -> None:
+    """Refuse shares of an image given as pixels.
+
+    Raises:
+        InputError: all keypoints lie in the corner of the image.
+    """
     if np.abs(keypoints[..., :2]).max() <= 2 < min(width, height):
         raise InputError(
             f"{path}: all keypoints lie within 2 pixels of the image's corner: give pixels, not shares of it"
         )
-    return Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), int(width), int(height))
 
 
 def _check_seconds(clip: MotionClip) -> None:
@@ -152,7 +172,7 @@ def _check_seconds(clip: MotionClip) -> None:
 def _numbers(path: Path, name: str, value: Any, dimensions: int) -> Float[np.ndarray, "..."]:
     try:
         array = np.asarray(value, np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{path}: {name} is not an array of numbers ({error})") from error
     if array.ndim != dimensions:
         raise InputError(f"{path}: {name} has shape {array.shape}, expected {dimensions} dimensions")

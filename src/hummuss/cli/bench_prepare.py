@@ -1,0 +1,65 @@
+"""Measure what preparing costs whatever the size: a made-up dataset, peak memory, frames per second, opening."""
+
+import argparse
+import csv
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from hummuss.evaluation.preparing import CLIP_FRAMES, FILE_CLIPS, SUBJECT_CLIPS, Row, measure
+from hummuss.provenance import device_name, git_commit
+
+HEADS = {
+    "frames": "frames",
+    "clips": "clips",
+    "files": "files",
+    "before_mb": "MB before",
+    "peak_mb": "peak MB",
+    "seconds": "s",
+    "frames_per_second": "frames per s",
+    "store_mb": "store, MB",
+    "index_mb": "index, MB",
+    "open_ms": "ms to open",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--out", type=Path, default=Path("docs/results/preparing"), help="page, without an ending")
+    parser.add_argument("--frames", nargs="+", type=int, default=[20_000, 200_000, 2_000_000], help="sizes to measure")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure each size in a process of its own; write OUT.csv and OUT.md."""
+    rows = []
+    for frames in arguments.frames:
+        rows.append(measure(frames))
+        print(rows[-1])
+    _write(arguments.out, rows)
+    print(f"wrote {arguments.out.with_suffix('.md')} and its CSV")
+    return 0
+
+
+def _write(out: Path, rows: list[Row]) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    commit, device = git_commit() or "unknown", device_name(torch.device("cpu"))
+    with open(out.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, [*HEADS, "device", "commit"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | {"device": device, "commit": commit} for row in rows)
+    lines = [
+        "# Preparing a dataset of any size",
+        "",
+        f"Written by `hummuss bench prepare` on {date.today()}, commit {commit}, {device}. A made-up dataset stands in "
+        f"for AMASS: the free body in motion, {CLIP_FRAMES} frames in a clip, {FILE_CLIPS} clips in a file, "
+        f"{SUBJECT_CLIPS} clips of a subject; reading a file poses the body, and the preparation poses it again to say "
+        "how far the labels miss the joints. One process reads and writes; each size has a process of its own. `MB "
+        "before` is what Python and torch take, `peak MB` the most that the process ever held, both included. `ms to "
+        "open` is the median of five openings of the finished store.",
+        "",
+        f"| {' | '.join(HEADS.values())} |",
+        "|" + "---:|" * len(HEADS),
+    ]
+    lines += ["| " + " | ".join(str(row[name]) for name in HEADS) + " |" for row in rows]
+    out.with_suffix(".md").write_text("\n".join([*lines, ""]))

@@ -1,0 +1,48 @@
+"""Count parameters and multiply-adds per frame of every backbone at every size in configs/."""
+
+import argparse
+import csv
+from datetime import date
+from pathlib import Path
+
+from hummuss.evaluation.sizes import FRAMES, SizeRow, size_rows
+from hummuss.provenance import git_commit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--configs", type=Path, default=Path("configs"), help="folder with backbone/ and size/")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/sizes"), help="page to write, without an ending")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write OUT.csv and OUT.md."""
+    rows = size_rows(arguments.configs)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(SizeRow._fields)
+        writer.writerows(rows)
+    arguments.out.with_suffix(".md").write_text(_page(rows, arguments.out.name))
+    print(f"wrote {arguments.out.with_suffix('.md')} and its CSV")
+    return 0
+
+
+def _page(rows: list[SizeRow], name: str) -> str:
+    lines = [
+        "# What the backbones cost",
+        "",
+        f"Written by `hummuss bench sizes` on {date.today()}, commit {git_commit()}; the same figures are in "
+        f"{name}.csv. Without heads. Multiply-adds of matrix products for one frame of one person, in clips of "
+        f"{' and '.join(map(str, FRAMES))} frames; `hummuss fit` prints those of the run at hand.",
+        "",
+        "| size | backbone | channels | layers | parameters, M | "
+        + " | ".join(f"multiply-adds at {frames}, M" for frames in FRAMES)
+        + " |",
+        "|---|---|---:|---:|---:" + "|---:" * len(FRAMES) + "|",
+    ]
+    for row in rows:
+        cells = [row.size, row.backbone, str(row.dim), str(row.depth), f"{row.parameters / 1e6:.2f}"]
+        cells += [f"{count / 1e6:.1f}" for count in (row.multiply_adds_81, row.multiply_adds_243)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])

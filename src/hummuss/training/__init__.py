@@ -1,0 +1,1 @@
+"""Long runs: checkpoints that survive interruptions."""

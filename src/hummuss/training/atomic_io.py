@@ -1,0 +1,75 @@
+"""Checkpoint files that are whole or not there, and a test whether one is whole."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+
+from hummuss.errors import InputError
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, flushes to the disk, then renames: a crash leaves the old file or the new one.
+
+    Lightning's own IO moves a file from the system's temporary folder, which is a copy across disks, and does not
+    flush. Paths with a protocol (``s3://``) are left to it.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write ``checkpoint`` to ``path``.
+
+        Raises:
+            InputError: the file system did not take it. What was at ``path`` before is still there.
+        """
+        if "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        path = Path(path)
+        # Made in memory first: what fails after this is the disk's failure.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        # One name per target, so that what a killed process left is overwritten by the next.
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(temporary, "wb") as file:
+                    file.write(buffer.getbuffer())
+                    file.flush()
+                    os.fsync(file.fileno())
+                replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{path} could not be written ({error.strerror}), so the run stops; earlier checkpoints are whole: "
+                "make room and resume with --ckpt_path last"
+            ) from error
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename within a folder, so that the new name outlives a power cut."""
+    os.replace(source, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint file, or None.
+
+    ``torch.save`` writes a ZIP archive with a checksum for each tensor: truncation and flipped bits both show, and
+    nothing is unpickled.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        return str(error)
+    return None if member is None else f"{member} fails its checksum"

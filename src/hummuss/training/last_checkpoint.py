@@ -1,0 +1,109 @@
+"""The checkpoint that an interrupted run resumes from."""
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from hummuss.training.atomic_io import replace
+
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+# What a shell reports for a process that SIGTERM ended.
+TERMINATED = 128 + signal.SIGTERM
+
+
+class Terminated(SIGTERMException):
+    """The run was told to end, and has saved itself.
+
+    Attributes:
+        checkpoint: where it goes on from.
+    """
+
+    def __init__(self, checkpoint: Path) -> None:
+        super().__init__(TERMINATED)
+        self.checkpoint = checkpoint
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps ``last.ckpt``, and ``previous.ckpt`` should that be damaged; ends the run in good order on SIGTERM.
+
+    Saved after every epoch, and within epochs every so many steps, the loggers' curves too. SIGTERM lets the optimiser
+    step end (in the last step of an epoch: the validation too), saves, and raises `Terminated`. All processes of a run
+    stop at the same step, whichever of them was told.
+
+    Lightning's `ModelCheckpoint(save_last=True)` saves only when the monitored metric has improved, and its handling
+    of SIGTERM waits for other processes within the signal handler and may stop between two accumulated batches, whose
+    gradients would be lost (lightning 2.6, callbacks/model_checkpoint.py, trainer/connectors/signal_connector.py).
+
+    Args:
+        every_n_steps: optimiser steps between two checkpoints: what a killed run has to do again at most.
+        dirpath: folder of the files; the command line sets the run's.
+    """
+
+    def __init__(self, every_n_steps: int = 500, dirpath: str | None = None) -> None:
+        self.every_n_steps, self.dirpath = every_n_steps, dirpath
+        self._terminated = self._ending = self._saved = False
+        self._step = -1
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self.dirpath = trainer.strategy.broadcast(self.dirpath or str(trainer.default_root_dir))
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._step = trainer.global_step
+        # Lightning puts back the handlers it found when the run ends.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._note)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step == self._step:
+            return  # gradients are being accumulated
+        self._step = trainer.global_step
+        if trainer.is_last_batch:
+            return  # a run resumed from here would skip the epoch's validation
+        self._ending = self._must_stop(trainer)
+        if self._ending or trainer.global_step % self.every_n_steps == 0:
+            self._save(trainer)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # Only now have the loggers been given what the step before came to.
+        if self._saved:
+            for logger in trainer.loggers:
+                logger.save()
+            self._saved = False
+        if self._ending:
+            raise Terminated(self._file(LAST))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._save(trainer)
+        if self._must_stop(trainer):
+            raise Terminated(self._file(LAST))
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self._terminated = True
+
+    def _must_stop(self, trainer: L.Trainer) -> bool:
+        return bool(trainer.strategy.reduce_boolean_decision(self._terminated, all=False))
+
+    def _file(self, name: str) -> Path:
+        assert self.dirpath is not None
+        return Path(self.dirpath) / name
+
+    def _save(self, trainer: L.Trainer) -> None:
+        if cast(Any, trainer).fast_dev_run:
+            return
+        new, last = self._file("new.ckpt"), self._file(LAST)
+        trainer.save_checkpoint(new)
+        if trainer.is_global_zero:
+            if last.exists():
+                replace(last, self._file(PREVIOUS))
+            replace(new, last)
+        self._saved = True

@@ -1,0 +1,51 @@
+"""What the speed benchmark's floor counts."""
+
+import torch
+from torch import nn
+
+from hummuss.backbones.cost import count_operations
+from hummuss.evaluation.floor import Rates, Work, floor_seconds, measure_rates, work_of
+
+
+def test_a_product_reads_its_operands_and_writes_its_result() -> None:
+    a = torch.ones(4, 5)
+    assert work_of(lambda: a @ a.T) == Work(operations=2 * 4 * 5 * 4, bytes=4 * (20 + 20 + 16))
+
+
+def test_views_move_nothing_and_changes_in_place_do() -> None:
+    a = torch.ones(4, 5)
+    assert work_of(lambda: a.view(-1)[3:].unsqueeze(0)).bytes == 0
+    assert work_of(lambda: a.mul_(2)).bytes == 2 * 4 * 20
+
+
+def test_a_backward_pass_multiplies_twice_as_much() -> None:
+    layer, x = nn.Linear(8, 16), torch.ones(3, 8, requires_grad=True)
+    forward = work_of(lambda: layer(x))
+    both = work_of(lambda: layer(x).sum().backward())
+    assert both.operations == 3 * forward.operations == 3 * 2 * 3 * 8 * 16
+    assert both.bytes > 2 * forward.bytes
+
+
+def test_attention_counts_forward_and_backward() -> None:
+    q = torch.rand(1, 2, 6, 4, requires_grad=True)
+
+    def attend() -> torch.Tensor:
+        return nn.functional.scaled_dot_product_attention(q, q, q)
+
+    products = 2 * 2 * 6 * 6 * 4  # additions and multiplications in one of the products, both heads
+    assert count_operations(attend) == 2 * products
+    # Backward makes the scores anew, then the gradients of values, weights, queries and keys.
+    assert count_operations(lambda: attend().sum().backward()) == (2 + 5) * products
+
+
+def test_the_slower_of_computing_and_moving_is_the_floor() -> None:
+    rates = Rates(operations=100.0, bytes=10.0)
+    assert floor_seconds(Work(200.0, 10.0), rates) == 2
+    assert floor_seconds(Work(200.0, 50.0), rates) == 5
+
+
+def test_rates_are_measured_in_the_precision_of_the_run() -> None:
+    for precision in ("32", "bf16"):
+        rates = measure_rates("cpu", precision, lambda: None, product=64, copy=2**12)
+        assert rates.operations > 0
+        assert rates.bytes > 0

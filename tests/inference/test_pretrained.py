@@ -1,0 +1,254 @@
+"""Shared models: what is written comes back bit for bit, what is not of this package is refused by name."""
+
+import json
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from hummuss import HumMUSS, Inference, InputError, MotionModule, Pretrained, load, load_run, predict_clip
+from hummuss.body import smpl as smpl_module
+from hummuss.cli.export import export_hub
+from hummuss.data import Camera, MotionClip
+from hummuss.heads import ActionHead, MeshHead, PoseHead
+from hummuss.inference.sharing import describe
+
+BACKBONE = {"dim": 8, "depth": 1, "modes": 2, "temporal_steps": [0.03, 0.4]}
+MESH = {"hidden": 8, "vertex_count": 20, "body_path": None, "h36m_regressor": None}
+
+
+def write_run(folder: Path, heads: dict | None = None, **data) -> Path:
+    """A run with a pose and a mesh head, random weights and baselines that have seen something."""
+    torch.manual_seed(0)
+    heads = heads or {
+        "pose": {"class_path": "hummuss.heads.PoseHead", "init_args": {"joints": 17}},
+        "mesh": {"class_path": "hummuss.heads.mesh.MeshHead", "init_args": MESH},
+    }
+    init = {"backbone": {"class_path": "hummuss.HumMUSS", "init_args": BACKBONE}, "heads": heads}
+    init["inference"] = {"windows": 7, "flip": True}
+    view = {"class_path": "hummuss.data.View", "init_args": {"normalisation": "box"}}
+    values = {"root": "gone", "frames": 9, "max_fps": 60.0, "frame_rate": None, "view": view} | data
+    folder.mkdir(parents=True)
+    model = {"class_path": "hummuss.MotionModule", "init_args": init}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"model": model, "data": {"init_args": values}}))
+    module = MotionModule(
+        HumMUSS(dim=8, depth=1, modes=2),
+        {"pose": PoseHead, "mesh": lambda dim: MeshHead(dim, hidden=8, vertex_count=20)},
+    )
+    module.heads["pose"].mean_joints.observe(torch.rand(3, 17, 3))
+    torch.save({"state_dict": module.state_dict()}, folder / "best.ckpt")
+    return folder
+
+
+@pytest.fixture
+def shared(tmp_path) -> Path:
+    export_hub(write_run(tmp_path / "pose" / "1"), tmp_path / "shared")
+    return tmp_path / "shared"
+
+
+def make_clip() -> MotionClip:
+    points = np.random.default_rng(0).uniform(100, 500, (20, 17, 3)).astype(np.float32)
+    camera = Camera(np.zeros((3, 3)), np.eye(3), np.zeros(3), 640, 480)
+    return MotionClip(
+        name="a", sequence="a", subject="1", split="test", fps=25.0, keypoints2d=points, camera=camera, frame="camera"
+    )
+
+
+def change(folder: Path, **values) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | values))
+
+
+def test_predictions_after_the_round_trip_are_bit_for_bit_those_before(tmp_path, shared) -> None:
+    run = load_run(tmp_path / "pose" / "1")
+    before = predict_clip(run, make_clip())
+    model = load(shared)
+    again = tmp_path / "again"
+    model.save_pretrained(again)
+    for loaded in (model, Pretrained.from_pretrained(shared), load(str(again))):
+        after = loaded.predict(make_clip())
+        for name in ("joints3d", "smpl_pose", "betas"):
+            np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+        assert (
+            after.inference == before.inference == "windows of 7 frames, one every 3, averaged; mirrored and averaged"
+        )
+        assert not any(module.training for module in loaded.modules())
+        state = loaded.model.state_dict()
+        assert state.keys() == run.model.state_dict().keys()
+        assert all(torch.equal(value, state[name]) for name, value in run.model.state_dict().items())
+    for name in ("config.json", "README.md", "model.safetensors"):
+        assert (again / name).read_bytes() == (shared / name).read_bytes(), name
+
+
+def test_an_action_heads_classes_come_along(tmp_path) -> None:
+    torch.manual_seed(0)
+    action = {"action": {"class_path": "hummuss.heads.ActionHead", "init_args": {"hidden": 8}}}
+    run = write_run(tmp_path / "action" / "1", heads=action)
+    trained = MotionModule(
+        HumMUSS(dim=8, depth=1, modes=2), {"action": lambda dim: ActionHead(dim, hidden=8, classes=["walk", "run"])}
+    )
+    torch.save({"state_dict": trained.state_dict()}, run / "best.ckpt")
+    assert load_run(run).model.heads["action"].classes == ["walk", "run"]
+    export_hub(run, tmp_path / "shared")
+    model = load(tmp_path / "shared")
+    assert model.model.heads["action"].classes == ["walk", "run"]
+    for name, value in trained.state_dict().items():
+        assert torch.equal(model.model.state_dict()[name], value), name
+
+
+def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> None:
+    model = load(shared)
+    assert (model.layout.name, model.frame_rates, model.trained_frames) == ("h36m17", (60.0, 60.0), 9)
+    assert model.config["backbone"] == {"class": "HumMUSS", "init_args": BACKBONE}
+    assert model.view.normalisation == "box"
+    assert model.model.inference == Inference(windows=7, flip=True)
+    strides = {"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [1.0, 4.0]}}
+    for number, (data, expected) in enumerate(
+        [({"frame_rate": strides}, (15.0, 60.0)), ({"max_fps": None}, None), ({"max_fps": 50.0}, (50.0, 50.0))]
+    ):
+        export_hub(write_run(tmp_path / "other" / str(number), **data), tmp_path / f"shared{number}")
+        assert load(tmp_path / f"shared{number}").frame_rates == expected
+    batch = {"keypoints": torch.rand(2, 5, 17, 3), "dt": torch.full((2, 5), 0.04), "valid": torch.ones(2, 5).bool()}
+    assert model(batch)["pose"]["joints"].shape == (2, 5, 17, 3)
+
+
+def test_weights_that_do_not_fit_are_refused_by_name(shared) -> None:
+    path = shared / "model.safetensors"
+    state = load_file(path)
+    bias = state["backbone.lift.bias"]
+    for changed, message in (
+        ({"backbone.lift.bias": None}, r"lacks backbone\.lift\.bias: it is not of the model"),
+        ({"backbone.more": bias.clone()}, r"has the unknown backbone\.more"),
+        (
+            {"backbone.lift.bias": bias[:4].clone()},
+            r"backbone\.lift\.bias is \(4,\) torch\.float32, the model .* has \(8,\)",
+        ),
+        ({"backbone.lift.bias": bias.half()}, r"backbone\.lift\.bias is \(8,\) torch\.float16"),
+    ):
+        save_file({name: value for name, value in (state | changed).items() if value is not None}, path)
+        with pytest.raises(InputError, match=message):
+            load(shared)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="is no safetensors file, or damaged"):
+        load(shared)
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch) -> Path:
+    """A module that leaves a trace if anybody imports it."""
+    (tmp_path / "trap.py").write_text("import pathlib; pathlib.Path('sprung').touch()\nclass Head: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "sprung"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"backbone": {"class": "trap.Head", "init_args": {}}}, r"backbone is of the unknown class 'trap\.Head'"),
+        ({"heads": {"pose": {"class": "trap.Head", "init_args": {}}}}, r"heads\.pose is of the unknown class"),
+        ({"heads": {"pose": {"class": "Head", "init_args": {}}}}, r"heads\.pose is of the unknown class 'Head'"),
+        ({"heads": {"pose": {"class": ["PoseHead"], "init_args": {}}}}, r"unknown class \['PoseHead'\]"),
+        ({"heads": {"pose": "trap.Head"}}, r"heads\.pose is 'trap\.Head', expected an object"),
+        (
+            {"heads": {"pose": {"class_path": "trap.Head"}}},
+            r"heads\.pose lacks class, init_args and has unknown class_p",
+        ),
+        (
+            {"heads": {"mesh": {"class": "MeshHead", "init_args": {"body_path": "/etc/body.npz"}}}},
+            r"heads\.mesh\.body_path is '/etc/body\.npz', expected the bare name of a file",
+        ),
+        ({"heads": {}}, "heads is empty"),
+        ({"backbone": {"class": "HumMUSS", "init_args": {"dept": 3}}}, r"backbone is no HumMUSS: .*'dept'"),
+        ({"view": {"normalisation": "box"}}, "view lacks camera, noise"),
+        ({"inference": {"windows": 0}}, r"inference is no Inference: inference\.windows is 0"),
+        ({"layout": "h36m18"}, "unknown joint layout 'h36m18'"),
+        ({"layout": 3}, "layout is 3"),
+        ({"trained_frames": "9"}, "trained_frames is '9'"),
+        ({"frame_rates": [15]}, r"frame_rates is \[15\]"),
+        ({"format": 2}, "has format 2, this version reads 1"),
+        ({"files": {"body_path": "x"}}, "has unknown files"),
+        ({"self": 1}, "has unknown self"),
+    ],
+)
+def test_a_config_of_anything_else_is_refused_and_imports_nothing(shared, trap, values, message) -> None:
+    change(shared, **values)
+    with pytest.raises(InputError, match=message):
+        load(shared)
+    assert not trap.exists()
+
+
+def test_a_body_of_your_own_is_named_by_its_file_alone_and_found_where_you_say(tmp_path) -> None:
+    arrays = dict(np.load(Path(smpl_module.__file__).with_name("free_body.npz")))
+    own = tmp_path / "mine.npz"
+    np.savez(own, **arrays, posedirs=np.zeros((len(arrays["v_template"]), 3, 207), np.float32))
+    heads = {
+        "pose": {"class_path": "hummuss.heads.PoseHead"},
+        "mesh": {"class_path": "hummuss.heads.MeshHead", "init_args": MESH | {"body_path": str(own)}},
+    }
+    export_hub(write_run(tmp_path / "mesh" / "1", heads), tmp_path / "shared")
+    assert str(tmp_path) not in (tmp_path / "shared/config.json").read_text()
+    with pytest.raises(InputError, match=r"mine\.npz.*name your own copy, as in load\(\.\.\., body_path="):
+        load(tmp_path / "shared")
+    assert load(tmp_path / "shared", body_path=str(own)).model.heads["mesh"].body.name == "mine"
+
+
+def test_classes_that_nobody_else_has_are_not_exported(tmp_path) -> None:
+    heads = {"pose": {"class_path": "hummuss.heads.PoseHead"}, "mesh": {"class_path": "hummuss.heads.MeshHead"}}
+    heads["mesh"]["init_args"] = MESH
+    run = write_run(tmp_path / "run", heads)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    trained = load_run(run)
+    for path in ("mine.PoseHead", "hummuss.module.MotionModule"):
+        config["model"]["init_args"]["heads"]["pose"]["class_path"] = path
+        with pytest.raises(InputError, match=f"heads.pose is a {path}, which nobody else has"):
+            describe(trained, config, {})
+
+
+def test_what_is_no_shared_model_says_so(tmp_path, shared) -> None:
+    with pytest.raises(InputError, match=r"no model at .*nowhere: give a folder"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"has no config\.json, so it is no shared model"):
+        load(tmp_path / "pose" / "1")
+    with pytest.raises(InputError, match="is a folder, which takes no revision"):
+        load(shared, revision="main")
+    (shared / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json is not valid JSON"):
+        load(shared)
+    (shared / "config.json").unlink()
+    with pytest.raises(InputError, match=r"has no config\.json"):
+        Pretrained.from_pretrained(shared)
+
+
+def test_a_hub_gets_the_whole_folder_and_gives_it_back(tmp_path, shared, monkeypatch) -> None:
+    """Without a network: the two calls of huggingface_hub that reach for one copy folders."""
+    hub = tmp_path / "hub"
+
+    def upload(self, *, repo_id, folder_path, **options) -> str:
+        return str(shutil.copytree(folder_path, hub / repo_id))
+
+    def download(model_id, allow_patterns, **options) -> str:
+        if not (hub / model_id).is_dir():
+            raise OSError("offline\nsecond line")
+        return str(hub / model_id)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", upload)
+    monkeypatch.setattr(
+        huggingface_hub.HfApi, "create_repo", lambda self, repo_id, **_: huggingface_hub.RepoUrl(f"hf://{repo_id}")
+    )
+    monkeypatch.setattr("hummuss.inference.pretrained.snapshot_download", download)
+    monkeypatch.chdir(tmp_path)
+    load(shared).push_to_hub("somebody/walker")
+    assert {path.name for path in (hub / "somebody/walker").iterdir()} == {p.name for p in shared.iterdir()}
+    expected = load(shared).predict(make_clip()).joints3d
+    np.testing.assert_array_equal(load("somebody/walker").predict(make_clip()).joints3d, expected)
+    with pytest.raises(InputError, match=r"somebody/else is no folder here, and the hub did not give it: offline$"):
+        load("somebody/else")
+    # A folder that is here makes it a path, which was mistyped.
+    with pytest.raises(InputError, match="no model at pose/2"):
+        load("pose/2")
