@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hummuss.data.clip_checks import Finding, check_clip
+from hummuss.data.clip_checks import check_clip
+from hummuss.data.findings import Finding
 from hummuss.data.motion import MotionClip
 from hummuss.data.official_counts import OFFICIAL_COUNTS, ClipFacts
 from hummuss.data.pose_geometry import height, limb_lengths, valid_frames
