@@ -75,7 +75,9 @@ def test_a_clip_that_cannot_be_read_is_a_finding_and_the_rest_is_checked(tmp_pat
     joints[5, 3, 1] = np.nan
     joints.flush()
     report = check_store(MotionStore(tmp_path / "s"))
-    assert [(finding.check, finding.clip) for finding in report.findings] == [("unreadable", "a")]
+    assert [(finding.check, finding.clip) for finding in report.findings] == [("unreadable", "a"), ("checksum", "s")]
+    assert report.findings[1].value == f"{tmp_path / 's' / 'joints3d.bin'} differs from its checksum"
+    assert report.findings[1].remedy == "the store is damaged, prepare it again"
     assert "NaN or infinity at frame 5" in report.findings[0].value
     assert [fact.name for fact in report.facts] == ["b"]
 

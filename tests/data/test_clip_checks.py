@@ -174,3 +174,11 @@ def test_frames_that_no_protocol_scores_do_not_count(seen) -> None:
     joints[30:], valid[30:] = 0, 0
     partly = replace(changed(seen, joints3d=joints), extras={"valid_frame": valid}, smpl_pose=None)
     assert set(found(partly)) <= {"repeated frames", "stretching", "limb lengths", "units"}
+
+
+def test_two_and_a_half_dimensions_are_no_places_in_front_of_a_camera(seen) -> None:
+    bare = replace(seen, smpl_pose=None)
+    flat = changed(bare, joints3d=seen.joints3d - seen.joints3d[:, :1])
+    assert set(found(flat)) == {"depth", "reprojection"}
+    assert set(found(changed(bare, joints3d=seen.joints3d + np.float32([1, 0, 0])))) == {"reprojection"}
+    assert found(replace(flat, extras={"factor_2_5d": np.ones(60, np.float32)})) == {}

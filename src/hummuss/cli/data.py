@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hummuss.data.checking import StoreReport, check_store
-from hummuss.data.clip_checks import Finding
+from hummuss.data.findings import Finding
 from hummuss.data.inventory import list_stores
 from hummuss.data.motion import SPLITS
 from hummuss.data.official_counts import ClipFacts

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hummuss.data.clip_checks import Finding, check_clip
+from hummuss.data.clip_checks import check_clip
+from hummuss.data.findings import Finding
 from hummuss.data.motion import MotionClip
 from hummuss.data.official_counts import OFFICIAL_COUNTS, ClipFacts
 from hummuss.data.pose_geometry import height, limb_lengths, valid_frames
@@ -65,6 +66,9 @@ def check_store(store: MotionStore, on_clip: Callable[[], None] = lambda: None) 
             value = f"sequence {clip.sequence} is in {clip.split}, and in {split} as {first}"
             remedy = "put all of a sequence into one split: the test would see what was trained on"
             report.findings.append(Finding("split", name, None, value, "one split", remedy))
+    for problem in store.verify():
+        value, _, remedy = problem.rpartition(": ")
+        report.findings.append(Finding("checksum", store.path.name, None, value, "files as they were written", remedy))
     _compare(report, str(store.source.get("dataset")))
     return report
 

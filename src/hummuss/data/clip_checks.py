@@ -5,11 +5,12 @@ confirms, narrow enough for millimetres, another axis or exchanged sides to stan
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from hummuss.body.skeleton import H36M17
+from hummuss.data.findings import Finding, Found
+from hummuss.data.image_checks import check_confidence, check_depth, check_inside_image, check_reprojection
 from hummuss.data.motion import MotionClip
 from hummuss.data.pose_geometry import JOINT, height, knees_ahead, limb_lengths, side_changes, valid_frames
 
@@ -19,34 +20,13 @@ HEIGHT = (1.0, 2.3)
 # (Winter, Biomechanics and Motor Control of Human Movement, figure 4.1).
 PROPORTIONS = {"thigh": (0.17, 0.37), "shin": (0.17, 0.37), "upper arm": (0.12, 0.30), "forearm": (0.07, 0.25)}
 MAX_STRETCH = 0.3  # by which a limb may differ from its median
-MAX_SPEED = 30.0  # m/s; a thrower's hand reaches 20 to 25
+MAX_SPEED = 30.0  # m/s; the fastest joint of CMU's clips does 25
 FRAME_RATES = (5.0, 250.0)
 MAX_GAP = 1.0  # seconds between two frames
 # Of the leg's length: knees lie ahead of the line from hip to ankle by 5 % and more in all of CMU's clips.
 KNEES_AHEAD = -0.02
-MAX_REPROJECTION = 0.03  # of the image's width: far more than distortion that a pinhole camera leaves out
 # Frames that a fault must concern, of all, where single frames may well be the capture's own trouble.
 SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is probably wrong.
-
-    Attributes:
-        check: which check found it.
-        clip: the clip, or what else it concerns.
-        frame: the first frame, or the worst; None where it is about the whole clip.
-        value, expected: what was found, and what should be.
-        remedy: what to do.
-    """
-
-    check: str
-    clip: str
-    frame: int | None
-    value: str
-    expected: str
-    remedy: str
 
 
 def check_clip(clip: MotionClip) -> Iterator[Finding]:
@@ -55,15 +35,11 @@ def check_clip(clip: MotionClip) -> Iterator[Finding]:
         found = check(clip)
         if found is not None:
             frame, value, expected, remedy = found
-            yield Finding(
-                check.__name__.removeprefix("check_").replace("_", " "), clip.name, frame, value, expected, remedy
-            )
+            name = check.__name__.removeprefix("check_").replace("_", " ")
+            yield Finding(name, clip.name, frame, value, expected, remedy)
 
 
-_Found = tuple[int | None, str, str, str] | None
-
-
-def check_frame_rate(clip: MotionClip) -> _Found:
+def check_frame_rate(clip: MotionClip) -> Found | None:
     """Frames per second, and gaps between time stamps."""
     intervals = np.diff(clip.times)
     if not len(intervals):
@@ -73,16 +49,12 @@ def check_frame_rate(clip: MotionClip) -> _Found:
         wanted = f"{FRAME_RATES[0]:g} to {FRAME_RATES[1]:g} fps"
         return None, f"{fps:.4g} fps", wanted, "give the reader frames per second, or time stamps in seconds"
     if intervals[longest] > MAX_GAP:
-        return (
-            longest + 1,
-            f"{intervals[longest]:.3g} s since the frame before",
-            f"{MAX_GAP:g} s at most",
-            "cut it there",
-        )
+        value = f"{intervals[longest]:.3g} s since the frame before"
+        return longest + 1, value, f"{MAX_GAP:g} s at most", "cut it there"
     return None
 
 
-def check_repeated_frames(clip: MotionClip) -> _Found:
+def check_repeated_frames(clip: MotionClip) -> Found | None:
     """Frames that are exactly the one before: a capture sped up by copying, or a stuck tracker."""
     array = clip.joints3d if clip.joints3d is not None else clip.keypoints2d
     if array is None or len(array) <= 2:  # a photograph may be stored as two equal frames
@@ -91,15 +63,11 @@ def check_repeated_frames(clip: MotionClip) -> _Found:
     if same.mean() <= 2 * SHARE:
         return None
     value = f"{same.mean():.0%} of the frames repeat the one before"
-    return (
-        int(same.argmax()) + 1,
-        value,
-        f"{2 * SHARE:.0%} at most",
-        "check the frame rate; cut what stands still at the ends",
-    )
+    remedy = "check the frame rate; cut what stands still at the ends"
+    return int(same.argmax()) + 1, value, f"{2 * SHARE:.0%} at most", remedy
 
 
-def check_units(clip: MotionClip) -> _Found:
+def check_units(clip: MotionClip) -> Found | None:
     """The person's height, in metres."""
     if clip.joints3d is None:
         return None
@@ -112,7 +80,7 @@ def check_units(clip: MotionClip) -> _Found:
     return None, f"height {tall:.3g} m", f"{HEIGHT[0]:g} to {HEIGHT[1]:g} m", remedy
 
 
-def check_limb_lengths(clip: MotionClip) -> _Found:
+def check_limb_lengths(clip: MotionClip) -> Found | None:
     """Limbs in proportion to the height."""
     if clip.joints3d is None:
         return None
@@ -130,7 +98,7 @@ def check_limb_lengths(clip: MotionClip) -> _Found:
     return None
 
 
-def check_stretching(clip: MotionClip) -> _Found:
+def check_stretching(clip: MotionClip) -> Found | None:
     """Limbs that change their length."""
     if clip.joints3d is None:
         return None
@@ -149,7 +117,7 @@ def check_stretching(clip: MotionClip) -> _Found:
     return None
 
 
-def check_upright(clip: MotionClip) -> _Found:
+def check_upright(clip: MotionClip) -> Found | None:
     """World y points up, camera y down: somebody stands or sits at least now and then."""
     if clip.joints3d is None:
         return None
@@ -164,7 +132,7 @@ def check_upright(clip: MotionClip) -> _Found:
     return int(np.argmin(upwards)), value, f"{SHARE:.0%} at least, with {axis}", "turn the axes in the reader"
 
 
-def check_mirrored(clip: MotionClip) -> _Found:
+def check_mirrored(clip: MotionClip) -> Found | None:
     """Knees bend forward, and forward follows from left, right and up: backward knees mean exchanged sides."""
     if clip.joints3d is None:
         return None
@@ -176,7 +144,7 @@ def check_mirrored(clip: MotionClip) -> _Found:
     return int(np.nanargmin(ahead)), value, "ahead of it", remedy
 
 
-def check_speed(clip: MotionClip) -> _Found:
+def check_speed(clip: MotionClip) -> Found | None:
     """Joints that jump."""
     if clip.joints3d is None or len(clip) < 2:
         return None
@@ -195,7 +163,7 @@ def check_speed(clip: MotionClip) -> _Found:
     )
 
 
-def check_changed_sides(clip: MotionClip) -> _Found:
+def check_changed_sides(clip: MotionClip) -> Found | None:
     """Frames in which arms or legs change sides at once, in 3D or in the image."""
     for array, what in ((clip.joints3d, "3D"), (clip.keypoints2d, "2D")):
         if array is None or len(array) < 2 or (what == "2D" and array.shape[1] != len(H36M17)):
@@ -213,77 +181,7 @@ def check_changed_sides(clip: MotionClip) -> _Found:
     return None
 
 
-def check_depth(clip: MotionClip) -> _Found:
-    """People seen by a camera stand in front of it."""
-    if clip.joints3d is None or clip.frame != "camera" or "factor_2_5d" in clip.extras:
-        return None
-    behind = (clip.joints3d[:, 0, 2] <= 0) & valid_frames(clip)
-    if not behind.any():
-        return None
-    frame = int(behind.argmax())
-    value = f"pelvis at z = {clip.joints3d[frame, 0, 2]:.3g} m ({behind.sum()} frames)"
-    return frame, value, "above 0, in front of the camera", "give absolute camera coordinates; z points forward"
-
-
-def check_confidence(clip: MotionClip) -> _Found:
-    """Confidences from 0 to 1, missing joints all zero, somebody detected at all."""
-    if clip.keypoints2d is None:
-        return None
-    confidence = clip.keypoints2d[..., 2]
-    outside = (confidence < 0) | (confidence > 1)
-    if outside.any():
-        frame, joint = np.argwhere(outside)[0]
-        return int(frame), f"confidence {confidence[frame, joint]:.4g}", "0 to 1", "scale the detector's scores"
-    if not (confidence > 0).any():
-        return None, "no joint in any frame", "somebody detected", "leave the clip out"
-    stray = (confidence == 0) & (clip.keypoints2d[..., :2] != 0).any(-1)
-    if stray.any():
-        frame, joint = (int(index) for index in np.argwhere(stray)[0])
-        value = f"missing joint {joint} at {clip.keypoints2d[frame, joint, :2].tolist()}"
-        return frame, value, "zeros where confidence is 0", "zero missing joints in the reader"
-    return None
-
-
-def check_inside_image(clip: MotionClip) -> _Found:
-    """Keypoints within the image or near it, and not crowded into its corner."""
-    if clip.keypoints2d is None or clip.camera is None:
-        return None
-    width, height = clip.camera.width, clip.camera.height
-    seen = clip.keypoints2d[..., 2] > 0
-    x, y = clip.keypoints2d[..., 0], clip.keypoints2d[..., 1]
-    far = seen & ((x < -width / 2) | (x > 1.5 * width) | (y < -height / 2) | (y > 1.5 * height))
-    if far.sum() > SHARE * seen.sum():
-        frame, joint = np.argwhere(far)[0]
-        value = f"({x[frame, joint]:.4g}, {y[frame, joint]:.4g}) of {width} x {height}"
-        return int(frame), value, "pixels of the image", "check the image size and the keypoints' unit"
-    if seen.any() and np.abs(clip.keypoints2d[seen][:, :2]).max() <= 2:
-        return 0, "all within 2 pixels of the corner", "pixels", "give pixels, not shares of the image"
-    return None
-
-
-def check_reprojection(clip: MotionClip) -> _Found:
-    """The camera shows the 3D joints where the keypoints are."""
-    known = clip.camera is not None and clip.camera.intrinsics[0, 0] > 0
-    if clip.joints3d is None or clip.keypoints2d is None or not known or clip.keypoints2d.shape[1] != len(H36M17):
-        return None
-    assert clip.camera is not None
-    joints = clip.joints3d.astype(np.float64)
-    if clip.frame == "world":
-        joints = joints @ clip.camera.rotation.T + clip.camera.translation
-    seen = (clip.keypoints2d[..., 2] > 0) & (joints[..., 2] > 0) & valid_frames(clip)[:, None]
-    if not seen.any():
-        return None
-    image = joints[seen] @ clip.camera.intrinsics.T
-    off = np.linalg.norm(image[:, :2] / image[:, 2:] - clip.keypoints2d[seen][:, :2], axis=-1)
-    if np.median(off) <= MAX_REPROJECTION * clip.camera.width:
-        return None
-    frame = int(np.argwhere(seen)[off.argmax()][0])
-    wanted = f"{MAX_REPROJECTION:.0%} of {clip.camera.width} pixels at most"
-    remedy = "camera, units or joint order do not belong together: check the calibration"
-    return frame, f"3D joints appear {np.median(off):.3g} pixels beside the keypoints (median)", wanted, remedy
-
-
-def check_body(clip: MotionClip) -> _Found:
+def check_body(clip: MotionClip) -> Found | None:
     """Body parameters within a body's range, and the body where the joints are."""
     if clip.smpl_pose is None:
         return None
@@ -308,7 +206,7 @@ def check_body(clip: MotionClip) -> _Found:
     return None
 
 
-CHECKS: tuple[Callable[[MotionClip], _Found], ...] = (
+CHECKS: tuple[Callable[[MotionClip], Found | None], ...] = (
     check_frame_rate, check_repeated_frames, check_units, check_limb_lengths, check_stretching, check_upright,
     check_mirrored, check_speed, check_changed_sides, check_depth, check_confidence, check_inside_image,
     check_reprojection, check_body,

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from jsonargparse import ArgumentParser
 
 from hummuss.body.skeleton import COCO17, H36M17, convert_keypoints
-from hummuss.data import DetectionNoise, MotionClip, RealisticNoise
+from hummuss.data import DetectionNoise, MotionClip, MotionDataModule, Occlusion, RealisticNoise
 from hummuss.data.transforms.noise import JOINT_SCALES, ornstein_uhlenbeck
 from hummuss.errors import InputError
 
@@ -135,3 +136,19 @@ def test_the_default_noise_draws_what_it_drew_when_published_results_were_made()
     """docs/results/ depends on them."""
     noisy = DetectionNoise().apply(still(np.arange(3) / 30), np.random.default_rng(7)).keypoints2d
     np.testing.assert_allclose(noisy[[0, 1, 2], [0, 8, 16]], RECORDED, rtol=1e-6)
+
+
+def test_configs_choose_the_noise_and_occlusion_by_class() -> None:
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(MotionDataModule, "data")
+    noise = {"class_path": "hummuss.data.RealisticNoise", "init_args": {"swapped": 0.05}}
+    occlusion = {"class_path": "hummuss.data.Occlusion", "init_args": {"limbs": 0.2}}
+    options = {"view": {"class_path": "hummuss.data.View", "init_args": {"noise": noise}}, "occlusion": occlusion}
+    config = parser.parse_object({"data": {"class_path": "hummuss.data.SyntheticDataModule", "init_args": options}})
+    data = parser.instantiate(config).data
+    assert data.view.noise == RealisticNoise(swapped=0.05)
+    assert data.occlusion == Occlusion(limbs=0.2)
+    # What configs could say before means what it meant.
+    options = {"view": {"noise": {"gross": 0.5}}}
+    config = parser.parse_object({"data": {"class_path": "hummuss.data.SyntheticDataModule", "init_args": options}})
+    assert parser.instantiate(config).data.view.noise == DetectionNoise(gross=0.5)
