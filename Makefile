@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone bench
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -66,3 +66,6 @@ study-backbone: install  ## compare design choices and attention on data/cmu, th
 
 bench: install  ## measure speed and memory beside attention (an hour on 2 CPU cores)
 	$(BIN)/hummuss bench speed
+
+sweep-check: install  ## run a sweep by wandb sweep and wandb agent, without an account (a minute or two)
+	$(BIN)/pytest -q -m agent tests/test_sweep_agent.py
