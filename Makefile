@@ -44,18 +44,7 @@ figures: install  ## draw the figures of docs/mathematics.md
 cmu: install  ## prepare CMU motion capture from CMU_RAW into data/cmu
 	$(BIN)/hummuss prepare cmu $(CMU_RAW) data/cmu
 
-train-# Its own stamp: only whoever builds the site needs its tools.
-$(BIN)/mkdocs: $(BIN)/hummuss
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	@touch $@
-
-docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-
-figures: install  ## draw the figures of docs/mathematics.md
-	$(BIN)/python tools/figures.py
-
-cmu: install  ## train pose and mesh on data/cmu and score its test subjects
+train-cmu: install  ## train pose and mesh on data/cmu and score its test subjects
 	for task in pose mesh; do \
 	  $(BIN)/hummuss fit --config configs/$$task.yaml --config configs/data/cmu.yaml && \
 	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \
@@ -65,6 +54,7 @@ study-backbone: install  ## compare design choices and attention on data/cmu, th
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
 
 bench: install  ## measure speed and memory beside attention (an hour on 2 CPU cores)
+	$(BIN)/hummuss bench sizes
 	$(BIN)/hummuss bench speed
 
 sweep-check: install  ## run a sweep by wandb sweep and wandb agent, without an account (a minute or two)
