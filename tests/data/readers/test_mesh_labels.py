@@ -11,6 +11,8 @@ from scipy.spatial.transform import Rotation
 from hummuss.data.readers.h36m_cameras import CAMERAS
 from hummuss.data.readers.mesh_labels import COCO_FILE, H36M_FILE, read_coco_mesh, read_h36m_mesh
 from hummuss.errors import InputError
+from hummuss.heads.base import root_relative
+from hummuss.protocols import Plain
 
 VIDEOS = (("s_01_act_02_subact_01_ca_01", 4), ("s_08_act_12_subact_02_ca_02", 3), ("s_11_act_16_subact_01_ca_04", 5))
 
@@ -84,6 +86,19 @@ def test_videos_of_human36m(tmp_path, official, smpl, videos, content) -> None:
             smpl, clip.smpl_pose.astype(float), clip.betas.astype(float)), atol=1e-5)  # fmt: skip
         np.testing.assert_allclose(clip.keypoints2d[..., :2], rows["joint_2d"], rtol=1e-6)
         np.testing.assert_array_equal(clip.keypoints2d[..., 2:], rows["confidence"])
+
+
+def test_a_prepared_store_is_scored(tmp_path, official, smpl, content) -> None:
+    files = (str(smpl.file), str(smpl.regressor))
+    raw = write(tmp_path / "raw", H36M_FILE, content)
+    _, store = official.prepare("h36m-mesh", raw, "--body", files[0], "--regressor", files[1])
+    result = official.score(
+        store, Plain(), lambda batch: root_relative(batch["joints3d"]), body_path=files[0], h36m_regressor=files[1]
+    )
+    (row, *_) = result.rows
+    assert (row.count, row.figures["mpjpe"]) == (5, pytest.approx(0, abs=1e-3))
+    with pytest.raises(InputError, match="poses the body 'SMPL_NEUTRAL', but the data module has 'free'"):
+        official.score(store, Plain())
 
 
 def test_without_a_body_file_the_free_body_is_posed_and_named(tmp_path, official, content, capsys) -> None:

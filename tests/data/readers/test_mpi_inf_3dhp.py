@@ -98,6 +98,7 @@ def test_from_official_files_to_a_table_of_zeros(raw, official) -> None:
     assert status == 1, "14 training sequences are missing"
     assert [len(store.names(split)) for split in ("train", "val", "test")] == [8, 8, 6]
     assert len(store.source["failed"]) == 14
+    assert "TS4 25, TS5 30, TS6 30 frames per second are assumed; --test-fps changes it" in store.source["notes"][0]
     result = official.score(store, MPIINF3DHP())
     for row in result.rows:
         assert row.figures == pytest.approx({"pck": 100, "auc": 100 * 30 / 31, "mpjpe": 0, "mpjpe_17": 0}, abs=1e-3)

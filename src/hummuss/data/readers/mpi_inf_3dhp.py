@@ -19,6 +19,7 @@ from hummuss.data.readers.mpi_inf_3dhp_facts import (
     TRAINING_SIZE,
     assumed_rate,
     make_clip,
+    rate_note,
 )
 from hummuss.data.readers.skeletool import read_calibration
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
@@ -56,7 +57,7 @@ def read_mpi_inf_3dhp(raw: Path, test_fps: Sequence[tuple[str, float]]) -> RawDa
             "point at the folder of S1 ... S8 and mpi_inf_3dhp_test_set"
         )
     groups = [paths for paths in (training, test) if any(path.is_file() for path in paths.values())]
-    return RawDataset(sum(map(len, groups)) + 2 - len(groups), _tasks(training, test, test_fps))
+    return RawDataset(sum(map(len, groups)) + 2 - len(groups), _tasks(training, test, test_fps), (rate_note(test_fps),))
 
 
 def _tasks(

@@ -74,6 +74,12 @@ def assumed_rate(sequence: str, given: Sequence[tuple[str, float]]) -> float:
     return dict(given).get(sequence, ASSUMED_TEST_FPS)
 
 
+def rate_note(given: Sequence[tuple[str, float]]) -> str:
+    """What a store's user must know of its test sequences' frame rates."""
+    rates = ", ".join(f"{sequence} {assumed_rate(sequence, given):g}" for sequence in TEST_SIZES)
+    return f"the test files carry no frame rate: {rates} frames per second are assumed; --test-fps changes it"
+
+
 def make_clip(
     name: str,
     sequence: str,

@@ -17,6 +17,7 @@ from hummuss.data.readers.mpi_inf_3dhp_facts import (
     TRAINING_SIZE,
     assumed_rate,
     make_clip,
+    rate_note,
 )
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
 from hummuss.errors import InputError
@@ -43,7 +44,7 @@ def read_mpi_inf_3dhp_npz(raw: Path, test_fps: Sequence[tuple[str, float]]) -> R
     """
     if not any((raw / name).is_file() for name in (TRAINING, TEST)):
         raise InputError(f"{raw} holds neither {TRAINING} nor {TEST}: see the section MPI-INF-3DHP of P-STMO's README")
-    return RawDataset(len(RECORDINGS) + len(TEST_SIZES), _tasks(raw, test_fps))
+    return RawDataset(len(RECORDINGS) + len(TEST_SIZES), _tasks(raw, test_fps), (rate_note(test_fps),))
 
 
 def _tasks(raw: Path, test_fps: Sequence[tuple[str, float]]) -> Iterator[ReadTask | FailedFile]:
