@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from hummuss.evaluation.loader import BATCH, FRAMES, SIZES, data_module, feeding_rate, training_rate
 from hummuss.provenance import device_name, git_commit
 
-COLUMNS = ("kind", "name", "workers", "windows_per_second", "device", "commit")
+COLUMNS = ("kind", "name", "workers", "windows_per_second", "load", "device", "commit")
 
 Row = dict[str, Any]
 
@@ -33,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows: list[Row] = []
 
     def record(kind: str, name: str, workers: int | None, rate: float, device: str) -> None:
-        row = {"kind": kind, "name": name, "workers": workers, "windows_per_second": round(rate, 1)}
+        row = {"kind": kind, "name": name, "workers": workers, "windows_per_second": float(f"{rate:.3g}")}
+        row["load"] = round(os.getloadavg()[0], 1)
         rows.append(row | {"device": device_name(torch.device(device)), "commit": git_commit() or "unknown"})
         print(row)
 
@@ -60,11 +62,11 @@ def _write(out: Path, rows: list[Row]) -> None:
     lines = [
         "# Feeding against training",
         "",
-        f"Written by `hummuss bench loader` on {date.today()}, commit {rows[0]['commit']}; {devices}. Windows of "
-        f"{FRAMES} frames in batches of {BATCH}, with virtual cameras, detection noise and random frame rates. A "
-        "training step is forward, backward and AdamW of HumMUSS with the pose head, its batch ready. Feeding is the "
-        "loader alone, waited for by a process that does nothing else; with 0 workers that process makes the windows "
-        "itself, and a training run would do both in turn. Above 1, feeding is quicker than the step.",
+        f"Written by `hummuss bench loader` on {date.today()}, commit {rows[0]['commit']}; {devices}; {_load(rows)}. "
+        f"Windows of {FRAMES} frames in batches of {BATCH}, with virtual cameras, detection noise and random frame "
+        "rates. A training step is forward, backward and AdamW of HumMUSS with the pose head, its batch ready. Feeding "
+        "is the loader alone, waited for by a process that does nothing else; with 0 workers that process makes the "
+        "windows itself, and a training run would do both in turn. Above 1, feeding is quicker than the step.",
         "",
         "| training step | windows per s |",
         "|---|---:|",
@@ -80,6 +82,12 @@ def _write(out: Path, rows: list[Row]) -> None:
             lines.append("| " + " | ".join(cells) + " |")
     out.with_suffix(".md").write_text("\n".join([*lines, "", f"![windows per second]({out.name}.png)", ""]))
     _draw(out.with_suffix(".png"), rows)
+
+
+def _load(rows: list[Row]) -> str:
+    """How busy the machine was: whatever else runs on it slows all of this down."""
+    loads = [row["load"] for row in rows]
+    return f"load average {min(loads):g} to {max(loads):g} on {os.cpu_count()} processors"
 
 
 def _draw(path: Path, rows: list[Row]) -> None:
