@@ -30,13 +30,13 @@ lint: install  ## style and type checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Its own stamp: only whoever builds the site needs its tools.
+# Its own stamp: only whoever builds the site needs its tools. Not --quiet, which hides warnings from the strict count.
 $(BIN)/mkdocs: $(BIN)/hummuss
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 figures: install  ## draw the figures of docs/mathematics.md
 	$(BIN)/python tools/figures.py
@@ -44,18 +44,7 @@ figures: install  ## draw the figures of docs/mathematics.md
 cmu: install  ## prepare CMU motion capture from CMU_RAW into data/cmu
 	$(BIN)/hummuss prepare cmu $(CMU_RAW) data/cmu
 
-train-# Its own stamp: only whoever builds the site needs its tools.
-$(BIN)/mkdocs: $(BIN)/hummuss
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	@touch $@
-
-docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-
-figures: install  ## draw the figures of docs/mathematics.md
-	$(BIN)/python tools/figures.py
-
-cmu: install  ## train pose and mesh on data/cmu and score its test subjects
+train-cmu: install  ## train pose and mesh on data/cmu and score its test subjects
 	for task in pose mesh; do \
 	  $(BIN)/hummuss fit --config configs/$$task.yaml --config configs/data/cmu.yaml && \
 	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \
