@@ -30,13 +30,13 @@ lint: install  ## style and type checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Its own stamp: only whoever builds the site needs its tools.
+# Its own stamp: only whoever builds the site needs its tools. Not --quiet, which hides warnings from the strict count.
 $(BIN)/mkdocs: $(BIN)/hummuss
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 figures: install  ## draw the figures of docs/mathematics.md
 	$(BIN)/python tools/figures.py
