@@ -133,7 +133,7 @@ def test_attention_has_no_state_space_to_log(tmp_path) -> None:
 
 
 def test_pictures_come_every_n_epochs_and_only_where_a_folder_is_known(tmp_path) -> None:
-    fit(tmp_path, [PredictionPictures(every_n_epochs=2, panels=1)], Record())
+    fit(tmp_path, [PredictionPictures(every_n_epochs=1, panels=1)], Record(), epochs=1)
     assert not list(tmp_path.rglob("*.png"))
     fit(tmp_path, [PredictionPictures(every_n_epochs=2, panels=1, folder=str(tmp_path))], Record(), epochs=3)
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")] == ["epochs/pose_002.png"]

@@ -45,9 +45,18 @@ def write_run(folder: Path, heads: dict | None = None, **data) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    """A folder with the run pose/1 and what was made of it, shared."""
+    folder = tmp_path_factory.mktemp("exported")
+    export_hub(write_run(folder / "pose" / "1"), folder / "shared")
+    return folder
+
+
 @pytest.fixture
-def shared(tmp_path) -> Path:
-    export_hub(write_run(tmp_path / "pose" / "1"), tmp_path / "shared")
+def shared(tmp_path, exported) -> Path:
+    """A copy that a test may damage."""
+    shutil.copytree(exported, tmp_path, dirs_exist_ok=True)
     return tmp_path / "shared"
 
 
