@@ -166,3 +166,23 @@ def test_one_chunk_length_serves_every_layer_of_a_scan() -> None:
     time = backbone._prepare_time(uneven, None)
     assert time.chunk == backbone.layers[1].temporal_last.ssms[1].scan_chunk(uneven)
     assert time.chunk < backbone.layers[0].temporal_first.ssms[0].scan_chunk(uneven)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("even", [True, False])
+def test_mixed_precision_is_near_full_precision_forward_and_backward(precision: torch.dtype, even: bool) -> None:
+    torch.manual_seed(0)
+    backbone, (keypoints, dt) = HumMUSS(dim=16, depth=2, modes=4), (part.float() for part in clip())
+    dt = dt if even else irregular(dt)
+    found = []
+    for enabled in (False, True):
+        backbone.zero_grad()
+        with torch.autocast("cpu", precision, enabled=enabled):
+            y = backbone(keypoints, dt)
+        y.float().square().mean().backward()
+        found.append((y.detach().float(), {name: value.grad.clone() for name, value in backbone.named_parameters()}))
+    (exact, gradients), (mixed, mixed_gradients) = found
+    torch.testing.assert_close(mixed, exact, rtol=0.05, atol=0.05)
+    for name, gradient in gradients.items():
+        assert mixed_gradients[name].dtype == torch.float32
+        assert (mixed_gradients[name] - gradient).norm() < 0.1 * gradient.norm() + 1e-4, name
