@@ -11,6 +11,15 @@ from hummuss.data import MotionStore, StoreDataModule
 from hummuss.heads import PoseHead
 from hummuss.protocols import TestClips
 
+# Turned by 15 degrees about the vertical, y down.
+EXTRINSIC = "0.9659258 0 0.2588190 -600 0 -1 0 1400 0.2588190 0 -0.9659258 3900 0 0 0 1"
+CALIBRATION = "Skeletool Camera Calibration File V1.0\n" + "".join(
+    f"name          {camera}\n  sensor      10 10\n  size        2048 2048\n  animated    0\n"
+    f"  intrinsic   {1500 + camera} 0 1020.5 0 0 1490.5 1050.5 0 0 0 1 0 0 0 0 1 \n"
+    f"  extrinsic   {EXTRINSIC} \n  radial      0\n"
+    for camera in range(14)
+)
+
 
 def prepare(dataset: str, raw: Path, *options: str) -> tuple[int, MotionStore]:
     """Exit status and store of ``hummuss prepare``; the store lies beside the raw files."""
@@ -37,3 +46,9 @@ def score(store: MotionStore, protocol, predict=lambda batch: batch["joints3d"],
 def official() -> SimpleNamespace:
     """The functions of this file."""
     return SimpleNamespace(prepare=prepare, score=score)
+
+
+@pytest.fixture(scope="session")
+def calibration() -> str:
+    """MPI-INF-3DHP's ``camera.calibration``: 14 cameras of different focal lengths in one place."""
+    return CALIBRATION

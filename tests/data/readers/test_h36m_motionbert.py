@@ -103,6 +103,7 @@ def test_a_clip_of_the_test_part(tmp_path, official, parts) -> None:
 
 def test_training_videos_get_the_factor_that_the_file_lacks(tmp_path, official, parts) -> None:
     _, store = official.prepare("h36m-motionbert", write(tmp_path / "raw", parts))
+    assert "8 videos have no 2.5d_factor in the file: theirs is found" in store.source["notes"][0]
     for subject, frames, split in ((1, 5, "train"), (8, 4, "val")):
         for view, expected in enumerate(rows_of(subject, 3, 1, frames)):
             clip = store[f"s_{subject:02}_act_03_subact_01_ca_{view + 1:02}"]
@@ -116,7 +117,7 @@ def test_factors_in_the_training_part_are_taken_as_they_are(tmp_path, official, 
     frames = len(parts["train"]["source"])
     parts["train"]["2.5d_factor"] = np.full(frames, 4.5)
     status, store = official.prepare("h36m-motionbert", write(tmp_path / "raw", parts))
-    assert status == 0
+    assert (status, store.source["notes"]) == (0, [])
     assert (store["s_01_act_03_subact_01_ca_01"].extras["factor_2_5d"] == 4.5).all()
 
 

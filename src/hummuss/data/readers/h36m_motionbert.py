@@ -55,19 +55,23 @@ def read_h36m_motionbert(raw: Path) -> RawDataset:
             if (SPLITS[parse_source(source, place).subject] == "test") != (part == "test"):
                 raise InputError(f"{place} has {source}: S9 and S11 are the test part, the others train")
             videos[source] = own
-    return RawDataset(len(videos), _tasks(videos, path))
+    lacking = sum(FACTOR not in rows for rows in videos.values())
+    note = f"{lacking} videos have no {FACTOR} in the file: theirs is found from the root's place in several cameras"
+    return RawDataset(len(videos), _tasks(videos, path), (note,) if lacking else ())
 
 
 def _tasks(videos: dict[str, Rows], path: Path) -> Iterator[ReadTask | FailedFile]:
     """Videos in stored order; those without a factor, and without a way to it, as failures."""
-    takes: dict[tuple[str, str, int], dict[str, Rows]] = {}
-    for source, rows in videos.items():
-        takes.setdefault(parse_source(source, str(path))[:3], {})[source] = rows
     known = {source: rows[FACTOR] for source, rows in videos.items() if FACTOR in rows}
     found: dict[str, np.ndarray | str] = {}
-    for take in takes.values():
-        found |= _factors(take)
-    doubt = _doubt(known, found) if len(known) < len(videos) else ""
+    doubt = ""
+    if len(known) < len(videos):
+        takes: dict[tuple[str, str, int], dict[str, Rows]] = {}
+        for source, rows in videos.items():
+            takes.setdefault(parse_source(source, str(path))[:3], {})[source] = rows
+        for take in takes.values():
+            found |= _factors(take)
+        doubt = _doubt(known, found)
     for source, rows in videos.items():
         factor = known[source] if source in known else doubt or found[source]
         if isinstance(factor, str):
