@@ -136,9 +136,9 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
 def _download(archive: Archive, args: argparse.Namespace, console: Console) -> None:
     path = args.raw / archive.file
     if path.exists():
-        console.print(f"{path} is there already", highlight=False, soft_wrap=True)
+        console.print(f"{path} is there already", highlight=False, markup=False, soft_wrap=True)
         return
-    console.print(f"fetching {args.download_from}", highlight=False, soft_wrap=True)
+    console.print(f"fetching {args.download_from}", highlight=False, markup=False, soft_wrap=True)
     show = partial(progress, console, f"fetching {archive.file}", data=True)
     download(args.download_from, path, archive.check, show)
 
@@ -157,13 +157,13 @@ def _print_start(writer: StoreWriter, total: int, console: Console) -> None:
         line = f"continuing an interrupted run: {writer.files} of {total} files are already done"
     else:
         return
-    console.print(line, highlight=False, soft_wrap=True)
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_kept(writer: StoreWriter, total: int, console: Console) -> None:
     if writer.resumable:
         line = f"{writer.files} of {total} files are done and kept in {writer.partial}: the same command continues"
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
