@@ -180,3 +180,8 @@ def test_averaged_weights_are_validated_kept_beside_the_trained_ones_and_resumed
     assert_continues(train(tmp_path / "cut", resume=True, averaged=True), before, averaged)
     with pytest.raises(InputError, match=r"averages, --config configs/training/ema.yaml"):
         train(tmp_path / "cut", resume=True)
+
+
+def test_an_interval_of_no_step_is_refused() -> None:
+    with pytest.raises(InputError, match=r"every_n_steps 0: give 1 or more"):
+        LastCheckpoint(0)

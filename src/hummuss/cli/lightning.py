@@ -13,7 +13,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from hummuss.cli.runs import new_run, newest_checkpoint
+from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.module import MotionModule
@@ -64,7 +64,8 @@ class HummussCLI(LightningCLI):
         config = self.config[self.subcommand]
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
-            config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
+            newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
+            config.ckpt_path = str(whole_checkpoint(newest))
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
         if config.trainer.fast_dev_run:

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from hummuss.errors import InputError
 from hummuss.training.atomic_io import replace
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -43,9 +44,14 @@ class LastCheckpoint(Checkpoint):
     Args:
         every_n_steps: optimiser steps between two checkpoints: what a killed run has to do again at most.
         dirpath: folder of the files; the command line sets the run's.
+
+    Raises:
+        InputError: an interval of no step.
     """
 
     def __init__(self, every_n_steps: int = 500, dirpath: str | None = None) -> None:
+        if every_n_steps < 1:
+            raise InputError(f"last_checkpoint.every_n_steps {every_n_steps}: give 1 or more")
         self.every_n_steps, self.dirpath = every_n_steps, dirpath
         self._terminated = self._ending = self._saved = False
         self._step = -1
