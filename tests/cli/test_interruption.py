@@ -11,7 +11,7 @@ import torch
 
 from hummuss import InputError, MotionModule
 from hummuss.cli.main import main
-from hummuss.cli.runs import newest_checkpoint
+from hummuss.cli.runs import newest_checkpoint, whole_checkpoint
 
 CONFIG = str(Path(__file__).parents[2] / "configs" / "pose.yaml")
 SMALL = [
@@ -66,25 +66,29 @@ def checkpoint(path: Path, whole: bool = True) -> Path:
 
 
 def test_a_damaged_last_checkpoint_is_stood_in_for_by_the_one_before(tmp_path, capsys) -> None:
+    def found(name: str = "last") -> Path:
+        return whole_checkpoint(newest_checkpoint(tmp_path, "pose", name))
+
     folder = tmp_path / "pose" / "2"
     checkpoint(tmp_path / "pose" / "1" / "last.ckpt")
     checkpoint(folder / "last.ckpt", whole=False)
     previous = checkpoint(folder / "previous.ckpt")
     best = checkpoint(folder / "best.ckpt")
-    assert newest_checkpoint(tmp_path, "pose", "last") == previous
-    assert f"{folder / 'last.ckpt'} is damaged" in (said := capsys.readouterr().err)
-    assert f"taking {previous}" in said
+    assert found() == previous
+    said = capsys.readouterr().err
+    assert said.startswith(f"hummuss: damaged: {folder / 'last.ckpt'} (")
+    assert said.endswith(f"): taking {previous}\n")
     checkpoint(previous, whole=False)
-    assert newest_checkpoint(tmp_path, "pose", "last") == best
+    assert found() == best
     checkpoint(best, whole=False)
     with pytest.raises(InputError, match=r"damaged: .*last.ckpt .*previous.ckpt .*best.ckpt .*another run"):
-        newest_checkpoint(tmp_path, "pose", "last")
+        found()
     # A run that died between the two renames of a save, or while it wrote its first best one.
     (folder / "last.ckpt").unlink()
     checkpoint(previous)
-    assert newest_checkpoint(tmp_path, "pose", "last") == previous
+    assert found() == previous
     with pytest.raises(InputError, match=r"damaged: .*best.ckpt"):
-        newest_checkpoint(tmp_path, "pose", "best")
+        found("best")
 
 
 def test_a_damaged_checkpoint_that_was_asked_for_is_refused(tmp_path, capsys) -> None:

@@ -1,5 +1,6 @@
 """Interrupted training: nothing is lost, and what resumes is what would have been, step by step."""
 
+import csv
 import os
 import signal
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
 from hummuss import HumMUSS, InputError, MotionModule
@@ -68,7 +70,7 @@ def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = N
     best = ModelCheckpoint(folder, "best", monitor="val/mpjpe", mode="max", enable_version_counter=False)
     callbacks = [curves, *averaging, best, LastCheckpoint(2, str(folder))]
     trainer = L.Trainer(
-        **{"max_epochs": 2} | options, callbacks=callbacks, logger=False,
+        **{"max_epochs": 2, "logger": False} | options, callbacks=callbacks,
         plugins=[AtomicCheckpointIO()], accumulate_grad_batches=accumulated, enable_progress_bar=False,
         accelerator="cpu", num_sanity_val_steps=0, enable_model_summary=False,
     )  # fmt: skip
@@ -129,10 +131,15 @@ def test_accumulated_batches_and_steps_instead_of_epochs(options: dict[str, int]
 
 
 def test_sigkill_costs_the_steps_since_the_last_checkpoint(whole: Outcome, tmp_path) -> None:
-    process = get_context("fork").Process(target=train, args=(tmp_path, False, {STEPS + 3: signal.SIGKILL}))
+    logged = {"logger": CSVLogger(tmp_path, name="", version=""), "log_every_n_steps": 1}
+    arguments = (tmp_path, False, {STEPS + 3: signal.SIGKILL})
+    process = get_context("fork").Process(target=train, args=arguments, kwargs=logged)
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
+    with open(tmp_path / "metrics.csv", newline="") as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert steps == list(range(STEPS + 3)), "curves are on the disk, beyond the checkpoint too"
     resumed = train(tmp_path, resume=True)
     assert list(resumed.curves.loss.items()) == list(whole.curves.loss.items())[STEPS + 2 :], "two steps are kept"
     assert torch.equal(resumed.weights, whole.weights)
@@ -180,3 +187,8 @@ def test_averaged_weights_are_validated_kept_beside_the_trained_ones_and_resumed
     assert_continues(train(tmp_path / "cut", resume=True, averaged=True), before, averaged)
     with pytest.raises(InputError, match=r"averages, --config configs/training/ema.yaml"):
         train(tmp_path / "cut", resume=True)
+
+
+def test_an_interval_of_no_step_is_refused() -> None:
+    with pytest.raises(InputError, match=r"every_n_steps 0: give 1 or more"):
+        LastCheckpoint(0)

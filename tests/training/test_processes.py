@@ -36,11 +36,14 @@ def test_two_processes_equal_one_that_accumulates_two_batches(tmp_path, monkeypa
         [sys.executable, "-m", "hummuss.cli.main", "fit", *SMALL, *overlay],
         cwd=tmp_path / "two", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    monkeypatch.chdir(tmp_path / "one")
-    assert main(["fit", *SMALL, "--trainer.accumulate_grad_batches=2"]) == 0
-    said, _ = launched.communicate(timeout=300)
-    assert launched.returncode == 0, said
+    try:
+        monkeypatch.setenv("WANDB_MODE", "disabled")
+        monkeypatch.chdir(tmp_path / "one")
+        assert main(["fit", *SMALL, "--trainer.accumulate_grad_batches=2"]) == 0
+        said, _ = launched.communicate(timeout=300)
+        assert launched.returncode == 0, said
+    finally:
+        launched.kill()
     assert said.count("MEMBER: ") == 2
 
     runs = [tmp_path / folder / "runs" / "pose" for folder in ("one", "two")]

@@ -15,7 +15,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from hummuss.cli import runs
-from hummuss.cli.runs import new_run, newest_checkpoint
+from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.module import MotionModule
@@ -68,7 +68,8 @@ class HummussCLI(LightningCLI):
         config = self.config[self.subcommand]
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in ("last", "best"):
-            config.ckpt_path = str(newest_checkpoint(RUNS, self._config_name(), config.ckpt_path))
+            newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
+            config.ckpt_path = str(whole_checkpoint(newest))
         config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table

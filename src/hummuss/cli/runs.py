@@ -7,7 +7,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from hummuss.errors import InputError
 from hummuss.training.atomic_io import damage
-from hummuss.training.last_checkpoint import PREVIOUS
+from hummuss.training.last_checkpoint import LAST, PREVIOUS
 
 STAND_INS = (PREVIOUS, "best.ckpt")
 
@@ -31,34 +31,42 @@ def new_run(root: Path, config: str) -> Path:
 def newest_checkpoint(root: Path, config: str, name: str) -> Path:
     """The checkpoint ``<name>.ckpt`` of the newest run of a config that has one.
 
-    In the place of a damaged ``last.ckpt`` stands the one before, or the best one; standard error says so.
-
     Raises:
-        InputError: no run of that config has it, or it is damaged and so is what could stand in.
+        InputError: no run of that config has it.
     """
-    stand_ins = [f"{name}.ckpt", *(STAND_INS if name == "last" else ())]
+    # Between the two renames of a save there is no last one, and the one before is.
+    names = (LAST, PREVIOUS) if name == "last" else (f"{name}.ckpt",)
     for number in sorted(_numbers(root / config), reverse=True):
-        folder = root / config / str(number)
-        # Between the renames of a save, only the previous one is there.
-        if (folder / stand_ins[0]).is_file() or (name == "last" and (folder / PREVIOUS).is_file()):
-            return _first_whole([folder / file for file in stand_ins if (folder / file).is_file()])
+        for checkpoint in (root / config / str(number) / name for name in names):
+            if checkpoint.is_file():
+                return checkpoint
     raise InputError(
         f"no run under {root / config} has a {name}.ckpt: train first with `hummuss fit`, or give --ckpt_path a file"
     )
 
 
-def _first_whole(candidates: list[Path]) -> Path:
+def whole_checkpoint(checkpoint: Path) -> Path:
+    """The checkpoint itself, or for a damaged last one the one before it or the best; standard error says so.
+
+    Raises:
+        InputError: it is damaged, and so is what could stand in.
+    """
+    stand_ins = STAND_INS if checkpoint.name in (LAST, PREVIOUS) else ()
     faults: dict[Path, str] = {}
-    for checkpoint in candidates:
-        fault = damage(checkpoint)
+    for candidate in dict.fromkeys([checkpoint, *(checkpoint.with_name(name) for name in stand_ins)]):
+        if not candidate.is_file():
+            continue
+        fault = damage(candidate)
         if fault is None:
             if faults:
-                found = ", ".join(f"{path} is damaged ({fault})" for path, fault in faults.items())
-                rank_zero_only(print)(f"hummuss: {found}: taking {checkpoint}", file=sys.stderr)
-            return checkpoint
-        faults[checkpoint] = fault
-    found = ", ".join(f"{path} ({fault})" for path, fault in faults.items())
-    raise InputError(f"damaged: {found}; give --ckpt_path the file of another run, or train anew without it")
+                rank_zero_only(print)(f"hummuss: damaged: {_listed(faults)}: taking {candidate}", file=sys.stderr)
+            return candidate
+        faults[candidate] = fault
+    raise InputError(f"damaged: {_listed(faults)}; give --ckpt_path the file of another run, or train anew without it")
+
+
+def _listed(faults: dict[Path, str]) -> str:
+    return ", ".join(f"{path} ({fault})" for path, fault in faults.items())
 
 
 def _numbers(parent: Path) -> list[int]:

@@ -10,6 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from hummuss.errors import InputError
 from hummuss.training.atomic_io import replace
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -32,9 +33,9 @@ class Terminated(SIGTERMException):
 class LastCheckpoint(Checkpoint):
     """Keeps ``last.ckpt``, and ``previous.ckpt`` should that be damaged; ends the run in good order on SIGTERM.
 
-    Saved after every epoch, and within epochs every so many steps, the loggers' curves too. SIGTERM lets the optimiser
-    step end (in the last step of an epoch: the validation too), saves, and raises `Terminated`. All processes of a run
-    stop at the same step, whichever of them was told.
+    Saved after every epoch, and within epochs every so many steps. SIGTERM lets the optimiser step end (in the last
+    step of an epoch: the validation too), saves, and raises `Terminated`. All processes of a run stop at the same step,
+    whichever of them was told.
 
     Lightning's `ModelCheckpoint(save_last=True)` saves only when the monitored metric has improved, and its handling
     of SIGTERM waits for other processes within the signal handler and may stop between two accumulated batches, whose
@@ -43,11 +44,16 @@ class LastCheckpoint(Checkpoint):
     Args:
         every_n_steps: optimiser steps between two checkpoints: what a killed run has to do again at most.
         dirpath: folder of the files; the command line sets the run's.
+
+    Raises:
+        InputError: an interval of no step.
     """
 
     def __init__(self, every_n_steps: int = 500, dirpath: str | None = None) -> None:
+        if every_n_steps < 1:
+            raise InputError(f"last_checkpoint.every_n_steps {every_n_steps}: give 1 or more")
         self.every_n_steps, self.dirpath = every_n_steps, dirpath
-        self._terminated = self._ending = self._saved = False
+        self._terminated = self._ending = False
         self._step = -1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -74,11 +80,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # Only now have the loggers been given what the step before came to.
-        if self._saved:
-            for logger in trainer.loggers:
-                logger.save()
-            self._saved = False
+        # Not before the loggers have been given what the last step came to.
         if self._ending:
             raise Terminated(self._file(LAST))
 
@@ -106,4 +108,3 @@ class LastCheckpoint(Checkpoint):
             if last.exists():
                 replace(last, self._file(PREVIOUS))
             replace(new, last)
-        self._saved = True
