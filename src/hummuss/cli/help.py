@@ -37,6 +37,9 @@ MORE = (
 )
 
 # Folders of configs/ whose files are for other commands.
+RIGHT_WIDTH = 72
+# Overlays of one folder that are listed a line each.
+LISTED = 8
 OTHER_FILES = ("studies", "sweeps")
 
 
@@ -46,12 +49,23 @@ def short_help(command: str, purpose: str, configs: Path = Path("configs")) -> s
     for title, rows in (("examples", EXAMPLES[command]), ("options", OPTIONS), ("more help", MORE)):
         width = max(len(left) for left, _ in rows)
         lines += ["", f"{title}:", *(f"  {left:<{width}}  {right}" for left, right in rows)]
-    overlays = [path for path in configs.glob("*/*.yaml") if path.parent.name not in OTHER_FILES]
-    found = [*sorted(configs.glob("*.yaml")), *sorted(overlays)]
-    if found:
-        width = max(len(str(path)) for path in found)
-        lines += ["", "configs here:", *(f"  {path!s:<{width}}  {_first_comment(path)}".rstrip() for path in found)]
+    folders = sorted(path for path in configs.glob("*/") if path.name not in OTHER_FILES)
+    entries = [entry for folder in (configs, *folders) for entry in _entries(folder)]
+    if entries:
+        width = max(len(left) for left, _ in entries)
+        lines += ["", "configs here:"]
+        for left, right in entries:
+            first, *more = textwrap.wrap(right, RIGHT_WIDTH) or [""]
+            lines += [f"  {left:<{width}}  {first}".rstrip(), *(" " * (width + 4) + line for line in more)]
     return "\n".join(lines)
+
+
+def _entries(folder: Path) -> list[tuple[str, str]]:
+    """The configs of a folder, each with its comment; the names alone where there are many."""
+    found = sorted(folder.glob("*.yaml"))
+    if len(found) > LISTED:
+        return [(f"{folder / 'NAME.yaml'}", ", ".join(path.stem for path in found))]
+    return [(str(path), _first_comment(path)) for path in found]
 
 
 def _first_comment(path: Path) -> str:
@@ -59,4 +73,4 @@ def _first_comment(path: Path) -> str:
     first = path.read_text().partition("\n")[0]
     if not first.startswith("#"):
         return ""
-    return textwrap.shorten(first.lstrip("# ").partition(". ")[0].rstrip("."), 72, placeholder=" ...")
+    return textwrap.shorten(first.lstrip("# ").partition(". ")[0].rstrip("."), RIGHT_WIDTH, placeholder=" ...")
