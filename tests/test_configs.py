@@ -89,9 +89,10 @@ def test_task_on_data(task: str, data: str, store: Path) -> None:
     assert fit(task, f"data/{data}", arguments=("--data.init_args.root", str(store))) == 0
 
 
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("overlay", sorted(path.stem for path in (CONFIGS / "training").glob("*.yaml")))
-def test_task_with_a_way_of_training(overlay: str) -> None:
-    assert fit("mesh", f"training/{overlay}") == 0
+def test_task_with_a_way_of_training(task: str, overlay: str) -> None:
+    assert fit(task, f"training/{overlay}") == 0
 
 
 # What an overlay is for, as the trainer that it makes has it.
