@@ -137,9 +137,10 @@ def test_2d_data_gives_batches_without_3d(data: str, store_in_2d: Path) -> None:
         assert (seen[..., 2] > 0).all()
 
 
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("overlay", sorted(path.stem for path in (CONFIGS / "training").glob("*.yaml")))
-def test_task_with_a_way_of_training(overlay: str) -> None:
-    assert fit("mesh", f"training/{overlay}") == 0
+def test_task_with_a_way_of_training(task: str, overlay: str) -> None:
+    assert fit(task, f"training/{overlay}") == 0
 
 
 # What an overlay is for, as the trainer that it makes has it.

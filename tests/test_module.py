@@ -126,3 +126,20 @@ def test_whole_test_clips_are_scored_frame_by_frame_once_and_it_is_said_how(tmp_
         assert sum(module.inference.used.values()) == 2, "of the last test alone"
         # Two clips of 6 s at 50 fps.
         assert module.results["pose"]["model"].rows[0].count == 2 * 300
+
+
+def test_mixed_precision_ends_at_the_backbone(tmp_path) -> None:
+    found = []
+
+    class Observed(PoseHead):
+        def forward(self, representation, batch):
+            found.append((representation.dtype, torch.is_autocast_enabled("cpu")))
+            return super().forward(representation, batch)
+
+    module = MotionModule(HumMUSS(dim=8, depth=1, modes=2), {"pose": Observed})
+    module.backbone.register_forward_hook(lambda _module, _inputs, output: found.append(output.dtype))
+    mixed = trainer(tmp_path, precision="bf16-mixed")
+    mixed.fit(module, data())
+    mixed.test(module, data(), verbose=False)
+    assert set(found) == {torch.bfloat16, (torch.float32, False), torch.float32}
+    assert mixed.callback_metrics["test/mpjpe"].dtype == torch.float32

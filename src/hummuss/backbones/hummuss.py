@@ -178,7 +178,8 @@ class SpatiotemporalLayer(nn.Module):
         """The streams weighted by a softmax over two scores, which is a sigmoid of their difference."""
         of_first, of_second = (self.fuse.weight[0] - self.fuse.weight[1]).chunk(2)
         score = first @ of_first + second @ of_second + (self.fuse.bias[0] - self.fuse.bias[1])
-        return torch.lerp(second, first, score.sigmoid()[..., None].to(first.dtype))
+        # Under autocast the score is of a lower precision than the streams.
+        return torch.lerp(second, first, score.to(first.dtype).sigmoid()[..., None])
 
 
 def _over_joints(block: GDSSM, x: Float[Tensor, "B F J d"], joints: Intervals) -> Float[Tensor, "B F J d"]:

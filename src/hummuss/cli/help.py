@@ -36,10 +36,10 @@ MORE = (
     ("--help-all", "every option, Lightning's hundreds among them"),
 )
 
-# Folders of configs/ whose files are for other commands.
 RIGHT_WIDTH = 72
-# Overlays of one folder that are listed a line each.
+# Of a folder with more overlays than that, only the names are listed.
 LISTED = 8
+# Folders of configs/ whose files are for other commands.
 OTHER_FILES = ("studies", "sweeps")
 
 

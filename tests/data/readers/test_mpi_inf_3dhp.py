@@ -165,7 +165,7 @@ def test_the_test_set_alone(tmp_path, official, capsys) -> None:
     ]
     shown = capsys.readouterr().out
     assert "none of their files is there" in shown
-    assert "7/7" in shown, "one line for the training set"
+    assert "7 of 7" in shown, "one line for the training set"
 
 
 def test_tables_of_the_dataset() -> None:
