@@ -27,14 +27,18 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "measure_rates", lambda *_: Rates(1e9, 1e9))
 
 
+def rows_of(out: Path) -> list[dict[str, str]]:
+    with open(out.with_suffix(".csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_rows_are_complete_and_replaced(tmp_path: Path, small: None) -> None:
     out = tmp_path / "speed"
-    command = ["bench", "speed", "--out", str(out), "--frames", "2", "--models", "hummuss-base", "--seconds", "0"]
-    command += ["--no-memory", "--device", "cpu", "--modes", "infer"]
+    command = ["bench", "speed", "--out", str(out), "--frames", "2", "--seconds", "0", "--no-memory"]
+    command += ["--device", "cpu", "--modes", "infer", "--models", "hummuss-base", "dstformer-lite"]
     assert main([*command, "--stream", "12"]) == 0
     assert main([*command, "--stream", "0"]) == 0
-    with open(out.with_suffix(".csv"), newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of(out)
     cells = [(row["model"], row["mode"], row["frames"]) for row in rows]
     assert sorted(cells) == sorted(
         [(model, "infer", "2") for model in ("hummuss-base", "dstformer-lite")]
@@ -53,6 +57,13 @@ def test_rows_are_complete_and_replaced(tmp_path: Path, small: None) -> None:
     assert "### Streaming" in page
     assert "| 2 | 121 | hummuss-base |" in page
     assert out.with_suffix(".png").stat().st_size > 0
+
+
+def test_without_the_baseline_there_is_no_ratio(tmp_path: Path, small: None) -> None:
+    out = tmp_path / "speed"
+    command = ["bench", "speed", "--out", str(out), "--frames", "2", "--seconds", "0", "--no-memory", "--stream", "0"]
+    assert main([*command, "--device", "cpu", "--modes", "infer", "--models", "hummuss-base"]) == 0
+    assert [(row["model"], row["ratio_to_dstformer"]) for row in rows_of(out)] == [("hummuss-base", "")]
 
 
 def test_sizes_are_those_compared_with_motionbert_lite() -> None:

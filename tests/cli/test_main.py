@@ -40,13 +40,14 @@ def test_help_of_lightnings_commands_fits_on_a_screen(command, capsys) -> None:
     assert f"usage: hummuss {command} --config" in text
     assert len(text.splitlines()) < 50
     assert max(len(line) for line in text.splitlines()) <= 120
-    for part in ("--ckpt_path", "--help-all", "--debug", "configs/size/tiny.yaml     ", "configs/data/cmu.yaml"):
+    for part in ("--ckpt_path", "--help-all", "--debug", "configs/size/tiny.yaml     ", "configs/data/NAME.yaml     "):
         assert part in text
     assert "studies" not in text
     # Its examples name configs that there are.
     for word in text.split():
         if word.startswith("configs/"):
-            assert Path(word).is_file(), word
+            assert Path(word.replace("NAME", "cmu")).is_file(), word
+    assert " amass, cmu, " in text
 
 
 def test_all_options_of_fit_are_a_flag_away(capsys) -> None:

@@ -126,8 +126,10 @@ def _row(name: str, found: Cost, taken: list[float], floor_ms: float) -> Row:
 
 
 def _with_ratios(rows: list[Row]) -> list[Row]:
-    """Each row with the baseline's time, of the same rounds, over its own."""
-    baseline = next(row["ms_median"] for row in rows if row["model"] == BASELINE)
+    """Each row with the baseline's time, of the same rounds, over its own; without a baseline, no ratio."""
+    baseline = next((row["ms_median"] for row in rows if row["model"] == BASELINE), None)
+    if baseline is None:
+        return [row | {"ratio_to_dstformer": None} for row in rows]
     return [row | {"ratio_to_dstformer": round(baseline / row["ms_median"], 2)} for row in rows]
 
 

@@ -1,6 +1,7 @@
 """Action recognition: what a clip shows, from the mean of its representation over time."""
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
@@ -94,7 +95,8 @@ class ActionHead(Head):
             )
         counts = Counter(label for label in data.labels("train") if label in data.classes)
         if not counts:
-            raise InputError(f"no training clip is labelled with one of the classes {', '.join(data.classes)}")
+            named = textwrap.shorten(", ".join(data.classes), 80, placeholder=" ...")
+            raise InputError(f"no training clip is labelled with one of the {len(data.classes)} classes {named}")
         self.majority.fill_(data.classes.index(counts.most_common(1)[0][0]))
 
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
