@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from hummuss.data.motion import Camera, MotionClip
+from hummuss.data.motion import MotionClip
 from hummuss.data.readers.checks import mapping, need, open_file
-from hummuss.data.readers.h36m_cameras import CAMERAS, LENSES
+from hummuss.data.readers.h36m_cameras import CAMERAS
 from hummuss.data.readers.h36m_depth import FACTOR_TOLERANCE, factor_of_depth, root_depths
-from hummuss.data.readers.h36m_facts import FPS, SPLITS, Source, parse_source
-from hummuss.data.readers.motionbert_files import DETECTIONS, Shape, arrays_of, h36m_videos, keypoints_of
+from hummuss.data.readers.h36m_facts import FPS, SPLITS, parse_source
+from hummuss.data.readers.motionbert_files import DETECTIONS, Shape, arrays_of, h36m_videos, video_clip
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
 from hummuss.errors import InputError
 
@@ -113,24 +113,8 @@ def read_video(source: str, rows: Rows) -> list[MotionClip]:
     Raises:
         InputError: frames that are no numbers.
     """
-    video: Source = parse_source(source, FILE)
-    lens = LENSES[CAMERAS[video.view - 1]]
     extras = {"factor_2_5d": rows[FACTOR].astype(np.float32)}
     if TARGET in rows:
         extras["joints_2_5d_image"] = rows[TARGET].astype(np.float32)
     joints: Float[np.ndarray, "F 17 3"] = rows["joint3d_image"] * rows[FACTOR][:, None, None] / 1000
-    return [
-        MotionClip(
-            name=source,
-            sequence=f"{video.subject}/{video.action} {video.take}",
-            subject=video.subject,
-            split=SPLITS[video.subject],
-            label=video.action,
-            fps=FPS,
-            frame="camera",
-            camera=Camera.of_size(lens.width, lens.height),
-            keypoints2d=keypoints_of(rows),
-            joints3d=joints.astype(np.float32),
-            extras=extras,
-        )
-    ]
+    return [video_clip(source, FILE, rows, FPS, joints3d=joints.astype(np.float32), extras=extras)]

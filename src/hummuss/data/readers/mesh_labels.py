@@ -13,9 +13,7 @@ from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import BODY_OPTIONS, NO_BODY, open_body
 from hummuss.data.readers.checks import mapping, need, open_file
-from hummuss.data.readers.h36m_cameras import CAMERAS, LENSES
-from hummuss.data.readers.h36m_facts import SPLITS, parse_source
-from hummuss.data.readers.motionbert_files import DETECTIONS, Shape, arrays_of, h36m_videos, keypoints_of
+from hummuss.data.readers.motionbert_files import DETECTIONS, Shape, arrays_of, h36m_videos, keypoints_of, video_clip
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.errors import InputError
 
@@ -127,24 +125,9 @@ def read_video(
     Raises:
         InputError: frames that are no numbers, or joints of another unit than mm or metres.
     """
-    video = parse_source(source, H36M_FILE)
-    lens = LENSES[CAMERAS[video.view - 1]]
     pelvis = own["joint_cam"][:, 0] * _metres(own["joint_cam"], source)
     labels = _labels(own, own["smpl_shape"].mean(0), pelvis, body, regressor)
-    return [
-        MotionClip(
-            name=source,
-            sequence=f"{video.subject}/{video.action} {video.take}",
-            subject=video.subject,
-            split=SPLITS[video.subject],
-            label=video.action,
-            fps=fps,
-            frame="camera",
-            camera=Camera.of_size(lens.width, lens.height),
-            keypoints2d=keypoints_of(own),
-            **labels,
-        )
-    ]
+    return [video_clip(source, H36M_FILE, own, fps, **labels)]
 
 
 def read_stills(

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.checks import need, numbers
-from hummuss.data.readers.h36m_cameras import CAMERAS
-from hummuss.data.readers.h36m_facts import parse_source
+from hummuss.data.readers.h36m_cameras import CAMERAS, LENSES
+from hummuss.data.readers.h36m_facts import SPLITS, parse_source
 from hummuss.errors import InputError
 
 Shape = tuple[int | None, ...]
@@ -63,6 +64,28 @@ def h36m_videos(
         seen.add(source)
         yield source, {key: array[start:end] for key, array in arrays.items()}
         start = end
+
+
+def video_clip(source: str, place: str, own: Mapping[str, np.ndarray], fps: float, **fields: Any) -> MotionClip:
+    """The clip of one of Human3.6M's videos in camera coordinates, with further ``fields``.
+
+    Raises:
+        InputError: a name that is no video's, or frames that are no numbers.
+    """
+    video = parse_source(source, place)
+    lens = LENSES[CAMERAS[video.view - 1]]
+    return MotionClip(
+        name=source,
+        sequence=f"{video.subject}/{video.action} {video.take}",
+        subject=video.subject,
+        split=SPLITS[video.subject],
+        label=video.action,
+        fps=fps,
+        frame="camera",
+        camera=Camera.of_size(lens.width, lens.height),
+        keypoints2d=keypoints_of(own),
+        **fields,
+    )
 
 
 def keypoints_of(own: Mapping[str, np.ndarray]) -> np.ndarray:
