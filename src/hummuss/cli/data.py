@@ -3,6 +3,7 @@
 import argparse
 import csv
 import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ def check_data(args: argparse.Namespace) -> int:
 
     Exit status 0: nothing found; 1: findings; 2: no store there.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, soft_wrap=True, highlight=False)
     store = MotionStore(args.store)
     folder = args.report or args.store.resolve().with_name(f"{args.store.resolve().name}.check")
     with Progress(console=console, transient=True) as bar:
@@ -165,7 +166,7 @@ def _draw(store: MotionStore, facts: Sequence[ClipFacts], args: argparse.Namespa
 
 def list_data(args: argparse.Namespace) -> int:
     """List the prepared stores of a folder, and its subfolders."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, soft_wrap=True, highlight=False)
     stores = list_stores(args.folder)
     if not stores:
         console.print(f"nothing is prepared in {args.folder}: `hummuss prepare --help` lists the datasets")
