@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import lightning as L
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from hummuss.backbones.cost import Cost, cost
 from hummuss.callbacks.loggers import log_pictures
+from hummuss.console import make_console
 from hummuss.heads.base import BASELINES, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
@@ -52,7 +52,7 @@ class RunReport(L.Callback):
             return
         found = self._cost(trainer, pl_module)
         total = sum(parameter.numel() for parameter in pl_module.parameters())
-        Console().print(
+        make_console().print(
             f"{type(pl_module.backbone).__name__}: {found.parameters / 1e6:.2f} M parameters "
             f"({total / 1e6:.2f} M with heads), {found.multiply_adds / 1e6:.1f} M multiply-adds per frame "
             f"in clips of {found.frames} frames",
@@ -239,7 +239,7 @@ def print_metrics(metrics: dict[str, float | None], title: str) -> None:
             continue
         baselines = [metrics.get("/".join([*parts[:-1], name, parts[-1]])) for name in known]
         table.add_row(f"{key} ({unit(parts[-1])})", _figure(value), *map(_figure, baselines))
-    Console().print(table)
+    make_console().print(table)
 
 
 def _worst_panel(

@@ -3,20 +3,16 @@
 import csv
 import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table as RichTable
 
+from hummuss.console import make_console
 from hummuss.metrics.units import ORDER, unit
 from hummuss.protocols.base import Result, Row
 from hummuss.protocols.scoring import Results
-
-# Wide enough for every table where there is no terminal to ask.
-FILE_WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class ResultTable:
 
     def print(self) -> None:
         """To the terminal."""
-        console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
+        console = make_console()
         for head, (columns, rows) in self._tables().items():
             table = RichTable(*columns, title=f"{self.title}, {head}")
             for row in rows:

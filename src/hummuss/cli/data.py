@@ -3,7 +3,6 @@
 import argparse
 import csv
 import dataclasses
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from hummuss.console import make_console
 from hummuss.data.checking import StoreReport, check_store
 from hummuss.data.findings import Finding
 from hummuss.data.inventory import list_stores
@@ -60,7 +60,7 @@ def check_data(args: argparse.Namespace) -> int:
 
     Exit status 0: nothing found; 1: findings; 2: no store there.
     """
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, soft_wrap=True, highlight=False)
+    console = make_console(soft_wrap=True, highlight=False)
     store = MotionStore(args.store)
     folder = args.report or args.store.resolve().with_name(f"{args.store.resolve().name}.check")
     with Progress(console=console, transient=True) as bar:
@@ -166,7 +166,7 @@ def _draw(store: MotionStore, facts: Sequence[ClipFacts], args: argparse.Namespa
 
 def list_data(args: argparse.Namespace) -> int:
     """List the prepared stores of a folder, and its subfolders."""
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH, soft_wrap=True, highlight=False)
+    console = make_console(soft_wrap=True, highlight=False)
     stores = list_stores(args.folder)
     if not stores:
         console.print(f"nothing is prepared in {args.folder}: `hummuss prepare --help` lists the datasets")

@@ -20,6 +20,7 @@ from rich.table import Table
 from hummuss import __version__
 from hummuss.body.skeleton import H36M17
 from hummuss.cli.progress import progress
+from hummuss.console import make_console
 from hummuss.data.download import download
 from hummuss.data.preparing import prepare, skip_finished
 from hummuss.data.readers.registry import READERS
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InputError: no file could be used, or RAW or OUT can't be; no store was written.
     """
-    console = Console()
+    console = make_console()
     try:
         with _terminate_as_interrupt():
             summary = _prepare(args, console)
