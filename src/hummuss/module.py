@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.inference.strategy import Inference
@@ -92,8 +93,12 @@ class MotionModule(L.LightningModule):
             )
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
-            for head in self.heads.values():
-                head.check_data(data)
+            self.check_data(data)
+
+    def check_data(self, data: MotionDataModule) -> None:
+        """Let every head look at the data before anything is trained, see `Head.check_data`."""
+        for head in self.heads.values():
+            head.check_data(data)
 
     def on_fit_start(self) -> None:
         self._seed = torch.initial_seed()
