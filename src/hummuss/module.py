@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
 from hummuss.protocols.plain import Plain
 from hummuss.protocols.scoring import Results, Scoring, logged
+from hummuss.training.pretrained import take_over
 
 
 class MotionModule(L.LightningModule):
@@ -32,7 +34,10 @@ class MotionModule(L.LightningModule):
         backbone: ``backbone(keypoints, dt, valid) -> (B, F, J, dim_rep)`` with attribute ``dim_rep``.
         heads: task name -> what makes its head from dim_rep (a `Head` class is).
         loss_weights: task name -> weight of its losses; 1 where not named.
+        pretrained: what training begins with: a checkpoint, a run's folder or a shared model's. Its backbone must fit
+            in full; heads that it has alike are taken over too; what was is printed. Not read but by a new ``fit``.
         learning_rate: peak of the cosine schedule.
+        backbone_learning_rate: the same for the backbone but for its state space layers; ``learning_rate`` by default.
         ssm_learning_rate: the same for the parameters of state space layers, which take no weight decay either.
         weight_decay: of weight matrices only.
         warmup: share of the training steps in which the rate rises.
@@ -50,7 +55,9 @@ class MotionModule(L.LightningModule):
         backbone: nn.Module,
         heads: dict[str, Callable[[int], Head]],
         loss_weights: dict[str, float] | None = None,
+        pretrained: str | None = None,
         learning_rate: float = 1e-3,
+        backbone_learning_rate: float | None = None,
         ssm_learning_rate: float = 5e-4,
         weight_decay: float = 0.01,
         warmup: float = 0.05,
@@ -62,7 +69,8 @@ class MotionModule(L.LightningModule):
         dim_rep = cast(int, backbone.dim_rep)
         made = nn.ModuleDict({name: make(dim_rep) for name, make in heads.items()})
         self.heads = cast(dict[str, Head], made)
-        self.loss_weights = loss_weights or {}
+        self.loss_weights, self.pretrained = loss_weights or {}, pretrained
+        self.backbone_learning_rate = learning_rate if backbone_learning_rate is None else backbone_learning_rate
         self.learning_rate, self.ssm_learning_rate = learning_rate, ssm_learning_rate
         self.weight_decay, self.warmup = weight_decay, warmup
         self.inference = inference or Inference()
@@ -70,6 +78,7 @@ class MotionModule(L.LightningModule):
         self.scores: dict[str, MetricCollection] = {}
         self.results: Results = {}
         self.selected_on_test: bool | None = None
+        self._restored = False  # from a checkpoint of its own: a resumed run does not begin again
         # Processes keep their buffers equal themselves (`RunningMean`). DDP would copy them before each batch, and
         # wait for ever where the last process has one validation batch fewer.
         self._ddp_params_and_buffers_to_ignore = {name for name, _ in self.named_buffers()}
@@ -102,6 +111,8 @@ class MotionModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         self._seed = torch.initial_seed()
+        if self.pretrained is not None and not self._restored:
+            rank_zero_only(print)(take_over(self.backbone, dict(self.heads.items()), self.pretrained))
         # Once chosen on the test split, always chosen on the test split: a resumed run does not forget it.
         data = getattr(self.trainer, "datamodule", None)
         self.selected_on_test = bool(self.selected_on_test) or bool(getattr(data, "select_on_test", False))
@@ -175,6 +186,7 @@ class MotionModule(L.LightningModule):
                 "averages, --config configs/training/ema.yaml"
             )
         self.selected_on_test = checkpoint.get("selected_on_test")
+        self._restored = True
 
     def _score(self, name: str, head: Head, prediction: Prediction, batch: Batch) -> None:
         if name not in self.scores:
@@ -182,7 +194,7 @@ class MotionModule(L.LightningModule):
         head.score(self.scores[name], prediction, batch)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW: decayed weight matrices, undecayed rest, state space parameters at their own rate; cosine schedule."""
+        """AdamW: decayed weight matrices, undecayed rest, state space and backbone at their own rates; cosine."""
         optimiser = torch.optim.AdamW(self._parameter_groups(), lr=self.learning_rate)
         steps = int(self.trainer.estimated_stepping_batches)
         rising = max(1, round(self.warmup * steps))
@@ -202,12 +214,10 @@ class MotionModule(L.LightningModule):
             if isinstance(module, DiagonalSSM)
             for parameter in module.parameters()
         }
-        groups: dict[str, list[nn.Parameter]] = {"decayed": [], "undecayed": [], "state_space": []}
-        for parameter in self.parameters():
-            kind = "state_space" if id(parameter) in state_space else "decayed" if parameter.ndim > 1 else "undecayed"
-            groups[kind].append(parameter)
-        return [
-            {"params": groups["decayed"], "weight_decay": self.weight_decay},
-            {"params": groups["undecayed"], "weight_decay": 0.0},
-            {"params": groups["state_space"], "weight_decay": 0.0, "lr": self.ssm_learning_rate},
-        ]
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for part, rate in ((self.backbone, self.backbone_learning_rate), (self.heads, self.learning_rate)):
+            for parameter in cast(nn.Module, part).parameters():
+                own = self.ssm_learning_rate if id(parameter) in state_space else rate
+                decay = self.weight_decay if id(parameter) not in state_space and parameter.ndim > 1 else 0.0
+                groups.setdefault((own, decay), []).append(parameter)
+        return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]

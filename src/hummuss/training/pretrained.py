@@ -1,0 +1,115 @@
+"""Weights to begin a training with: what is taken over of an earlier run, and what starts anew."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from hummuss.errors import InputError
+from hummuss.provenance import file_hash
+
+NAMED = 3  # of weights that do not fit, so many are named
+
+
+class TakenOver(NamedTuple):
+    """What a training begins with.
+
+    Attributes:
+        file: where the weights are from.
+        backbone: how many of its tensors were taken over: all of them.
+        heads: names of the heads whose weights were taken over.
+        anew: head -> why it starts anew.
+    """
+
+    file: Path
+    backbone: int
+    heads: list[str]
+    anew: dict[str, str]
+
+    def __str__(self) -> str:
+        parts = [f"begins with {self.file} (sha256 {file_hash(self.file)}): backbone ({self.backbone} tensors)"]
+        parts += [f"head {name}" for name in self.heads]
+        return ", ".join(parts) + "".join(f"; head {name} starts anew: {why}" for name, why in self.anew.items())
+
+
+def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | Path) -> TakenOver:
+    """Load an earlier run's backbone, which must fit in full, and every head that it has alike.
+
+    A head's buffers stay as they are: they are what it learnt of the data, whose trivial baseline it is.
+
+    Args:
+        backbone, heads: of the new run.
+        path: a checkpoint of ``hummuss fit``, its run's folder (best.ckpt), or a shared model's folder.
+
+    Raises:
+        InputError: no such file, a damaged one, or a backbone with other weights: names them.
+    """
+    file = _file(Path(path))
+    state = _read(file)
+    own = backbone.state_dict()
+    given = _part(state, "backbone.")
+    for said, names in (
+        ("lacks", sorted(own.keys() - given.keys())),
+        ("has besides", sorted(given.keys() - own.keys())),
+        ("has in other shapes", [name for name in own if name in given and own[name].shape != given[name].shape]),
+    ):
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            raise InputError(
+                f"the backbone in {file} {said} {', '.join(names[:NAMED])}{more}: give the model the backbone and the "
+                "size that the file was trained with"
+            )
+    backbone.load_state_dict(given)
+    taken, anew = [], {}
+    for name, head in heads.items():
+        reason = _load_head(head, _part(state, f"heads.{name}."))
+        if reason is None:
+            taken.append(name)
+        else:
+            anew[name] = reason
+    return TakenOver(file, len(own), taken, anew)
+
+
+def _file(path: Path) -> Path:
+    for file in (path, path / "best.ckpt", path / "model.safetensors"):
+        if file.is_file():
+            return file
+    raise InputError(
+        f"nothing to begin with at {path}: give a checkpoint such as runs/pose/1/best.ckpt, its folder, or the folder "
+        "of a shared model"
+    )
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        return torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, OSError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{file} is not a checkpoint of `hummuss fit`, or damaged: {reason}") from error
+
+
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _load_head(head: nn.Module, given: dict[str, Tensor]) -> str | None:
+    """Load the head's parameters where they fit; else say why not."""
+    if not given:
+        return "the file has none of that name"
+    own = dict(head.named_parameters())
+    if any(name not in given or given[name].shape != value.shape for name, value in own.items()):
+        return "that of the file is another one"
+    mine = head.state_dict()
+    if any(name.endswith("_extra_state") and not torch.equal(value, given[name]) for name, value in mine.items()):
+        return "that of the file tells apart other classes"
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(given[name])
+    return None
