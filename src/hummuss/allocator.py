@@ -28,3 +28,15 @@ def keep_freed_memory() -> bool:
     except AttributeError:  # another C library, such as musl
         return False
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))
+
+
+def give_back_freed_memory() -> bool:
+    """Hand freed memory back to the kernel, before another process needs it; return whether any was.
+
+    >>> give_back_freed_memory() in (True, False)
+    True
+    """
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, TypeError):  # another C library; Windows, which has none to ask
+        return False

@@ -35,8 +35,10 @@ def cost(backbone: nn.Module, frames: int) -> Cost:
     keypoints = torch.zeros(1, frames, getattr(backbone, "joints", 17), 3, device=parameter.device)
     dt = torch.full((1, frames), 1 / 50, device=parameter.device)
     training = backbone.training
-    # With gradients on, an SSM makes its kernels anew: they are counted whatever ran before.
-    with torch.enable_grad():
+    # With gradients on, an SSM makes its kernels anew: they are counted whatever ran before. Nothing is kept for a
+    # backward pass that never comes, so that long clips fit.
+    keep_nothing = torch.autograd.graph.saved_tensors_hooks(lambda tensor: None, lambda nothing: nothing)
+    with torch.enable_grad(), keep_nothing:
         backbone.eval()
         operations = count_operations(lambda: backbone(keypoints, dt))
     backbone.train(training)

@@ -14,6 +14,7 @@ from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, me
 from hummuss.report import git_commit
 
 KEY = ("model", "mode", "frames", "batch", "device", "threads", "precision")
+ORDER = ("hummuss-causal", *MODELS)
 ALL_COLUMNS = (*COLUMNS, "state_bytes", "commit")
 STYLES = {"hummuss-base": "#0072B2", "hummuss-e2": "#56B4E9", "hummuss-e4": "#009E73", BASELINE: "#D55E00"}
 
@@ -65,7 +66,8 @@ def _merge(path: Path, rows: list[Row]) -> list[dict[str, str]]:
     new = [{column: "" if row.get(column) is None else str(row[column]) for column in ALL_COLUMNS} for row in rows]
     merged = {tuple(row[key] for key in KEY): row for row in [*known, *new]}
     ordered = sorted(
-        merged.values(), key=lambda row: (row["device"], row["precision"], row["mode"], int(row["frames"]))
+        merged.values(),
+        key=lambda row: (row["device"], row["precision"], row["mode"], int(row["frames"]), ORDER.index(row["model"])),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:

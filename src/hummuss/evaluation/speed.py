@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hummuss.allocator import keep_freed_memory
+from hummuss.allocator import give_back_freed_memory, keep_freed_memory
 from hummuss.backbones.cost import Cost, cost
 from hummuss.backbones.dstformer import DSTformer
 from hummuss.backbones.hummuss import HumMUSS
@@ -107,6 +107,7 @@ def measure_streaming(frames: int, device: str) -> list[Row]:
 def peak_memory(name: str, mode: str, frames: int, batch: int, device: str, precision: str) -> float:
     """Megabytes that model, gradients and one step take at most, in a process of their own."""
     arguments = [name, mode, str(frames), str(batch), device, precision]
+    give_back_freed_memory()  # what this process keeps of its own runs is as much as the other needs
     done = subprocess.run(
         [sys.executable, "-m", "hummuss.evaluation.speed", *arguments], capture_output=True, text=True, check=True
     )
