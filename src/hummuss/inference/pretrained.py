@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hummuss.data.motion import MotionClip
@@ -21,6 +20,7 @@ from hummuss.inference.clips import ClipPrediction, predict_clip
 from hummuss.inference.runs import Run
 from hummuss.inference.sharing import build
 from hummuss.inference.strategy import Inference
+from hummuss.weights import read_safetensors
 
 CONFIG, WEIGHTS, CARD = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE, "README.md"
 # owner/name, as hubs call their models.
@@ -170,10 +170,7 @@ def _read_weights(path: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a file; it must hold what the model has, nothing else, in the same shapes and types."""
     if not path.is_file():
         raise InputError(f"{path} is missing: copy the whole folder")
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is no safetensors file, or damaged ({error}): copy it again") from error
+    weights = read_safetensors(path)
     for said, names in (
         ("lacks", sorted(expected.keys() - weights.keys())),
         ("has the unknown", sorted(weights.keys() - expected.keys())),

@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import yaml
 from jsonargparse import ArgumentParser
-from torch import Tensor
 
 from hummuss.data.windows import View
 from hummuss.errors import InputError
 from hummuss.module import MotionModule
+from hummuss.weights import in_short, read_checkpoint
 
 CONFIG = "config.yaml"
 
@@ -56,10 +55,10 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu") -> R
     made = parser.instantiate_classes(parser.parse_object({"model": config["model"], "view": data.get("view")}))
     model: MotionModule = made.model
     try:
-        model.load_state_dict(_read_weights(checkpoint))
+        model.load_state_dict(read_checkpoint(checkpoint))
     except RuntimeError as error:
         raise InputError(
-            f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {_in_short(error)}"
+            f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
     return Run(checkpoint, model.to(device).eval(), made.view or View(), data["frames"])
 
@@ -79,16 +78,3 @@ def _read_config(path: Path) -> dict[str, Any]:
             "data.init_args.frames"
         ) from error
     return config
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
-        raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {_in_short(error)}") from error
-
-
-def _in_short(error: BaseException) -> str:
-    """The first complaint of an error that has several lines."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])[:300] if lines else type(error).__name__

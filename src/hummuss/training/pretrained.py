@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hummuss.errors import InputError
 from hummuss.provenance import file_hash
+from hummuss.weights import read_checkpoint, read_safetensors
 
 NAMED = 3  # of weights that do not fit, so many are named
 
@@ -50,7 +48,7 @@ def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | P
         InputError: no such file, a damaged one, or a backbone with other weights: names them.
     """
     file = _file(Path(path))
-    state = _read(file)
+    state = read_safetensors(file) if file.suffix == ".safetensors" else read_checkpoint(file)
     own = backbone.state_dict()
     given = _part(state, "backbone.")
     for said, names in (
@@ -83,16 +81,6 @@ def _file(path: Path) -> Path:
         f"nothing to begin with at {path}: give a checkpoint such as runs/pose/1/best.ckpt, its folder, or the folder "
         "of a shared model"
     )
-
-
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        return torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
-    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, OSError, SafetensorError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{file} is not a checkpoint of `hummuss fit`, or damaged: {reason}") from error
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

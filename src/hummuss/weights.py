@@ -1,0 +1,45 @@
+"""Weights out of files, as tensors only: nothing in such a file is run."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hummuss.errors import InputError
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint of ``hummuss fit``.
+
+    Raises:
+        InputError: another file, or a damaged one.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
+        raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {in_short(error)}") from error
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The weights of a shared model.
+
+    Raises:
+        InputError: another file, or a damaged one.
+    """
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is no safetensors file, or damaged ({error}): copy it again") from error
+
+
+def in_short(error: BaseException) -> str:
+    """The first complaint of an error that has several lines.
+
+    >>> in_short(RuntimeError("sizes differ:\\n  size of a\\n  size of b"))
+    'sizes differ: size of a'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300] if lines else type(error).__name__
