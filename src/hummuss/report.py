@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hummuss.backbones.cost import Cost, cost
 from hummuss.callbacks.loggers import log_pictures
+from hummuss.callbacks.pictures import draw_heads
 from hummuss.console import make_console
 from hummuss.heads.base import BASELINES, Batch, Prediction
 from hummuss.metrics.units import unit
@@ -140,13 +141,8 @@ class RunReport(L.Callback):
         """The first samples."""
         if not trainer.is_global_zero:
             return
-        for name, head in module.heads.items():
-            panels = head.panels(predictions[name], batch, PANELS)
-            if not panels:
-                continue
-            picture = self.folder / f"{stage}_{name}.png"
-            save_comparison(picture, panels, head.faces)
-            log_pictures(trainer, {picture.stem: picture})
+        drawn = draw_heads(module, predictions, batch, PANELS, self.folder / f"{stage}_{{}}.png")
+        log_pictures(trainer, {picture.stem: picture for picture in drawn.values()})
 
     def _draw_results(self, module: MotionModule, name: str) -> list[Path]:
         """Bars, curve, confusion matrix and worst clips of one head, whichever it has."""

@@ -6,7 +6,7 @@ from typing import Any, cast
 import lightning as L
 
 from hummuss.callbacks.loggers import log_pictures
-from hummuss.heads.base import Batch
+from hummuss.heads.base import Batch, Prediction
 from hummuss.module import MotionModule
 from hummuss.viz.draw import save_comparison
 
@@ -36,10 +36,22 @@ class PredictionPictures(L.Callback):
         wanted = trainer.state.fn == "fit" and not trainer.sanity_checking and trainer.is_global_zero
         if not wanted or self.folder is None or batch_idx or dataloader_idx or epoch % self.every_n_epochs:
             return
-        for name, head in cast(MotionModule, pl_module).heads.items():
-            panels = head.panels(outputs[name], batch, self.panels)
-            if not panels:
-                continue
-            picture = Path(self.folder) / "epochs" / f"{name}_{epoch:03d}.png"
-            save_comparison(picture, panels, head.faces)
-            log_pictures(trainer, {f"prediction/{name}": picture})
+        files = Path(self.folder) / "epochs" / f"{{}}_{epoch:03d}.png"
+        drawn = draw_heads(cast(MotionModule, pl_module), outputs, batch, self.panels, files)
+        log_pictures(trainer, {f"prediction/{name}": picture for name, picture in drawn.items()})
+
+
+def draw_heads(
+    module: MotionModule, predictions: dict[str, Prediction], batch: Batch, count: int, files: Path
+) -> dict[str, Path]:
+    """Draw ``count`` frames of every head that has something to draw; return head -> picture.
+
+    ``files`` is the pictures' path, with ``{}`` in its last part for the head's name.
+    """
+    drawn = {}
+    for name, head in module.heads.items():
+        panels = head.panels(predictions[name], batch, count)
+        if panels:
+            drawn[name] = files.with_name(files.name.format(name))
+            save_comparison(drawn[name], panels, head.faces)
+    return drawn
