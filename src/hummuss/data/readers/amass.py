@@ -15,7 +15,7 @@ from hummuss.body.unpickle import load_npz
 from hummuss.data.motion import MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import NO_BODY, open_body
-from hummuss.data.readers.checked_array import checked_array
+from hummuss.data.readers.checks import checked_array
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.errors import InputError
 

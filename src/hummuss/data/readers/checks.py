@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from hummuss.body.unpickle import load_npz, load_pickle
 from hummuss.errors import InputError
@@ -60,7 +61,7 @@ def numbers(value: Any, shape: tuple[int | None, ...], place: str) -> np.ndarray
     Raises:
         InputError: no array of numbers, or one of another shape.
     """
-    wanted = ", ".join("F" if size is None else str(size) for size in shape)
+    wanted = _in_words(shape)
     array = np.asarray(value) if not isinstance(value, (list, tuple)) or _regular(value) else np.array(None)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{place} is no array of numbers, expected shape ({wanted}): is the file damaged?")
@@ -70,6 +71,33 @@ def numbers(value: Any, shape: tuple[int | None, ...], place: str) -> np.ndarray
     if not fits:
         raise InputError(f"{place} has shape {array.shape}, expected ({wanted}): is the file cut short or another one?")
     return array
+
+
+def checked_array(file: Path, name: str, value: Any, shape: tuple[int | None, ...]) -> Float64[np.ndarray, "..."]:
+    """The value as finite numbers of a shape, copied to float64; unlike `numbers`, None may stand for 0, too.
+
+    Args:
+        file, name: what and where it is, for errors.
+        value: what the file holds.
+        shape: as the format prescribes it; None stands for any length.
+
+    Raises:
+        InputError: no numbers, another shape, or a NaN or infinity, with its place.
+    """
+    try:
+        array = np.asarray(value, np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{file}: {name} is not an array of numbers ({error}): get the file again") from error
+    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
+        raise InputError(f"{file}: {name} has shape {array.shape}, expected ({_in_words(shape)}): get the file again")
+    if not np.isfinite(array).all():
+        place = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise InputError(f"{file}: {name} has a NaN or infinity at {place}: get the file again")
+    return array
+
+
+def _in_words(shape: tuple[int | None, ...]) -> str:
+    return ", ".join("F" if size is None else str(size) for size in shape)
 
 
 def _regular(value: list[Any] | tuple[Any, ...]) -> bool:

@@ -18,7 +18,7 @@ from hummuss.body.unpickle import load_pickle
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import NO_BODY, open_body
-from hummuss.data.readers.checked_array import checked_array
+from hummuss.data.readers.checks import checked_array
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.errors import InputError
 
