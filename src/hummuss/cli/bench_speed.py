@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, measure_streaming, peak_memory
-from hummuss.report import git_commit
+from hummuss.provenance import git_commit
 
 KEY = ("model", "mode", "frames", "batch", "device", "threads", "precision")
 ORDER = ("hummuss-causal", *MODELS)

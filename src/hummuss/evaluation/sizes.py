@@ -31,23 +31,28 @@ def size_rows(configs: Path) -> list[SizeRow]:
     Raises:
         InputError: no overlays in that folder.
     """
-    overlays = {kind: sorted((configs / kind).glob("*.yaml")) for kind in ("backbone", "size")}
-    for kind, found in overlays.items():
-        if not found:
-            raise InputError(f"no overlays in {configs / kind}: point --configs at the repository's configs folder")
+    backbones, sizes = _overlays(configs / "backbone"), _overlays(configs / "size")
     rows = []
-    for size in overlays["size"]:
-        for backbone in overlays["backbone"]:
-            made, own = getattr(hummuss, _backbone(backbone)["class_path"].rpartition(".")[2]), _backbone(backbone)
-            settings: dict[str, Any] = own.get("init_args", {}) | _backbone(size)["init_args"]
-            if not set(settings) <= set(inspect.signature(made).parameters):
+    for size, common in sizes.items():
+        for name, own in backbones.items():
+            make = getattr(hummuss, own["class_path"].rpartition(".")[2])
+            settings = own.get("init_args", {}) | common["init_args"]
+            if not set(settings) <= set(inspect.signature(make).parameters):
                 continue
-            costs = [cost(made(**settings), frames) for frames in FRAMES]
+            backbone = make(**settings)
+            costs = [cost(backbone, frames) for frames in FRAMES]
             counts = [round(found.multiply_adds) for found in costs]
             shape = (settings["dim"], settings["depth"], costs[0].parameters)
-            rows.append(SizeRow(size.stem, backbone.stem, *shape, *counts))
+            rows.append(SizeRow(size, name, *shape, *counts))
     return sorted(rows, key=lambda row: (row.dim, row.parameters))
 
 
-def _backbone(overlay: Path) -> dict[str, Any]:
-    return yaml.safe_load(overlay.read_text())["model"]["init_args"]["backbone"]
+def _overlays(folder: Path) -> dict[str, dict[str, Any]]:
+    """Name of each overlay -> what it says of the backbone."""
+    found = {
+        path.stem: yaml.safe_load(path.read_text())["model"]["init_args"]["backbone"]
+        for path in sorted(folder.glob("*.yaml"))
+    }
+    if not found:
+        raise InputError(f"no overlays in {folder}: point --configs at the repository's configs folder")
+    return found

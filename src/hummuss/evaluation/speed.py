@@ -21,7 +21,7 @@ from hummuss.backbones.hummuss import HumMUSS
 from hummuss.errors import InputError
 from hummuss.evaluation.floor import Rates, floor_seconds, measure_rates, work_of
 from hummuss.evaluation.process_memory import peak_resident_mb, resident_mb
-from hummuss.report import device_name
+from hummuss.provenance import device_name
 
 BASELINE = "dstformer-lite"
 DIM, DEPTH, DIM_REP = 256, 5, 512  # MotionBERT-Lite's
