@@ -60,9 +60,14 @@ class Contestant:
         dt: Float[Tensor, "B F"],
         valid: Bool[Tensor, "B F"] | None = None,
     ) -> Float[Tensor, "B F 17 3"]:
-        """Root-relative joints, metres, from normalised keypoints and seconds since each previous frame."""
-        representation = self.run.model.backbone(keypoints, dt, valid)
-        return pose_head(self.run)(representation, {})["joints"]
+        """Root-relative joints, metres, from normalised keypoints and seconds since each previous frame.
+
+        Computed where the model is, and handed back where the keypoints are.
+        """
+        device = next(self.run.model.parameters()).device
+        valid = None if valid is None or bool(valid.all()) else valid.to(device)
+        representation = self.run.model.backbone(keypoints.to(device), dt.to(device), valid)
+        return pose_head(self.run)(representation, {})["joints"].to(keypoints.device)
 
 
 def load_contestants(paths: Sequence[str | PathLike[str]], device: str = "cpu") -> list[Contestant]:
