@@ -1,0 +1,142 @@
+"""Errors of trained runs at every frame rate, on the same moments, the same time span and the same detections."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from hummuss.backbones.cost import cost
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.errors import InputError
+from hummuss.evaluation.contestants import Contestant
+from hummuss.evaluation.moments import datasets, spread_moments
+from hummuss.evaluation.rates import BASE, Rate, all_rates, margins
+from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
+from hummuss.inference.strategy import FRAMES_AT_ONCE
+from hummuss.metrics.functional import mpjpe
+from hummuss.provenance import device_name, git_commit
+
+# The moments of rate 0.5 at the base rate, where not all moments can be upsampled: what that row compares with.
+PAIRED = Rate("upsample", 1.0)
+COLUMNS = (
+    "dataset", "model", "variant", "trained_with_augmentation", "rate", "kind", "mpjpe_mm", "seed",
+    # What the page says of them.
+    "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "checkpoint", "commit",
+    "device",
+)  # fmt: skip
+# Rows of a contestant; one that was trained at a single other rate has a row at that rate alone.
+VARIANTS = {
+    "hummuss": ("dt", "dt-ignored"),
+    "hummuss-causal": ("dt", "dt-ignored"),
+    "dstformer": ("subsampled", "interpolated"),
+    "per-frame": ("subsampled",),
+}
+AT_RATE = "trained-at-rate"
+
+Row = dict[str, Any]
+
+
+def compare_rates(contestants: Sequence[Contestant], data: MotionDataModule, split: str, windows: int) -> Iterator[Row]:
+    """One row per dataset, contestant, variant and rate.
+
+    Args:
+        contestants: from `load_contestants`.
+        data: from `load_data`; its ``frames`` is the span at the base rate.
+        split: which of its splits.
+        windows: test moments of each dataset.
+
+    Raises:
+        InputError: a run trained at one rate that is not compared, two runs that would share their rows, or no clip
+            that is long enough.
+    """
+    _check(contestants)
+    half = (data.frames - 1) // 2
+    for dataset, sources in datasets(data, split).items():
+        moments = spread_moments(sources, data.max_fps, *margins(half), windows)
+        seen = see(data, sources, moments, all_rates())
+        for contestant in contestants:
+            facts = _facts(contestant, 2 * half + 1)
+            for variant, rate, errors in _errors(contestant, seen):
+                place: Row = {"dataset": dataset, "model": contestant.model, "variant": variant}
+                place |= {"trained_with_augmentation": contestant.augmented, "rate": rate.rate, "kind": rate.kind}
+                yield place | {"mpjpe_mm": round(float(errors.mean()), 4), "windows": len(errors)} | facts
+
+
+def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 17 3"]) -> Float[Tensor, " W"]:
+    """Mean joint error at each window's scored frame, mm. Windows of one interval are computed together."""
+    errors = torch.zeros(len(target))
+    for chosen in _batches(seen):
+        part = seen.take(chosen)
+        joints = contestant.joints(part.keypoints, part.dt, part.valid)
+        errors[chosen] = mpjpe(joints[torch.arange(len(chosen)), part.scored], target[chosen])
+    return errors
+
+
+def _errors(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rate, Tensor]]:
+    """Variant, rate, and the error of each window."""
+    low = contestant.strides[0]
+    if not contestant.augmented and (low != 1 or contestant.model.startswith("hummuss")):
+        rate = Rate("stride", low)
+        yield AT_RATE, rate, window_errors(contestant, _fit(contestant, seen.rates[rate]), seen.target)
+        if low != 1:
+            return
+    for variant in VARIANTS[contestant.model]:
+        for rate, windows in seen.rates.items():
+            of = seen.upsampled if rate.kind == "upsample" else torch.ones_like(seen.upsampled)
+            shown = _fit(contestant, _show(variant, windows, seen.rates[BASE].take(of)))
+            errors = window_errors(contestant, shown, seen.target[of])
+            yield variant, rate, errors
+            if rate == BASE and seen.upsampled.any() and not seen.upsampled.all():
+                yield variant, PAIRED, errors[seen.upsampled]
+
+
+def _show(variant: str, windows: Seen, base: Seen) -> Seen:
+    if variant == "dt-ignored":
+        return ignore_dt(windows)
+    return interpolate(windows, base) if variant == "interpolated" else windows
+
+
+def _fit(contestant: Contestant, windows: Seen) -> Seen:
+    return windows if contestant.most_frames is None else crop(windows, contestant.most_frames)
+
+
+def _batches(seen: Seen) -> Iterator[Int[Tensor, " n"]]:
+    """Numbers of windows that are computed at once: of one base rate, so that they share their kernels."""
+    size = max(1, FRAMES_AT_ONCE // seen.dt.shape[1])
+    rates = (1 / seen.base).round(decimals=2)
+    for rate in rates.unique():
+        yield from (rates == rate).nonzero().flatten().split(size)
+
+
+def _facts(contestant: Contestant, span: int) -> Row:
+    backbone = contestant.run.model.backbone
+    low, high = contestant.strides
+    return {
+        "seed": contestant.seed,
+        "trained_strides": f"{low:g}-{high:g}" if contestant.augmented else f"{low:g}",
+        "trained_frames": contestant.run.trained_frames,
+        "span_frames": span,
+        "multiply_adds_per_frame": round(cost(backbone, contestant.run.trained_frames).multiply_adds),
+        "checkpoint": contestant.checkpoint,
+        "commit": git_commit(),
+        "device": device_name(next(backbone.parameters()).device),
+    }
+
+
+def _check(contestants: Sequence[Contestant]) -> None:
+    found: dict[tuple[Any, ...], Contestant] = {}
+    for contestant in contestants:
+        own = contestant.run.checkpoint
+        if not contestant.augmented and Rate("stride", contestant.strides[0]) not in all_rates():
+            raise InputError(
+                f"{own} was trained at stride {contestant.strides[0]:g}, which is no rate of this comparison"
+            )
+        key = (contestant.model, contestant.augmented or contestant.strides, contestant.seed)
+        if key in found:
+            raise InputError(
+                f"{own} and {found[key].run.checkpoint} are both {contestant.model}, seed {contestant.seed}, trained "
+                "alike: they would share their rows, give one of them"
+            )
+        found[key] = contestant

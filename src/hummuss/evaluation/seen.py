@@ -1,0 +1,177 @@
+"""Test moments as models see them at every rate: one camera, one noise, one normalisation for all."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Float64, Int
+from torch import Tensor
+
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.data.motion import MotionClip
+from hummuss.data.transforms.frame_rate import Instants, window_instants
+from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
+from hummuss.evaluation.moments import Moment
+from hummuss.evaluation.rates import Rate, positions
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Windows of one rate, padded behind where they differ in length.
+
+    Attributes:
+        keypoints: normalised, with confidence; zeros at padding.
+        times: seconds from the scored moment.
+        dt: seconds since the previous frame.
+        valid: False at padding.
+        scored: which frame of each window is the scored moment.
+        base: seconds between frames at the base rate.
+    """
+
+    keypoints: Float[Tensor, "W F 17 3"]
+    times: Float[Tensor, "W F"]
+    dt: Float[Tensor, "W F"]
+    valid: Bool[Tensor, "W F"]
+    scored: Int[Tensor, " W"]
+    base: Float[Tensor, " W"]
+
+    def take(self, windows: Tensor) -> "Seen":
+        """Some of the windows, by number or by mask."""
+        return Seen(*(getattr(self, name)[windows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class SeenMoments:
+    """What models are shown and scored against.
+
+    Attributes:
+        rates: the windows of each rate.
+        target: root-relative joints at the scored moments, metres; the same for all rates.
+        upsampled: which moments' clips were captured at a multiple of twice the base rate: the windows of rates of kind
+            ``upsample``, and no others, are of these alone.
+    """
+
+    rates: dict[Rate, Seen]
+    target: Float[Tensor, "W 17 3"]
+    upsampled: Bool[Tensor, " W"]
+
+
+# Keypoints, times and dt of one window; windows may differ in length.
+Row = tuple[Float32[np.ndarray, "_ 17 3"], Float64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
+
+
+def see(
+    data: MotionDataModule, sources: Sequence[MotionSource], moments: Sequence[Moment], rates: Iterable[Rate]
+) -> SeenMoments:
+    """Take every moment's frames at every rate.
+
+    All instants that any rate asks for are seen at once, by one camera, with one draw of the detector's errors; each
+    rate then gets its own: an instant that two rates share has the same detections in both.
+    """
+    half, rates = (data.frames - 1) // 2, list(rates)
+    rows: dict[Rate, list[tuple[Row, float]]] = {rate: [] for rate in rates}
+    targets, upsampled = [], []
+    for number, moment in enumerate(moments):
+        rng = np.random.default_rng([EVALUATION_SEED, number])
+        real = moment.stride % 2 == 0
+        own = {
+            rate: moment.centre + moment.stride * positions(rate, half, rng)
+            for rate in rates
+            if rate.kind != "upsample" or real
+        }
+        found, target, base = _see_one(data, sources[moment.source], moment, own, rng)
+        targets.append(target)
+        upsampled.append(real)
+        for rate, row in found.items():
+            rows[rate].append((row, base))
+    windows = {rate: stack([row for row, _ in own], [base for _, base in own]) for rate, own in rows.items() if own}
+    return SeenMoments(windows, torch.stack(targets), torch.tensor(upsampled))
+
+
+def _see_one(
+    data: MotionDataModule,
+    source: MotionSource,
+    moment: Moment,
+    own: dict[Rate, Float64[np.ndarray, "F1"]],
+    rng: np.random.Generator,
+) -> tuple[dict[Rate, Row], Float[Tensor, "17 3"], float]:
+    """A moment's row of each rate, its target, and the interval at its base rate."""
+    asked = [places[1:] for places in own.values()]
+    union = np.unique(np.concatenate(asked))
+    times = np.interp(union, np.arange(len(source.times)), source.times)
+    clip = source.at(times)
+    clip = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
+    clip = data.view.see(clip, None, 0.0, rng)
+    instants = Instants(times, np.gradient(times), union)
+    sample = to_sample(clip, instants, len(union), data.view.normalisation, (), (0, 0))
+    keypoints, joints = sample["keypoints"].numpy(), sample["joints3d"]
+    centre = int(np.searchsorted(union, moment.centre))
+    rows = {}
+    for rate, places in own.items():
+        window = window_instants(source.times, places, len(places) - 1)
+        rows[rate] = keypoints[np.searchsorted(union, places[1:])], window.times - times[centre], window.dt
+    before, after = source.times[[moment.centre - moment.stride, moment.centre]]
+    return rows, joints[centre] - joints[centre, :1], float(after - before)
+
+
+def stack(rows: Sequence[Row], base: Sequence[float]) -> Seen:
+    """Windows of any lengths as one."""
+    frames = max(len(dt) for _, _, dt in rows)
+
+    def padded(arrays: Iterable[np.ndarray]) -> Tensor:
+        filled = [np.pad(a, [(0, frames - len(a))] + [(0, 0)] * (a.ndim - 1)) for a in arrays]
+        return torch.from_numpy(np.stack(filled).astype(np.float32))
+
+    lengths = torch.tensor([len(dt) for _, _, dt in rows])
+    return Seen(
+        keypoints=padded(keypoints for keypoints, _, _ in rows),
+        times=padded(times for _, times, _ in rows),
+        dt=padded(dt for _, _, dt in rows),
+        valid=torch.arange(frames) < lengths[:, None],
+        scored=torch.tensor([int(np.abs(times).argmin()) for _, times, _ in rows]),
+        base=torch.tensor(base, dtype=torch.float32),
+    )
+
+
+def ignore_dt(seen: Seen) -> Seen:
+    """The same frames as if they were taken at the base rate."""
+    return replace(seen, dt=seen.base[:, None].expand_as(seen.dt))
+
+
+def interpolate(seen: Seen, base: Seen) -> Seen:
+    """2D keypoints interpolated linearly back to the base rate's instants, as far as a window reaches.
+
+    As `MotionClip.at` does: a joint is missing where either neighbour is, and has the smaller confidence of both.
+
+    Args:
+        seen: windows at some rate.
+        base: the same moments at the base rate.
+    """
+    rows: list[Row] = []
+    for window in range(len(seen.dt)):
+        valid = seen.valid[window]
+        times = seen.times[window][valid].double().numpy()
+        keypoints = seen.keypoints[window][valid].numpy()
+        grid, dt = (values[window].double().numpy() for values in (base.times, base.dt))
+        within = (grid >= times[0] - 1e-6) & (grid <= times[-1] + 1e-6)
+        if len(times) == 1:
+            rows.append((keypoints, times, dt[within]))
+            continue
+        clip = MotionClip("window", "window", "", "test", timestamps=times, keypoints2d=keypoints)
+        between = clip.at(np.clip(grid[within], times[0], times[-1])).keypoints2d
+        assert between is not None
+        rows.append((between, grid[within], dt[within]))
+    return stack(rows, seen.base.tolist())
+
+
+def crop(seen: Seen, most: int) -> Seen:
+    """At most so many frames of each window, the scored one in their middle where the window allows."""
+    frames = seen.dt.shape[1]
+    if frames <= most:
+        return seen
+    first = (seen.scored - most // 2).clamp(0, frames - most)
+    places = first[:, None] + torch.arange(most)
+    window = torch.arange(len(places))[:, None]
+    cut = {name: getattr(seen, name)[window, places] for name in ("keypoints", "times", "dt", "valid")}
+    return replace(seen, scored=seen.scored - first, **cut)
