@@ -38,8 +38,9 @@ def study(tmp_path, monkeypatch) -> Path:
     return path
 
 
-def test_the_page_holds_means_and_spreads_of_finished_runs(study: Path, tmp_path: Path) -> None:
-    assert main(["study", str(study), "--out", "page/made", "--seeds"]) == 0
+@pytest.mark.parametrize("command", [["study"], ["eval", "ablation", "--study"]])
+def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path, tmp_path: Path) -> None:
+    assert main([*command, str(study), "--out", "page/made", "--seeds"]) == 0
     page = (tmp_path / "page/made.md").read_text()
     assert "| good | 2 | 1.00 | 5.0 | 1 | 105.0 ± 7.1 | 1.0 ± 0.0 |" in page
     assert "| bad | 1 | 1.00 | 5.0 | 1 | 200.0 | 1.0 |" in page
