@@ -1,10 +1,11 @@
-"""Compare trained runs: at every frame rate, on long sequences, under corruption; or one choice of the design changed."""
+"""Compare trained runs: at every frame rate, on long sequences, under corruption, with one choice changed."""
 
 import argparse
 from importlib import import_module
 from pathlib import Path
 
 KINDS: dict[str, str] = {
+    "robustness": "joints hidden, frames missing, noise, sides swapped: the same for every run",
     "ablation": "what each choice in the design buys: trains the variants of a study that have not run yet",
 }
 TRAINS = {"ablation"}  # makes its runs itself
