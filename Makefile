@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone eval-robustness eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -52,6 +52,13 @@ train-cmu: install  ## train pose and mesh on data/cmu and score its test subjec
 
 study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
+
+eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
+	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2
+	$(BIN)/hummuss eval robustness --config configs/pose.yaml --ckpt runs/robustness/*/1 --out docs/results/robustness
+
+eval-ablation: install  ## change one choice of the design at a time, train on data/cmu, three seeds (hours)
+	$(BIN)/hummuss eval ablation --jobs 2
 
 bench: install  ## measure speed and memory beside attention (an hour on 2 CPU cores)
 	$(BIN)/hummuss bench sizes

@@ -18,15 +18,19 @@ def test_attention_is_counted_by_hand() -> None:
     assert found.parameters == sum(parameter.numel() for parameter in backbone.parameters())
 
 
-def test_state_space_blocks_are_counted_by_hand() -> None:
+@pytest.mark.parametrize(
+    ("options", "streams", "gates"),
+    [({}, 2, 1), ({"directions": "sum", "gate": "sum"}, 2, 1), ({"gate": "none"}, 2, 0), ({"fusion": "none"}, 1, 1)],
+)
+def test_state_space_blocks_are_counted_by_hand(options, streams, gates) -> None:
     dim, frames, joints, modes, expansion = 16, 10, 17, 4, 2.0
-    backbone = HumMUSS(dim, depth=1, modes=modes, expansion=expansion, temporal_reduction=2)
+    backbone = HumMUSS(dim, depth=1, modes=modes, expansion=expansion, temporal_reduction=2, **options)
     gate, half = int(expansion * dim), dim // 2
-    spatial = dim * gate + 2 * dim * dim + dim * gate + gate * dim + 2 * joints * dim
-    temporal = dim * gate + 2 * half * dim + half * gate + gate * dim + 2 * frames * half
-    per_token = 3 * dim + 2 * (spatial + temporal) + dim * dim  # the fusion's two vectors are no matrix product
+    spatial = gates * dim * gate + 2 * dim * dim + dim * gate + gate * dim + 2 * joints * dim
+    temporal = gates * dim * gate + 2 * half * dim + half * gate + gate * dim + 2 * frames * half
+    per_token = 3 * dim + streams * (spatial + temporal) + dim * dim  # the fusion's two vectors are no matrix product
     # The impulse responses, one product per channel and direction of ceil(sqrt(length)) squared by 2 M.
-    kernels = 2 * (2 * dim * 5**2 + 2 * half * 4**2) * 2 * modes
+    kernels = streams * (2 * dim * 5**2 + 2 * half * 4**2) * 2 * modes
     assert cost(backbone, frames).multiply_adds == pytest.approx(joints * per_token + kernels / frames, rel=1e-9)
 
 

@@ -2,16 +2,26 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from hummuss import HumMUSS, InputError
+from hummuss.backbones.gdssm import GDSSM
 from hummuss.backbones.intervals import prepare_intervals
+
+# Every way to combine that differs from the default.
+WAYS = [{"directions": "sum"}, {"gate": "sum"}, {"gate": "none"}, {"fusion": "mean"}, {"fusion": "none"}]
+
+
+def name(options: dict[str, str]) -> str:
+    return "-".join(f"{key}-{value}" for key, value in options.items()) or "default"
 
 
 def make(**options) -> HumMUSS:
     torch.manual_seed(0)
     backbone = HumMUSS(dim=16, depth=2, modes=4, **options).double().eval()
-    for layer in backbone.layers:  # the fusion starts at one half; tests must see it at work
-        torch.nn.init.normal_(layer.fuse.weight)
+    for layer in backbone.layers:
+        if layer.fusion == "softmax":  # it starts at one half; tests must see it at work
+            torch.nn.init.normal_(layer.fuse.weight)
     return backbone
 
 
@@ -54,8 +64,9 @@ def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> Non
 
 
 @pytest.mark.parametrize("even", [True, False])
-def test_streaming_equals_the_offline_pass(even: bool) -> None:
-    backbone = make(causal=True)
+@pytest.mark.parametrize("options", [{}, *WAYS, {"init": "random"}, {"bandlimit": 0.5}], ids=name)
+def test_streaming_equals_the_offline_pass(options, even) -> None:
+    backbone = make(causal=True, **options)
     keypoints, dt = clip()
     dt = dt if even else irregular(dt)
     state, outputs = backbone.init_state(2), []
@@ -74,8 +85,9 @@ def test_slightly_uneven_time_stamps_convolve_like_even_ones() -> None:
     assert prepare_intervals(irregular(dt)).even is None
 
 
-def test_scan_and_convolution_agree_in_the_whole_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = make()
+@pytest.mark.parametrize("options", [{}, *WAYS], ids=name)
+def test_scan_and_convolution_agree_in_the_whole_backbone(options, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = make(**options)
     keypoints, dt = clip()
     convolved = backbone(keypoints, dt)
     monkeypatch.setattr("hummuss.backbones.intervals.UNIFORM_TOLERANCE", -1.0)
@@ -124,13 +136,49 @@ def test_a_clip_without_valid_frames_is_refused() -> None:
         make()(keypoints, dt, valid)
 
 
+@pytest.mark.parametrize("directions", ["product", "sum"])
+@pytest.mark.parametrize("gate", ["product", "sum", "none"])
+def test_a_block_is_its_formula(directions, gate) -> None:
+    torch.manual_seed(0)
+    block = GDSSM(6, expansion=2.0, reduction=2, modes=3, directions=directions, gate=gate).double()
+    x, dt = torch.randn(2, 3, 9, 6).double(), torch.full((2, 9), 0.02).double()
+    z = block.norm(x)
+    f, b = F.gelu(block.to_sequences(z)).transpose(1, 2).chunk(2, -1)  # (B, L, N, H)
+    ahead, back = block.ssms[0].convolve(f, dt), block.ssms[1].convolve(b, dt, reverse=True)
+    u = F.gelu(block.mix((ahead * back if directions == "product" else ahead + back).transpose(1, 2)))
+    if gate != "none":
+        v = F.gelu(block.to_value(z))
+        u = u * v if gate == "product" else u + v
+    torch.testing.assert_close(block(x, prepare_intervals(dt)), x + block.project_out(u))
+
+
+def test_streams_are_averaged_weighted_or_one() -> None:
+    keypoints, dt = clip()
+    softmax, mean, one = (make(fusion=fusion) for fusion in ("softmax", "mean", "none"))
+    for layer in softmax.layers:
+        torch.nn.init.zeros_(layer.fuse.weight)
+    assert not mean.load_state_dict(softmax.state_dict(), strict=False).missing_keys
+    torch.testing.assert_close(mean(keypoints, dt), softmax(keypoints, dt))
+    for layer in softmax.layers:  # all weight on the stream that has the joints first
+        torch.nn.init.constant_(layer.fuse.bias[:1], 200.0)
+    assert not one.load_state_dict(softmax.state_dict(), strict=False).missing_keys
+    torch.testing.assert_close(one(keypoints, dt), softmax(keypoints, dt))
+
+
+@pytest.mark.parametrize("option", ["directions", "gate", "fusion"])
+def test_unknown_ways_to_combine_are_refused(option) -> None:
+    with pytest.raises(ValueError, match=f"{option} 'maximum' is none of .*"):
+        make(**{option: "maximum"})
+
+
 def test_only_causal_models_stream() -> None:
     with pytest.raises(InputError, match="causal=True"):
         make().init_state(1)
 
 
-def test_every_parameter_learns() -> None:
-    backbone = make(bandlimit=None)
+@pytest.mark.parametrize("options", [{}, *WAYS], ids=name)
+def test_every_parameter_learns(options) -> None:
+    backbone = make(**options)
     keypoints, dt = clip()
     backbone(keypoints, dt).square().sum().backward()
     assert [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import signal
+from scipy import signal, stats
 
 from hummuss.backbones import ssm as ssm_module
-from hummuss.backbones.ssm import DiagonalSSM, initial_poles
+from hummuss.backbones.ssm import DiagonalSSM, initial_poles, random_poles
 
 
 def make(channels=3, seed=0, **options) -> DiagonalSSM:
@@ -46,7 +46,7 @@ def gradients(layer: DiagonalSSM, evaluate, u: torch.Tensor, dt: torch.Tensor) -
     return [y.detach(), *torch.autograd.grad((y * weight).sum(), [u, *layer.parameters()])]
 
 
-@pytest.mark.parametrize("init", ["legs", "lin", "inv"])
+@pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
 @pytest.mark.parametrize("bandlimit", [None, 0.5])
 @pytest.mark.parametrize("length", [1, 2, 17, 200])
 def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None, length: int) -> None:
@@ -121,7 +121,7 @@ def test_every_nth_frame_sees_the_continuous_system(block: int) -> None:
     torch.testing.assert_close(layer.convolve(held, coarse_dt), every[:, block - 1 :: block], rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("init", ["legs", "lin", "inv"])
+@pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
 def test_float32_agrees_with_float64(init: str) -> None:
     layer = make(channels=16, init=init)
     u, dt = torch.randn(2, 243, 16).double(), torch.tensor([[0.02], [0.05]]).double().expand(2, 243)
@@ -293,6 +293,17 @@ def test_legs_poles_are_those_of_hippo() -> None:
     np.testing.assert_allclose(initial_poles(size // 2, "legs").imag, positive, rtol=1e-6)
 
 
+def test_random_poles_are_log_normal_and_every_channels_own() -> None:
+    torch.manual_seed(0)
+    poles = random_poles(1000, 20)
+    assert (poles.imag.diff() > 0).all()
+    for values in (-poles.real, poles.imag):
+        assert stats.kstest(values.flatten().numpy(), stats.lognorm(1).cdf).pvalue > 0.01
+    assert abs(np.corrcoef(-poles.real[:, 0], poles.imag[:, 0])[0, 1]) < 0.1
+    layer = make(init="random")
+    assert (layer.poles[0] != layer.poles[1]).all()
+
+
 def test_unknown_init_is_refused() -> None:
-    with pytest.raises(ValueError, match="'hippo' is none of legs, lin, inv"):
+    with pytest.raises(ValueError, match="'hippo' is none of legs, lin, inv, random"):
         DiagonalSSM(2, init="hippo")

@@ -112,6 +112,19 @@ def test_gates_are_those_of_the_steps_batch(tmp_path) -> None:
     assert logger.of("ssm/time/gate/closed")[0] == pytest.approx(float((gates.abs() < 0.05).float().mean()))
 
 
+def test_blocks_without_a_gate_are_watched_all_the_same(tmp_path) -> None:
+    logger = Record()
+    fit(
+        tmp_path,
+        [StateSpaceMonitor(every_n_steps=100)],
+        logger,
+        HumMUSS(dim=8, depth=1, modes=2, gate="none"),
+        epochs=1,
+    )
+    assert 0 in logger.of("ssm/time/decay/median")
+    assert not any("gate" in key for _, metrics in logger.entries for key in metrics)
+
+
 def test_hooks_stay_only_for_the_step(tmp_path) -> None:
     module = fit(tmp_path, [StateSpaceMonitor(every_n_steps=1)], Record(), epochs=1)
     assert not any(part._forward_hooks for part in module.modules())

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from hummuss import InputError
+from hummuss import HumMUSS, InputError
 from hummuss.cli.main import main
 from hummuss.cli.study import read_study
 from hummuss.study import rows_of
@@ -37,8 +38,9 @@ def study(tmp_path, monkeypatch) -> Path:
     return path
 
 
-def test_the_page_holds_means_and_spreads_of_finished_runs(study: Path, tmp_path: Path) -> None:
-    assert main(["study", str(study), "--out", "page/made", "--seeds"]) == 0
+@pytest.mark.parametrize("command", [["study"], ["eval", "ablation", "--study"]])
+def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path, tmp_path: Path) -> None:
+    assert main([*command, str(study), "--out", "page/made", "--seeds"]) == 0
     page = (tmp_path / "page/made.md").read_text()
     assert "| good | 2 | 1.00 | 5.0 | 1 | 105.0 ± 7.1 | 1.0 ± 0.0 |" in page
     assert "| bad | 1 | 1.00 | 5.0 | 1 | 200.0 | 1.0 |" in page
@@ -76,3 +78,16 @@ def test_every_study_of_the_package_can_be_read(path: Path) -> None:
     for variant in study["variants"].values():
         configs = [option.removeprefix("--config=") for option in variant if option.startswith("--config=")]
         assert all((path.parents[2] / config).is_file() for config in configs)
+
+
+def test_every_choice_of_the_ablation_makes_another_backbone() -> None:
+    prefix = "--model.init_args.backbone.init_args."
+    made = {}
+    for name, options in read_study(STUDIES[0].with_name("ablation.yaml"))["variants"].items():
+        texts = dict(option.removeprefix(prefix).split("=") for option in options)
+        values = {key: yaml.safe_load(text) for key, text in texts.items()}
+        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        torch.manual_seed(0)
+        backbone = HumMUSS(dim=8, depth=1, **settings).eval()
+        made[name] = backbone(torch.rand(1, 9, 17, 3), torch.full((1, 9), 0.08)).flatten().tolist()
+    assert len({tuple(output) for output in made.values()}) == len(made)

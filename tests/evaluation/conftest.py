@@ -26,6 +26,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         frames: int = 9,
         head: str = "PoseHead",
         view: dict[str, Any] | None = None,
+        occlusion: dict[str, Any] | None = None,
         **options: Any,
     ) -> Path:
         sizes = {"dim": 8, "depth": 1} | ({"num_heads": 2} if backbone == "DSTformer" else {}) | options
@@ -43,7 +44,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         folder = tmp_path / "runs" / name / "1"
         folder.mkdir(parents=True)
         torch.save({"state_dict": module.state_dict()}, folder / "best.ckpt")
-        data = {"frames": frames, "frame_rate": frame_rate, "view": view}
+        data = {"frames": frames, "frame_rate": frame_rate, "view": view, "occlusion": occlusion}
         config = {"seed_everything": seed, "model": model, "data": {"class_path": "any", "init_args": data}}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         return folder

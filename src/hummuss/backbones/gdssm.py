@@ -4,7 +4,8 @@
     u = gelu((SSM_forward(f) * SSM_backward(b)) W_cb)          causal: u = gelu(SSM_forward(f) W_cf)
     out = x + dropout((u * v) W_o)
 
-Source: HumMUSS (CVPR 2024), section on gated diagonal SSMs; SPEC section 2.
+Source: HumMUSS (CVPR 2024), section on gated diagonal SSMs; SPEC section 2. Either product can be replaced, to measure
+what it is good for.
 """
 
 from typing import cast
@@ -17,6 +18,9 @@ from torch import Tensor, nn
 from hummuss.backbones.intervals import Intervals
 from hummuss.backbones.ssm import DiagonalSSM
 
+DIRECTIONS = ("product", "sum")
+GATES = ("product", "sum", "none")
+
 
 class GDSSM(nn.Module):
     """Residual block that mixes along one axis; sequences (joints or frames) run in parallel.
@@ -28,6 +32,11 @@ class GDSSM(nn.Module):
         modes, init, step_range, reference_fps, bandlimit: see `DiagonalSSM`.
         causal: only the forward direction.
         dropout: on the block's output.
+        directions: how the two directions are combined, ``product`` or ``sum``; causal blocks have only one.
+        gate: how u and v are: ``product``, ``sum``, or ``none`` for u alone; the block then has no W_v.
+
+    Raises:
+        ValueError: a dim that reduction does not divide, or an unknown way to combine.
     """
 
     def __init__(
@@ -42,21 +51,29 @@ class GDSSM(nn.Module):
         bandlimit: float | None = None,
         causal: bool = False,
         dropout: float = 0.0,
+        directions: str = "product",
+        gate: str = "product",
     ) -> None:
         super().__init__()
         if dim % reduction:
             raise ValueError(f"dim {dim} is not a multiple of reduction {reduction}")
-        inner, gate = dim // reduction, int(dim * expansion)
-        directions = 1 if causal else 2
+        if directions not in DIRECTIONS:
+            raise ValueError(f"directions {directions!r} is none of {', '.join(DIRECTIONS)}")
+        if gate not in GATES:
+            raise ValueError(f"gate {gate!r} is none of {', '.join(GATES)}")
+        self.directions, self.gate = directions, gate
+        inner, wide = dim // reduction, int(dim * expansion)
+        count = 1 if causal else 2
         self.norm = nn.LayerNorm(dim)
-        self.to_value = nn.Linear(dim, gate)  # W_v
-        self.to_sequences = nn.Linear(dim, directions * inner)  # W_f and W_b one above the other
+        if gate != "none":
+            self.to_value = nn.Linear(dim, wide)  # W_v
+        self.to_sequences = nn.Linear(dim, count * inner)  # W_f and W_b one above the other
         ssms = nn.ModuleList(
-            DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(directions)
+            DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(count)
         )
         self.ssms = cast(list[DiagonalSSM], ssms)
-        self.mix = nn.Linear(inner, gate)  # W_cb, or W_cf when causal
-        self.project_out = nn.Linear(gate, dim)
+        self.mix = nn.Linear(inner, wide)  # W_cb, or W_cf when causal
+        self.project_out = nn.Linear(wide, dim)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B N L d"], intervals: Intervals) -> Float[Tensor, "B N L d"]:
@@ -65,8 +82,9 @@ class GDSSM(nn.Module):
         sequences = F.gelu(_channels_first(self.to_sequences, z))  # (2 H, B, N, L)
         if intervals.valid is not None:
             sequences = sequences * intervals.valid[:, None]
-        forward, *backward = (self._run(i, u, intervals) for i, u in enumerate(sequences.chunk(len(self.ssms))))
-        mixed = forward * backward[0] if backward else forward
+        mixed, *backward = (self._run(i, u, intervals) for i, u in enumerate(sequences.chunk(len(self.ssms))))
+        if backward:
+            mixed = mixed * backward[0] if self.directions == "product" else mixed + backward[0]
         return self._close(x, z, self.mix(mixed.flatten(1).T).view(*z.shape[:-1], -1))
 
     def _run(self, direction: int, u: Float[Tensor, "H B N L"], intervals: Intervals) -> Float[Tensor, "H B N L"]:
@@ -89,7 +107,11 @@ class GDSSM(nn.Module):
         self, x: Float[Tensor, "*B d"], z: Float[Tensor, "*B d"], mixed: Float[Tensor, "*B gate"]
     ) -> Float[Tensor, "*B d"]:
         """Gate what was mixed, project it and add the residual."""
-        return x + self.dropout(self.project_out(F.gelu(mixed) * F.gelu(self.to_value(z))))
+        gated = F.gelu(mixed)
+        if self.gate != "none":
+            value = F.gelu(self.to_value(z))
+            gated = gated * value if self.gate == "product" else gated + value
+        return x + self.dropout(self.project_out(gated))
 
 
 def _channels_first(linear: nn.Linear, z: Float[Tensor, "*B d"]) -> Float[Tensor, "H *B"]:

@@ -14,7 +14,9 @@ from hummuss.backbones.inputs import check_joints
 from hummuss.backbones.intervals import Intervals, index_intervals, prepare_intervals
 from hummuss.errors import InputError
 
-State = list[tuple[Tensor, Tensor]]
+FUSIONS = ("softmax", "mean", "none")
+
+State = list[tuple[Tensor, ...]]  # of each layer, one tensor for each of its temporal blocks
 
 
 class HumMUSS(nn.Module):
@@ -32,6 +34,8 @@ class HumMUSS(nn.Module):
         causal: temporal blocks look only back; the model then also has `init_state` and `step`.
         dropout: on every block's output.
         joints: J, joints of the input layout.
+        directions, gate: how blocks combine what they compute, see `GDSSM`.
+        fusion: how a layer's two streams become one, see `SpatiotemporalLayer`; ``none`` leaves only one stream.
 
     >>> backbone = HumMUSS(dim=16, depth=1)
     >>> backbone(torch.rand(2, 9, 17, 3), torch.full((2, 9), 0.04)).shape
@@ -55,6 +59,9 @@ class HumMUSS(nn.Module):
         causal: bool = False,
         dropout: float = 0.0,
         joints: int = 17,
+        directions: str = "product",
+        gate: str = "product",
+        fusion: str = "softmax",
     ) -> None:
         super().__init__()
         self.dim_rep = dim_rep or dim
@@ -66,6 +73,8 @@ class HumMUSS(nn.Module):
             "modes": modes,
             "init": init,
             "dropout": dropout,
+            "directions": directions,
+            "gate": gate,
         }
         spatial = {
             **shared,
@@ -79,7 +88,7 @@ class HumMUSS(nn.Module):
         # Large enough that joints do not look alike (at 0.02 some runs never leave the pose in which all joints
         # coincide), small enough not to drown the input; docs/architecture.md has the figures.
         self.joint_embedding = nn.Parameter(0.1 * torch.randn(joints, dim))
-        layers = nn.ModuleList(SpatiotemporalLayer(dim, spatial, temporal) for _ in range(depth))
+        layers = nn.ModuleList(SpatiotemporalLayer(dim, spatial, temporal, fusion) for _ in range(depth))
         self.layers = cast(list[SpatiotemporalLayer], layers)
         self.norm = nn.LayerNorm(dim)
         self.project = nn.Linear(dim, self.dim_rep)
@@ -108,10 +117,7 @@ class HumMUSS(nn.Module):
         if not self.causal:
             raise InputError("only a causal HumMUSS has a state: build it with causal=True")
         return [
-            (
-                layer.temporal_first.ssms[0].init_state(batch_size, self.joints),
-                layer.temporal_last.ssms[0].init_state(batch_size, self.joints),
-            )
+            tuple(block.ssms[0].init_state(batch_size, self.joints) for block in layer.temporal_blocks)
             for layer in self.layers
         ]
 
@@ -134,30 +140,47 @@ class HumMUSS(nn.Module):
         time = prepare_intervals(dt, valid)
         if time.even is not None:
             return time
-        blocks = (block for layer in self.layers for block in (layer.temporal_first, layer.temporal_last))
+        blocks = (block for layer in self.layers for block in layer.temporal_blocks)
         return time._replace(chunk=min(ssm.scan_chunk(time.forward) for block in blocks for ssm in block.ssms))
 
 
 class SpatiotemporalLayer(nn.Module):
-    """Streams temporal(spatial(x)) and spatial(temporal(x)), fused per token by a softmax over the two.
+    """Streams temporal(spatial(x)) and spatial(temporal(x)), fused into one.
 
     Args:
         dim: channels.
         spatial, temporal: keyword arguments of the `GDSSM` blocks of either axis.
+        fusion: ``softmax`` over the two streams, learned and per token, ``mean`` of them, or ``none``: there is only
+            temporal(spatial(x)), half the blocks.
+
+    Raises:
+        ValueError: unknown fusion.
     """
 
-    def __init__(self, dim: int, spatial: dict[str, Any], temporal: dict[str, Any]) -> None:
+    def __init__(self, dim: int, spatial: dict[str, Any], temporal: dict[str, Any], fusion: str = "softmax") -> None:
         super().__init__()
+        if fusion not in FUSIONS:
+            raise ValueError(f"fusion {fusion!r} is none of {', '.join(FUSIONS)}")
+        self.fusion = fusion
         self.spatial_first = GDSSM(**spatial)
         self.temporal_last = GDSSM(**temporal)
-        self.temporal_first = GDSSM(**temporal)
-        self.spatial_last = GDSSM(**spatial)
-        self.fuse = nn.Linear(2 * dim, 2)
-        nn.init.zeros_(self.fuse.weight)  # both streams start with weight one half
-        nn.init.zeros_(self.fuse.bias)
+        if fusion != "none":
+            self.temporal_first = GDSSM(**temporal)
+            self.spatial_last = GDSSM(**spatial)
+        if fusion == "softmax":
+            self.fuse = nn.Linear(2 * dim, 2)
+            nn.init.zeros_(self.fuse.weight)  # both streams start with weight one half
+            nn.init.zeros_(self.fuse.bias)
+
+    @property
+    def temporal_blocks(self) -> tuple[GDSSM, ...]:
+        """The blocks that run along time, in the order of a streaming state."""
+        return (self.temporal_last,) if self.fusion == "none" else (self.temporal_first, self.temporal_last)
 
     def forward(self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals) -> Float[Tensor, "B F J d"]:
         spatial_temporal = _over_frames(self.temporal_last, _over_joints(self.spatial_first, x, joints), time)
+        if self.fusion == "none":
+            return spatial_temporal
         temporal_spatial = _over_joints(self.spatial_last, _over_frames(self.temporal_first, x, time), joints)
         return self._fuse(spatial_temporal, temporal_spatial)
 
@@ -166,16 +189,20 @@ class SpatiotemporalLayer(nn.Module):
         x: Float[Tensor, "B J d"],
         joints: Intervals,
         dt: Float[Tensor, "B"],
-        state: tuple[Tensor, Tensor],
-    ) -> tuple[Float[Tensor, "B J d"], tuple[Tensor, Tensor]]:
+        state: tuple[Tensor, ...],
+    ) -> tuple[Float[Tensor, "B J d"], tuple[Tensor, ...]]:
         frame = _over_joints(self.spatial_first, x[:, None], joints)[:, 0]
-        spatial_temporal, last = self.temporal_last.step(frame, dt, state[1])
+        spatial_temporal, last = self.temporal_last.step(frame, dt, state[-1])
+        if self.fusion == "none":
+            return spatial_temporal, (last,)
         temporal_spatial, first = self.temporal_first.step(x, dt, state[0])
         temporal_spatial = _over_joints(self.spatial_last, temporal_spatial[:, None], joints)[:, 0]
         return self._fuse(spatial_temporal, temporal_spatial), (first, last)
 
     def _fuse(self, first: Float[Tensor, "*B d"], second: Float[Tensor, "*B d"]) -> Float[Tensor, "*B d"]:
-        """The streams weighted by a softmax over two scores, which is a sigmoid of their difference."""
+        """The streams' mean, or weighted by a softmax over two scores, which is a sigmoid of their difference."""
+        if self.fusion == "mean":
+            return (first + second) / 2
         of_first, of_second = (self.fuse.weight[0] - self.fuse.weight[1]).chunk(2)
         score = first @ of_first + second @ of_second + (self.fuse.bias[0] - self.fuse.bias[1])
         # Under autocast the score is of a lower precision than the streams.

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-INITS = ("legs", "lin", "inv")
+INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
 # Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
 # (docs/architecture.md has the measurement); within the range, the length that pads least is taken.
 SHORTEST_CHUNK, LONGEST_CHUNK = 56, 112
@@ -49,7 +49,8 @@ class DiagonalSSM(nn.Module):
     Args:
         channels: H, number of channels.
         modes: M, complex modes per channel.
-        init: poles at the start: ``legs`` (normal part of HiPPO-LegS), ``lin`` (S4D-Lin) or ``inv`` (S4D-Inv).
+        init: poles at the start: ``legs`` (normal part of HiPPO-LegS), ``lin`` (S4D-Lin), ``inv`` (S4D-Inv), or
+            ``random``, see `random_poles`.
         reference_fps: frame rate at which ``step_size`` is the discretisation step.
         bandlimit: fraction of the Nyquist frequency above which modes are silenced at a frame's own interval.
         step_range: ``step_size`` starts log-uniform in this range; fit it to the axis (SPEC section 1).
@@ -75,7 +76,10 @@ class DiagonalSSM(nn.Module):
         super().__init__()
         self.reference_fps = reference_fps
         self.bandlimit = bandlimit
-        poles = initial_poles(modes, init).expand(channels, modes)
+        if init == "random":
+            poles = random_poles(channels, modes)
+        else:
+            poles = initial_poles(modes, init).expand(channels, modes)
         low, high = (math.log(bound) for bound in step_range)
         self.log_decay = nn.Parameter((-poles.real).log())  # (H, M)
         self.frequency = nn.Parameter(poles.imag.clone())  # (H, M)
@@ -288,8 +292,18 @@ def initial_poles(modes: int, init: str) -> Complex[Tensor, "{modes}"]:
     elif init == "inv":
         frequency = (2 * modes / math.pi * (2 * modes / (2 * n + 1) - 1)).flip(0)
     else:
-        raise ValueError(f"init {init!r} is none of {', '.join(INITS)}")
+        raise ValueError(f"init {init!r} is none of {', '.join(INITS)}, random")
     return torch.complex(torch.full_like(frequency, -0.5), frequency).to(torch.complex64)
+
+
+def random_poles(channels: int, modes: int) -> Complex[Tensor, "{channels} {modes}"]:
+    """Poles without a design, each channel's slowest first: -Re and Im are exp(n), n standard normal for each of them.
+
+    What the designs of `initial_poles` are measured against. Im is drawn as by the option ``rand`` of S4's own code
+    (github.com/state-spaces/s4); -Re is drawn too, so that memories differ as well.
+    """
+    frequency = torch.randn(channels, modes).exp().sort(-1).values
+    return torch.complex(-torch.randn(channels, modes).exp(), frequency)
 
 
 def _pass_states(written: Float[Tensor, "H B N n K"], decay: Pair, reverse: bool = False) -> Float[Tensor, "H B N n K"]:

@@ -26,7 +26,7 @@ class StateSpaceMonitor(L.Callback):
     Keys are ``ssm/<axis>/<quantity>/<p05, median, p95>``; the axis is ``time`` or ``joints``. Quantities: ``step_size``
     (Δ), ``decay`` (-Re λ), ``frequency`` (Im λ) and, of time, ``memory_seconds``, after which a mode has fallen to 1/e:
     1 / (Δ · reference_fps · -Re λ). ``gate`` is gelu(z W_v) of the step's batch, and ``gate/closed`` the share of
-    gates below 0.05 either way. Backbones without such layers log nothing.
+    gates below 0.05 either way; blocks without a gate have neither. Backbones without such layers log nothing.
 
     Args:
         every_n_steps: optimiser steps from one entry to the next.
@@ -36,28 +36,32 @@ class StateSpaceMonitor(L.Callback):
         self.every_n_steps = every_n_steps
         self._hooks: list[RemovableHandle] = []
         self._gates: dict[str, list[Tensor]] = {}
+        self._due = False
         self._logged: int | None = None
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
     ) -> None:
         due = trainer.global_step % self.every_n_steps == 0 and trainer.global_step != self._logged
-        if not due or not trainer.loggers:
+        self._due = due and bool(trainer.loggers)
+        if not self._due:
             return
         self._gates = {}
         for path, module in pl_module.named_modules():
-            if isinstance(module, GDSSM):
+            if isinstance(module, GDSSM) and module.gate != "none":
                 self._hooks.append(module.to_value.register_forward_hook(self._keep(axis_of(path))))
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        if not self._hooks:
+        if not self._due:
             return
         for hook in self._hooks:
             hook.remove()
         self._hooks, self._logged = [], trainer.global_step
         values = layer_values(pl_module)
+        if not values:
+            return
         numbers: dict[str, float] = {}
         for axis, gates in self._gates.items():
             values[f"{axis}/gate"] = torch.cat(gates)

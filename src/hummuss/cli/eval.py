@@ -1,10 +1,14 @@
-"""Compare trained runs on one set of test moments: at every frame rate, on long sequences."""
+"""Compare trained runs: at every frame rate, on long sequences, under corruption, with one choice changed."""
 
 import argparse
 from importlib import import_module
 from pathlib import Path
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "robustness": "joints hidden, frames missing, noise, sides swapped: the same for every run",
+    "ablation": "what each choice in the design buys: trains the variants of a study that have not run yet",
+}
+TRAINS = {"ablation"}  # makes its runs itself
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in KINDS.items():
         module = import_module(f"hummuss.cli.eval_{name}")
         own = kinds.add_parser(name, help=text, description=module.__doc__)
-        add_common(own, Path("docs/results") / name)
+        if name not in TRAINS:
+            add_common(own, Path("docs/results") / name)
         module.add_arguments(own)
         own.set_defaults(compare=module.run)
 

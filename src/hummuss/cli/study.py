@@ -27,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("study", type=Path, help="the study's YAML file, such as configs/studies/backbone.yaml")
     parser.add_argument("--out", type=Path, required=True, help="page to write, without an ending")
+    add_choices(parser)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """What of a study is run, and how many runs at a time."""
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each with its share of the cores")
     parser.add_argument("--variants", nargs="+", help="only these; the page still shows every finished run")
     parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all: train nothing, write the page")

@@ -33,6 +33,7 @@ class Contestant:
         model: name in tables: ``hummuss``, ``hummuss-causal``, ``dstformer`` or ``per-frame``.
         seed: of its training.
         strides: smallest and largest stride of its training windows, in base frames; (1, 1) without augmentation.
+        masked: whether training hid joints, see `Occlusion`.
         checkpoint: first digits of the file's SHA-256.
     """
 
@@ -40,6 +41,7 @@ class Contestant:
     model: str
     seed: int
     strides: tuple[float, float]
+    masked: bool
     checkpoint: str
 
     @property
@@ -123,6 +125,7 @@ def _load(path: str | PathLike[str], device: str) -> Contestant:
         model=MODELS[backbone] + causal,
         seed=int(config.get("seed_everything") or 0),
         strides=_strides(config["data"]["init_args"].get("frame_rate")),
+        masked=config["data"]["init_args"].get("occlusion") is not None,
         checkpoint=file_hash(run.checkpoint),
     )
 

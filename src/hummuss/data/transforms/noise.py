@@ -105,7 +105,7 @@ class RealisticNoise:
         assert clip.keypoints2d is not None
         times, truth, joints = clip.times, clip.keypoints2d, len(H36M17)
         size, scale = person_size(truth), rng.uniform(*self.scale)
-        reported = self._swap(times, truth, rng)
+        reported = swap_sides(times, truth, self.swapped, self.seconds, rng)
         drift = ornstein_uhlenbeck(times, (joints, 3), self.correlation, rng)
         position = reported[..., :2] + drift[..., :2] * (scale * size * JOINT_SCALES)[:, None]
         gross, drawn = active_episodes(times, joints, self.gross, self.seconds, rng)
@@ -120,16 +120,21 @@ class RealisticNoise:
         noisy = np.concatenate([position, confidence[..., None]], -1) * present[..., None]
         return replace(clip, keypoints2d=noisy.astype(np.float32))
 
-    def _swap(
-        self, times: Float[np.ndarray, "F"], keypoints: Float[np.ndarray, "F 17 3"], rng: np.random.Generator
-    ) -> Float[np.ndarray, "F 17 3"]:
-        """Arms and legs with their sides exchanged where an episode is on."""
-        active, _ = active_episodes(times, len(SWAPPED_TOGETHER), self.swapped, self.seconds, rng)
-        swapped = keypoints.copy()
-        for track, joints in enumerate(SWAPPED_TOGETHER):
-            on = active[:, track] >= 0
-            swapped[np.ix_(on, joints)] = keypoints[np.ix_(on, np.array(H36M17.mirror)[joints])]
-        return swapped
+
+def swap_sides(
+    times: Float[np.ndarray, "F"],
+    keypoints: Float[np.ndarray, "F 17 3"],
+    share: float,
+    seconds: float,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "F 17 3"]:
+    """Keypoints whose arms change sides for a share of the time, and whose legs do: see `active_episodes`."""
+    active, _ = active_episodes(times, len(SWAPPED_TOGETHER), share, seconds, rng)
+    swapped = keypoints.copy()
+    for track, joints in enumerate(SWAPPED_TOGETHER):
+        on = active[:, track] >= 0
+        swapped[np.ix_(on, joints)] = keypoints[np.ix_(on, np.array(H36M17.mirror)[joints])]
+    return swapped
 
 
 def ornstein_uhlenbeck(

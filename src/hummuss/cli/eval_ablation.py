@@ -1,0 +1,20 @@
+"""What each choice in the design buys: train a study's variants over several seeds, as `hummuss study`, and compare."""
+
+import argparse
+from pathlib import Path
+
+from hummuss.cli import study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of `hummuss study`, with the study and its page given."""
+    text = "the study's YAML file; configs/studies/ablation.yaml by default"
+    parser.add_argument("--study", type=Path, default=Path("configs/studies/ablation.yaml"), help=text)
+    text = "page to write, without an ending"
+    parser.add_argument("--out", type=Path, default=Path("docs/results/ablation"), help=text)
+    study.add_choices(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train what is missing, then write OUT.csv, OUT.md and OUT.png."""
+    return study.run(arguments)

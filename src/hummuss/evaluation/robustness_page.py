@@ -1,0 +1,182 @@
+"""The page of a comparison under corruption: sentences and tables computed from its rows, and a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
+from hummuss.evaluation.robustness import Row
+
+# Okabe and Ito's blue, sky blue, vermilion and grey, as in the other pictures.
+COLORS = {"hummuss": "#0072B2", "hummuss-causal": "#56B4E9", "dstformer": "#D55E00", "per-frame": "0.5"}
+COLUMNS = 4  # panels side by side
+UNITS = dict.fromkeys(LEVELS, "% of the time hidden") | {
+    "frames": "% of the frames",
+    "gaussian": "% of the person, standard deviation",
+    "heavy-tailed": "% of the person, standard deviation",
+    "swaps": "% of the time",
+}
+
+
+class Model(NamedTuple):
+    """What rows of several seeds have in common."""
+
+    name: str
+    augmented: bool
+    masked: bool
+
+    @property
+    def label(self) -> str:
+        """As tables and pictures call it."""
+        parts = ["varied rate"] * self.augmented + ["masked"] * self.masked
+        return " ".join([self.name, f"({', '.join(parts)})"]) if parts else self.name
+
+
+Errors = dict[Model, dict[Corruption, list[float]]]
+
+
+def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
+    """Write OUT.md and OUT.png.
+
+    Args:
+        out: path without an ending.
+        rows: of `compare_corruptions`.
+        command: what wrote them, in full.
+    """
+    frames = ", ".join(str(row["windows"]) + " windows of " + row["dataset"] for row in _first_of_each(rows))
+    facts = {key: ", ".join(sorted({str(row[key]) for row in rows})) for key in ("commit", "device")}
+    lines = [
+        "# Corrupted detections",
+        "",
+        f"Written by `{command}`; every figure is in {out.name}.csv. Root-relative MPJPE in mm over every joint of "
+        f"every frame, seen or not, of {frames}; mean ± standard deviation over seeds. All models see the same "
+        "windows, corrupted alike. `hummuss.evaluation.corruption` says what each corruption does; models are not told "
+        "of it, but for hidden joints, which are zeros of confidence 0. *masked*: joints were hidden in training, in "
+        "episodes that `hummuss.data.Occlusion` draws; *varied rate*: trained at random strides. "
+        f"Commit {facts['commit']}; {facts['device']}.",
+        "",
+    ]
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        own = [row for row in rows if row["dataset"] == dataset]
+        errors = by_model(own)
+        lines += [f"## {dataset}", "", *(f"- {sentence}" for sentence in sentences(errors)), ""]
+        lines += _table(errors)
+        lines += ["Joints that were not seen, alone:", "", *_table(by_model(own, "unseen_mpjpe_mm"), HIDES)]
+    lines += [f"![error of every model against the level of each corruption]({out.name}.png)", ""]
+    out.with_suffix(".md").write_text("\n".join(lines))
+    draw(out.with_suffix(".png"), rows)
+
+
+def by_model(rows: Sequence[Row], figure: str = "mpjpe_mm") -> Errors:
+    """Model -> corruption -> its figure for each seed."""
+    found: Errors = {}
+    for row in rows:
+        model = Model(row["model"], row["trained_with_augmentation"], row["trained_with_masking"])
+        if row[figure] is not None:
+            own = found.setdefault(model, {})
+            own.setdefault(Corruption(row["corruption"], row["level"]), []).append(row[figure])
+    return found
+
+
+def sentences(errors: Errors) -> list[str]:
+    """What the figures of one dataset show, by their means."""
+    said = []
+    corrupted = [corruption for corruption in all_corruptions() if corruption != CLEAN]
+    for model, own in errors.items():
+        clean = mean(own[CLEAN])
+        worst = max(corrupted, key=lambda corruption: mean(own[corruption]))
+        least = min(corrupted, key=lambda corruption: mean(own[corruption]))
+        said.append(
+            f"**{model.label}**: {clean:.1f} mm clean; from {mean(own[least]):.1f} ({_name(least)}) to "
+            f"{mean(own[worst]):.1f} mm ({_name(worst)}) corrupted."
+        )
+    for model in errors:
+        other = model._replace(name="dstformer")
+        if model.name == "hummuss" and other in errors:
+            ours, theirs = errors[model], errors[other]
+            ahead = [corruption for corruption in corrupted if mean(ours[corruption]) < mean(theirs[corruption])]
+            behind = [_name(corruption) for corruption in corrupted if corruption not in ahead]
+            said.append(
+                f"{model.label} has a lower mean error than {other.label} in {len(ahead)} of {len(corrupted)} "
+                "corrupted conditions" + (f", not in: {', '.join(behind)}." if behind else ".")
+            )
+        other = model._replace(masked=False)
+        if model.masked and other in errors:
+            means = [
+                mean(mean(errors[which][corruption]) for corruption in corrupted if corruption.kind in HIDES)
+                for which in (other, model)
+            ]
+            said.append(
+                f"Hiding joints in training takes {other.label} from {means[0]:.1f} to {means[1]:.1f} mm, the mean "
+                f"over the conditions that hide something, and from {mean(errors[other][CLEAN]):.1f} to "
+                f"{mean(errors[model][CLEAN]):.1f} mm on clean detections."
+            )
+    return said
+
+
+def draw(path: Path, rows: Sequence[Row]) -> None:
+    """Write a PNG with one panel per corruption and dataset: mean error against level, bands of a deviation."""
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    height = -(-(len(LEVELS) + 1) // COLUMNS)
+    figure = Figure(figsize=(3.1 * COLUMNS, 2.6 * height * len(datasets)), dpi=110, layout="constrained")
+    parts = figure.subfigures(len(datasets), 1, squeeze=False)[:, 0]
+    for part, dataset in zip(parts, datasets, strict=True):
+        errors = by_model([row for row in rows if row["dataset"] == dataset])
+        part.suptitle(f"{dataset}: MPJPE, mm", fontsize=11)
+        grid = part.subplots(height, COLUMNS, sharey=True).ravel()
+        for axes, (kind, levels) in zip(grid, LEVELS.items(), strict=False):
+            _panel(axes, kind, [CLEAN, *(Corruption(kind, level) for level in levels)], errors)
+        for axes in grid[len(LEVELS) :]:
+            axes.set_axis_off()
+        handles, labels = grid[0].get_legend_handles_labels()
+        grid[len(LEVELS)].legend(handles, labels, loc="center", fontsize=8, frameon=False)
+    figure.savefig(path)
+
+
+def _panel(axes: Axes, kind: str, corruptions: Sequence[Corruption], errors: Errors) -> None:
+    levels = [100 * corruption.level for corruption in corruptions]
+    for model, own in errors.items():
+        means = [mean(own[corruption]) for corruption in corruptions]
+        spread = [stdev(own[corruption]) if len(own[corruption]) > 1 else 0.0 for corruption in corruptions]
+        color = COLORS[model.name]
+        line, marker = "-" if model.masked else "--", "o" if model.augmented else "s"
+        axes.plot(levels, means, line + marker, color=color, ms=4, label=model.label)
+        low, high = (
+            [middle + sign * deviation for middle, deviation in zip(means, spread, strict=True)] for sign in (-1, 1)
+        )
+        axes.fill_between(levels, low, high, color=color, alpha=0.15, lw=0)
+    axes.set_title(kind, fontsize=10)
+    axes.set_xlabel(UNITS[kind], fontsize=8)
+    axes.set_xticks(levels)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _table(errors: Errors, kinds: Sequence[str] = ("clean", *LEVELS)) -> list[str]:
+    """A row per corruption, a column per model."""
+    lines = ["| corruption | " + " | ".join(model.label for model in errors) + " |", "|---" * (len(errors) + 1) + "|"]
+    for corruption in all_corruptions():
+        if corruption.kind in kinds:
+            cells = [_spread(own.get(corruption, [])) for own in errors.values()]
+            lines.append(f"| {_name(corruption)} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def _name(corruption: Corruption) -> str:
+    return corruption.kind if corruption == CLEAN else f"{corruption.kind} {100 * corruption.level:g} %"
+
+
+def _first_of_each(rows: Sequence[Row]) -> list[Row]:
+    """The first row of every dataset."""
+    return list({row["dataset"]: row for row in reversed(rows)}.values())[::-1]

@@ -1,0 +1,134 @@
+"""Comparison under corruption: rows by hand, equal inputs for all, the page's sentences and pictures."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from hummuss import InputError
+from hummuss.cli.main import main
+from hummuss.data import SyntheticDataModule
+from hummuss.evaluation.contestants import load_contestants
+from hummuss.evaluation.corruption import CLEAN, LEVELS, Corruption, all_corruptions
+from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
+from hummuss.evaluation.robustness_page import Model, by_model, sentences
+from hummuss.heads.base import root_relative
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FEW = [CLEAN, Corruption("frames", 0.5)]
+
+
+@pytest.fixture
+def few(monkeypatch) -> None:
+    monkeypatch.setattr("hummuss.evaluation.robustness.all_corruptions", lambda: iter(FEW))
+
+
+def synthetic(**options) -> SyntheticDataModule:
+    return SyntheticDataModule(frames=9, test_clips=3, duration=0.5, **options)
+
+
+def test_errors_are_those_of_every_joint_of_every_valid_frame(make_run, few) -> None:
+    contestants = load_contestants([make_run("a"), make_run("b", "DSTformer", max_frames=9, seed=4)])
+    rows = list(compare_corruptions(contestants, synthetic(), "test", 100))
+    assert [(row["corruption"], row["model"], row["seed"]) for row in rows] == [
+        (corruption.kind, model, seed) for corruption in FEW for model, seed in (("hummuss", 0), ("dstformer", 4))
+    ]
+    # 0.5 s at the base rate: windows of nine frames, the last of each clip shorter.
+    data = synthetic()
+    batch = next(iter(data._evaluation(data.sources("test"), 9, None, 1000)))
+    valid = batch["valid"]
+    assert not valid.all()
+    expected = torch.linalg.vector_norm(
+        contestants[1].joints(batch["keypoints"], batch["dt"], valid) - root_relative(batch["joints3d"]), dim=-1
+    )[valid]
+    unseen = (batch["keypoints"][..., 2] == 0)[valid]
+    assert unseen.any()
+    assert rows[1] == {**rows[1], "windows": len(valid), "frames": int(valid.sum()), "dataset": "synthetic"}
+    assert rows[1]["mpjpe_mm"] == pytest.approx(1000 * float(expected.mean()), rel=1e-5)
+    assert rows[1]["unseen_mpjpe_mm"] == pytest.approx(1000 * float(expected[unseen].mean()), rel=1e-5)
+    assert rows[1]["unseen_share"] == pytest.approx(float(unseen.float().mean()), abs=1e-4)
+    assert 0.4 < rows[3]["unseen_share"] < 0.6
+    assert set(rows[0]) == set(COLUMNS)
+
+
+def test_every_model_sees_the_same(make_run, few, monkeypatch) -> None:
+    contestants = load_contestants([make_run("a"), make_run("b", causal=True), make_run("c", "PerFrame")])
+    seen: dict[str, list[torch.Tensor]] = {}
+    monkeypatch.setattr(
+        "hummuss.evaluation.contestants.Contestant.joints",
+        lambda self, keypoints, dt, valid: seen.setdefault(self.model, []).append(keypoints) or keypoints,
+    )
+    list(compare_corruptions(contestants, synthetic(), "test", 4))
+    list(compare_corruptions(contestants[:1], synthetic(seed=7), "test", 4))
+    first, *others = seen.values()
+    assert len(first) == 4
+    assert all(torch.equal(mine, theirs) for other in others for mine, theirs in zip(first[:2], other, strict=True))
+    assert torch.equal(first[1], first[3])
+    assert not torch.equal(first[0], first[1])
+
+
+def test_what_cannot_be_compared_is_refused(make_run) -> None:
+    (short,) = load_contestants([make_run("a", "DSTformer", max_frames=5)])
+    with pytest.raises(InputError, match=r"takes 5 frames at most, .* have 9: .*data\.init_args\.frames: 5"):
+        next(compare_corruptions([short], synthetic(), "test", 4))
+    alike = load_contestants([make_run("b"), make_run("c", dim=16)])
+    with pytest.raises(InputError, match="both hummuss, seed 0, trained alike"):
+        next(compare_corruptions(alike, synthetic(), "test", 4))
+    seeds = load_contestants([make_run("d"), make_run("e", seed=1), make_run("f", occlusion={})])
+    next(compare_corruptions(seeds, synthetic(), "test", 4))
+
+
+def rows_of(name: str, masked: bool, seed: int, offset: float) -> list[dict]:
+    facts = {"model": name, "trained_with_augmentation": True, "trained_with_masking": masked, "seed": seed}
+    return [
+        facts
+        | {"corruption": corruption.kind, "level": corruption.level, "mpjpe_mm": offset + 100 * corruption.level}
+        | {"unseen_mpjpe_mm": None if corruption == CLEAN else 1.0, "dataset": "synthetic"}
+        for corruption in all_corruptions()
+    ]
+
+
+def test_sentences_are_computed_from_means_over_seeds() -> None:
+    rows = rows_of("hummuss", False, 0, 50.0) + rows_of("hummuss", False, 1, 60.0) + rows_of("hummuss", True, 0, 45.0)
+    theirs = rows_of("dstformer", False, 0, 56.0)
+    theirs[-1]["mpjpe_mm"] = 84.0  # swaps, 30 %, where the mean of the others is 85
+    said = sentences(by_model(rows + theirs))
+    count = sum(map(len, LEVELS.values()))
+    assert (
+        "**hummuss (varied rate)**: 55.0 mm clean; from 56.0 (gaussian 1 %) to 105.0 mm (joints 50 %) corrupted."
+        in said
+    )
+    assert (
+        f"hummuss (varied rate) has a lower mean error than dstformer (varied rate) in {count - 1} of {count} "
+        "corrupted conditions, not in: swaps 30 %."
+    ) in said
+    hidden = 100 * (3 * (0.15 + 0.3 + 0.5) + 0.1 + 0.3 + 0.5) / 12
+    assert (
+        f"Hiding joints in training takes hummuss (varied rate) from {55 + hidden:.1f} to {45 + hidden:.1f} mm, the "
+        "mean over the conditions that hide something, and from 55.0 to 45.0 mm on clean detections."
+    ) in said
+    assert len(said) == 5
+    assert "clean" not in {
+        corruption.kind for corruption in by_model(rows, "unseen_mpjpe_mm")[Model("hummuss", True, True)]
+    }
+
+
+def test_the_command_writes_rows_page_and_picture(make_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    overlay = tmp_path / "short.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"frames": 9, "test_clips": 2, "duration": 0.3}}}))
+    masked = make_run("b", seed=1, occlusion={"joints": 0.1})
+    configs = ["--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay)]
+    options = ["--ckpt", str(make_run("a")), str(masked), "--out", "page/robust", "--windows", "2"]
+    assert main(["eval", "robustness", *configs, *options]) == 0
+    with open("page/robust.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * len(list(all_corruptions()))
+    assert {(row["seed"], row["trained_with_masking"]) for row in rows} == {("0", "False"), ("1", "True")}
+    page = Path("page/robust.md").read_text()
+    (sides,) = [row for row in rows if (row["corruption"], row["level"], row["seed"]) == ("sides", "0.3", "1")]
+    assert f"| {float(sides['mpjpe_mm']):.1f} |" in next(line for line in page.splitlines() if "| sides 30 %" in line)
+    assert "hummuss (masked)" in page
+    assert Path("page/robust.png").stat().st_size > 10_000
