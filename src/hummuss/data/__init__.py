@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from hummuss.data.store_module import StoreDataModule
     from hummuss.data.synthetic_module import SyntheticDataModule
     from hummuss.data.transforms.camera import RandomCamera
+    from hummuss.data.transforms.clip_sampling import ClipSampling
     from hummuss.data.transforms.frame_rate import FrameRateAugmentation
     from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
     from hummuss.data.transforms.occlusion import Occlusion
-    from hummuss.data.windows import View
+    from hummuss.data.view import View
 
 __all__ = [
     "Camera",
+    "ClipSampling",
     "DetectionNoise",
     "FrameRateAugmentation",
     "MotionClip",
@@ -34,6 +36,7 @@ __all__ = [
 
 _NAMES = {
     "Camera": "hummuss.data.motion",
+    "ClipSampling": "hummuss.data.transforms.clip_sampling",
     "DetectionNoise": "hummuss.data.transforms.noise",
     "FrameRateAugmentation": "hummuss.data.transforms.frame_rate",
     "MotionClip": "hummuss.data.motion",
@@ -45,7 +48,7 @@ _NAMES = {
     "StoreDataModule": "hummuss.data.store_module",
     "StoreWriter": "hummuss.data.store",
     "SyntheticDataModule": "hummuss.data.synthetic_module",
-    "View": "hummuss.data.windows",
+    "View": "hummuss.data.view",
 }
 
 

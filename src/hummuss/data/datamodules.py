@@ -8,10 +8,13 @@ import lightning as L
 from torch.utils.data import DataLoader
 
 from hummuss.body.smpl import BodyModel
+from hummuss.data.recordings import Rows, fold
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
+from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
-from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
+from hummuss.data.view import View
+from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows
 from hummuss.errors import InputError
 
 
@@ -30,6 +33,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
         occlusion: hides joints of training windows for a while; None hides none.
+        clip_sampling: spreads every window, in training, validation and test, over a whole clip, as action recognition
+            needs it; None takes consecutive frames by ``frame_rate``. Give one of the two.
+        persons_together: clips of one sequence that show persons at the same time make one sample: at the same
+            instants, in the same camera, mirrored together or not. Each has a row of the batch, ``sample`` is the same;
+            a batch then has ``batch_size`` samples.
         view: virtual camera, detection noise, normalisation.
         body_path: body file the labels pose; None for the free body.
         h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
@@ -57,6 +65,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
         max_fps: float | None = 60.0,
         flip: float = 0.5,
         occlusion: Occlusion | None = None,
+        clip_sampling: ClipSampling | None = None,
+        persons_together: bool = False,
         view: View | None = None,
         body_path: str | None = None,
         h36m_regressor: str | None = None,
@@ -70,7 +80,12 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
         self.val_windows, self.test_windows = val_windows, test_windows
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
-        self.occlusion = occlusion
+        self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
+        if clip_sampling and frame_rate:
+            raise InputError(
+                "data.init_args.clip_sampling spreads windows over whole clips, which leaves data.init_args.frame_rate "
+                "nothing to choose: set either to null"
+            )
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
         self.select_on_test, self.balance_classes = select_on_test, balance_classes
@@ -88,6 +103,14 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def labels(self, split: str) -> Sequence[str | None]:
         """The action of each source."""
 
+    def recordings(self, sources: Sequence[MotionSource]) -> list[list[int]] | None:
+        """Places of the sources that make one sample each; None where each is one."""
+        if self.persons_together:
+            raise InputError(
+                f"data.init_args.persons_together: {self.dataset} shows every person alone, set it to false"
+            )
+        return None
+
     def carries(self, field: str) -> bool:
         """Whether any clip has that array, as ``joints3d`` or ``smpl_pose``."""
         return True
@@ -97,9 +120,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return {"": self.sources(split)}
 
     def train_dataloader(self) -> DataLoader[Sample]:
+        sources = self.sources("train")
+        recordings = self.recordings(sources)
         windows = TrainingWindows(
-            self.sources("train"),
-            self._shares(),
+            sources,
+            self._shares(recordings),
             frames=self.frames,
             batch_size=self.batch_size,
             frame_rate=self.frame_rate,
@@ -110,6 +135,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
             body=self.body,
             classes=self.classes,
             seed=self.seed,
+            sampling=self.clip_sampling,
+            recordings=recordings,
         )
         rank, processes = self._process()
         if self.windows_per_epoch < self.batch_size * processes:
@@ -120,11 +147,15 @@ class MotionDataModule(L.LightningDataModule, ABC):
         sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
         return self._loader(windows, sampler, self.batch_size)
 
-    def _shares(self) -> list[float]:
-        """How often each training source is drawn, relative to the others: in proportion to its duration, in balance
-        to its duration within its class.
+    def _shares(self, recordings: Sequence[Sequence[int]] | None = None) -> list[float]:
+        """How often each training source, or each recording, is drawn, relative to the others: in proportion to its
+        duration, in balance to its duration within its class. Windows that span a whole clip draw each as often.
         """
-        seconds, labels = list(self.seconds("train")), self.labels("train")
+        seconds, labels = list(self.seconds("train")), list(self.labels("train"))
+        if recordings is not None:
+            seconds, labels = [seconds[own[0]] for own in recordings], [labels[own[0]] for own in recordings]
+        if self.clip_sampling is not None:
+            seconds = [1.0] * len(seconds)
         if not self.balance_classes:
             return seconds
         totals: dict[str | None, float] = dict.fromkeys(labels, 0.0)
@@ -138,7 +169,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
         parts = self.groups("test").values()
-        return [self._evaluation(part, None, self.test_windows, 1) for part in parts]  # clips differ in length
+        frames = None if self.clip_sampling is None else self.frames
+        return [self._evaluation(part, frames, self.test_windows, 1) for part in parts]  # clips differ in length
 
     def _evaluation(
         self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None, batch_size: int
@@ -151,6 +183,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
             view=self.view,
             body=self.body,
             classes=self.classes,
+            sampling=self.clip_sampling,
+            recordings=self.recordings(sources),
         )
         rank, processes = self._process()
         if len(windows) < processes:
@@ -166,9 +200,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
         sampler: EpochSampler | EvaluationSampler,
         batch_size: int,
     ) -> DataLoader[Sample]:
+        folded = self.persons_together or self.clip_sampling is not None
         return ResumableLoader(
-            windows,
+            Rows(windows, windows.sources) if folded else windows,
             batch_size=batch_size,
+            collate_fn=fold if folded else None,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.motion import MotionClip
+from hummuss.data.recordings import together
 from hummuss.data.store import MotionStore
 from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
@@ -46,6 +47,12 @@ class StoreDataModule(MotionDataModule):
 
     def labels(self, split: str) -> list[str | None]:
         return [self.store.label(name) for name in self._names(split)]
+
+    def recordings(self, sources: Sequence[MotionSource]) -> list[list[int]] | None:
+        if not self.persons_together:
+            return None
+        names = sources.names if isinstance(sources, _Clips) else [cast(MotionClip, clip).name for clip in sources]
+        return together([self.store.sequence(name) for name in names], [self.store.span(name) for name in names])
 
     def _names(self, split: str) -> list[str]:
         names = self.store.names(split)

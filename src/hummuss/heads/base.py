@@ -120,15 +120,25 @@ class RunningMean(nn.Module):
         self.value += ((total - count * self.value) / self.count.clamp(min=1)).to(self.value.dtype)
 
 
-def mean_over_persons(values: Float[Tensor, "B D"], sample: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
-    """Every row becomes the mean over the rows of its sample: persons who were seen together.
+def mean_over_rows(values: Float[Tensor, "B D"], group: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Every row becomes the mean over the rows of its group: the persons of a sample, the windows of a clip.
 
-    >>> mean_over_persons(torch.tensor([[1.0], [5.0], [3.0]]), torch.tensor([7, 8, 7])).flatten()
+    >>> mean_over_rows(torch.tensor([[1.0], [5.0], [3.0]]), torch.tensor([7, 8, 7])).flatten()
     tensor([2., 5., 2.])
     """
-    found, place, persons = torch.unique(sample, return_inverse=True, return_counts=True)
+    found, place, persons = torch.unique(group, return_inverse=True, return_counts=True)
     total = values.new_zeros(len(found), values.shape[1]).index_add(0, place, values)
     return (total / persons[:, None])[place]
+
+
+def first_rows(group: Int[Tensor, " B"]) -> Bool[Tensor, " B"]:
+    """Which rows are the first of their group.
+
+    >>> first_rows(torch.tensor([7, 8, 7])).tolist()
+    [True, True, False]
+    """
+    earlier = torch.ones(len(group), len(group), dtype=torch.bool, device=group.device).tril(-1)
+    return ~((group[:, None] == group) & earlier).any(1)
 
 
 def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:
