@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hummuss.data.transforms.frame_rate import FrameRateAugmentation
     from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
     from hummuss.data.transforms.occlusion import Occlusion
+    from hummuss.data.transforms.random_move import RandomMove
     from hummuss.data.view import View
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MotionStore",
     "Occlusion",
     "RandomCamera",
+    "RandomMove",
     "RealisticNoise",
     "StoreDataModule",
     "StoreWriter",
@@ -44,6 +46,7 @@ _NAMES = {
     "MotionStore": "hummuss.data.store",
     "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
+    "RandomMove": "hummuss.data.transforms.random_move",
     "RealisticNoise": "hummuss.data.transforms.noise",
     "StoreDataModule": "hummuss.data.store_module",
     "StoreWriter": "hummuss.data.store",

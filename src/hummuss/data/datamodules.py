@@ -13,6 +13,7 @@ from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoad
 from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
+from hummuss.data.transforms.random_move import RandomMove
 from hummuss.data.view import View
 from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows
 from hummuss.errors import InputError
@@ -33,6 +34,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
         occlusion: hides joints of training windows for a while; None hides none.
+        move: moves the picture of training windows about, for heads that learn from 2D alone; None leaves it.
         clip_sampling: spreads every window, in training, validation and test, over a whole clip, as action recognition
             needs it; None takes consecutive frames by ``frame_rate``. Give one of the two.
         persons_together: clips of one sequence that show persons at the same time make one sample: at the same
@@ -65,6 +67,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         max_fps: float | None = 60.0,
         flip: float = 0.5,
         occlusion: Occlusion | None = None,
+        move: RandomMove | None = None,
         clip_sampling: ClipSampling | None = None,
         persons_together: bool = False,
         view: View | None = None,
@@ -80,6 +83,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
         self.val_windows, self.test_windows = val_windows, test_windows
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
+        self.move = move
         self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
         if clip_sampling and frame_rate:
             raise InputError(
@@ -112,8 +116,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return None
 
     def carries(self, field: str) -> bool:
-        """Whether any clip has that array, as ``joints3d`` or ``smpl_pose``."""
-        return True
+        """Whether training windows of any clip have that array, as ``joints3d`` or ``smpl_pose``."""
+        return self.move is None or field == "keypoints2d"
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         """Parts of a split that are also reported on their own; one unnamed part by default."""
@@ -136,6 +140,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
             seed=self.seed,
             sampling=self.clip_sampling,
+            move=self.move,
             recordings=recordings,
         )
         rank, processes = self._process()

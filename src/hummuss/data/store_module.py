@@ -59,7 +59,7 @@ class StoreDataModule(MotionDataModule):
         return [name for name in names if self.store.label(name) in self.classes] if self.balance_classes else names
 
     def carries(self, field: str) -> bool:
-        return field in self.store.fields
+        return super().carries(field) and field in self.store.fields
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         if not self.test_groups:

@@ -22,6 +22,7 @@ from hummuss.data.transforms.frame_rate import (
 )
 from hummuss.data.transforms.normalise import normalise
 from hummuss.data.transforms.occlusion import Occlusion
+from hummuss.data.transforms.random_move import RandomMove
 from hummuss.data.view import View
 from hummuss.errors import InputError
 
@@ -131,6 +132,7 @@ class TrainingWindows(Dataset[Sample]):
         view, body, classes: see `View` and `to_sample`.
         seed: of every random choice.
         sampling: spreads the window over a clip; None takes consecutive frames by ``frame_rate``.
+        move: moves the picture, which then carries no 3D; None leaves it.
         recordings: places of the sources that a draw shows together, the first of which ``shares`` is of; by default
             each alone.
     """
@@ -150,6 +152,7 @@ class TrainingWindows(Dataset[Sample]):
         classes: Sequence[str],
         seed: int,
         sampling: ClipSampling | None = None,
+        move: RandomMove | None = None,
         recordings: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
@@ -157,7 +160,7 @@ class TrainingWindows(Dataset[Sample]):
         self.cumulative = np.cumsum(np.asarray(shares, np.float64))
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
-        self.occlusion, self.classes, self.seed = occlusion, classes, seed
+        self.occlusion, self.move, self.classes, self.seed = occlusion, move, classes, seed
 
     def __getitem__(self, draw: int) -> Sample:
         """The first row of a draw."""
@@ -176,8 +179,11 @@ class TrainingWindows(Dataset[Sample]):
             stride = self.frame_rate.stride(rng) * base_stride(times, self.max_fps)
             instants = random_instants(times, stride, rhythm, rng)
         seen = see_recording(self.sources, self.recordings[chosen], instants, self.view, self.body, self.flip, rng)
+        clips = [clip for _, clip, _ in seen]
+        if self.move:
+            clips = self.move.apply(clips, rng)
         rows = []
-        for place, clip, own in seen:
+        for (place, _, own), clip in zip(seen, clips, strict=True):
             hidden = self.occlusion.hidden(own.times, rng) if self.occlusion else None
             ids = (draw, place)
             rows.append(to_sample(clip, own, rhythm.frames, self.view.normalisation, self.classes, ids, hidden))
