@@ -44,6 +44,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
         body_path: body file the labels pose; None for the free body.
         h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
         classes: action names, in the order of the class indices.
+        clips_per_class: so many consecutive training windows are of one class, classes taking turns at random: for
+            losses that compare clips of a class. A batch has whole such groups.
         num_workers: loader processes; 0 loads in the training process.
         balance_classes: use only clips of ``classes``, and draw as many training windows from each class.
         seed: of every random choice in training; evaluation is the same for all seeds.
@@ -75,6 +77,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         h36m_regressor: str | None = None,
         classes: Sequence[str] = (),
         balance_classes: bool = False,
+        clips_per_class: int = 1,
         num_workers: int = 0,
         seed: int = 0,
         select_on_test: bool = False,
@@ -83,8 +86,13 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
         self.val_windows, self.test_windows = val_windows, test_windows
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
-        self.move = move
+        self.move, self.clips_per_class = move, clips_per_class
         self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
+        if clips_per_class < 1 or batch_size % clips_per_class:
+            raise InputError(
+                f"data.init_args.clips_per_class is {clips_per_class}, expected a divisor of the batch_size "
+                f"{batch_size}"
+            )
         if clip_sampling and frame_rate:
             raise InputError(
                 "data.init_args.clip_sampling spreads windows over whole clips, which leaves data.init_args.frame_rate "
@@ -125,7 +133,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("train")
-        recordings = self.recordings(sources)
+        recordings, labels = self.recordings(sources), list(self.labels("train"))
+        if recordings is not None:
+            labels = [labels[own[0]] for own in recordings]
+        if self.clips_per_class > 1 and not set(labels) & set(self.classes):
+            raise InputError(f"no training clip is labelled with one of the {len(self.classes)} classes")
         windows = TrainingWindows(
             sources,
             self._shares(recordings),
@@ -141,6 +153,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
             seed=self.seed,
             sampling=self.clip_sampling,
             move=self.move,
+            labels=labels,
+            clips_per_class=self.clips_per_class,
             recordings=recordings,
         )
         rank, processes = self._process()

@@ -132,6 +132,9 @@ class TrainingWindows(Dataset[Sample]):
         view, body, classes: see `View` and `to_sample`.
         seed: of every random choice.
         sampling: spreads the window over a clip; None takes consecutive frames by ``frame_rate``.
+        labels: class of each source or recording, for ``clips_per_class``.
+        clips_per_class: so many consecutive items are of one class, all classes equally often; 1 draws by ``shares``
+            alone.
         move: moves the picture, which then carries no 3D; None leaves it.
         recordings: places of the sources that a draw shows together, the first of which ``shares`` is of; by default
             each alone.
@@ -153,11 +156,16 @@ class TrainingWindows(Dataset[Sample]):
         seed: int,
         sampling: ClipSampling | None = None,
         move: RandomMove | None = None,
+        labels: Sequence[str | None] = (),
+        clips_per_class: int = 1,
         recordings: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
         self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         self.cumulative = np.cumsum(np.asarray(shares, np.float64))
+        self.clips_per_class = clips_per_class
+        members = [[place for place, label in enumerate(labels) if label == name] for name in classes]
+        self.members = [(own, np.cumsum(np.asarray(shares, np.float64)[own])) for own in members if own]
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
         self.occlusion, self.move, self.classes, self.seed = occlusion, move, classes, seed
@@ -171,7 +179,7 @@ class TrainingWindows(Dataset[Sample]):
         shared = np.random.default_rng([self.seed, 0, draw // self.batch_size])
         rng = np.random.default_rng([self.seed, 1, draw])
         rhythm = self.frame_rate.rhythm(self.frames, shared)
-        chosen = int(np.searchsorted(self.cumulative, rng.uniform(0, self.cumulative[-1]), side="right"))
+        chosen = self._choose(draw, rng)
         times = self.sources[self.recordings[chosen][0]].times
         if self.sampling:
             instants = self.sampling.training(times, rhythm.frames, self.max_fps, rng)
@@ -188,6 +196,14 @@ class TrainingWindows(Dataset[Sample]):
             ids = (draw, place)
             rows.append(to_sample(clip, own, rhythm.frames, self.view.normalisation, self.classes, ids, hidden))
         return rows
+
+    def _choose(self, draw: int, rng: np.random.Generator) -> int:
+        """Place of the recording that a draw shows."""
+        if self.clips_per_class == 1:
+            return int(np.searchsorted(self.cumulative, rng.uniform(0, self.cumulative[-1]), side="right"))
+        of_class = np.random.default_rng([self.seed, 2, draw // self.clips_per_class])
+        own, cumulative = self.members[of_class.integers(len(self.members))]
+        return own[int(np.searchsorted(cumulative, rng.uniform(0, cumulative[-1]), side="right"))]
 
 
 class EvaluationWindows(Dataset[Sample]):
