@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "turn a finished run into a folder to share: hummuss export hub runs/pose/1 OUT",
     "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
     "bench": "measure speed and memory: hummuss bench speed (backbones), prepare (data in), loader (data out)",
+    "eval": "compare trained runs on the same test moments: hummuss eval framerate, long",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 

@@ -1,0 +1,33 @@
+"""Compare trained runs on one set of test moments: at every frame rate, on long sequences."""
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+KINDS: dict[str, str] = {}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the kinds of comparison, each with the arguments that all have and its own."""
+    kinds = parser.add_subparsers(metavar="KIND", required=True)
+    for name, text in KINDS.items():
+        module = import_module(f"hummuss.cli.eval_{name}")
+        own = kinds.add_parser(name, help=text, description=module.__doc__)
+        add_common(own, Path("docs/results") / name)
+        module.add_arguments(own)
+        own.set_defaults(compare=module.run)
+
+
+def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
+    """Arguments of every comparison."""
+    text = "what the runs were fitted with, in the same order; only its data are used"
+    parser.add_argument("--config", type=Path, action="append", required=True, help=text)
+    parser.add_argument("--ckpt", nargs="+", required=True, help="checkpoints or run folders, side by side")
+    parser.add_argument("--out", type=Path, default=out, help="page to write, without an ending")
+    parser.add_argument("--windows", type=int, default=400, help="test moments of each dataset, evenly spaced")
+    parser.add_argument("--split", default="test", choices=["test", "val"])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare as was asked for."""
+    return arguments.compare(arguments)

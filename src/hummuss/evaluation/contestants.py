@@ -1,0 +1,142 @@
+"""Trained runs side by side: what each one is, by its own config, and the data that all of them are shown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jaxtyping import Bool, Float
+from jsonargparse import ArgumentParser
+from torch import Tensor
+
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+from hummuss.errors import InputError
+from hummuss.heads.pose import PoseHead
+from hummuss.inference.runs import CONFIG, Run, load_run
+from hummuss.provenance import file_hash
+
+# What tables call a backbone, by its class; a causal one's name says so.
+MODELS = {"HumMUSS": "hummuss", "DSTformer": "dstformer", "PerFrame": "per-frame"}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A trained run with a pose head.
+
+    Attributes:
+        run: the model and where it comes from.
+        model: name in tables: ``hummuss``, ``hummuss-causal``, ``dstformer`` or ``per-frame``.
+        seed: of its training.
+        strides: smallest and largest stride of its training windows, in base frames; (1, 1) without augmentation.
+        checkpoint: first digits of the file's SHA-256.
+    """
+
+    run: Run
+    model: str
+    seed: int
+    strides: tuple[float, float]
+    checkpoint: str
+
+    @property
+    def augmented(self) -> bool:
+        """Whether training varied the frame rate."""
+        return self.strides[0] != self.strides[1]
+
+    @property
+    def most_frames(self) -> int | None:
+        """Frames it may be given at once, None for any number: it has trained positions for no more."""
+        most = getattr(self.run.model.backbone, "max_frames", None)
+        return None if most is None else min(most, self.run.trained_frames)
+
+    @torch.inference_mode()
+    def joints(
+        self,
+        keypoints: Float[Tensor, "B F 17 3"],
+        dt: Float[Tensor, "B F"],
+        valid: Bool[Tensor, "B F"] | None = None,
+    ) -> Float[Tensor, "B F 17 3"]:
+        """Root-relative joints, metres, from normalised keypoints and seconds since each previous frame."""
+        representation = self.run.model.backbone(keypoints, dt, valid)
+        return pose_head(self.run)(representation, {})["joints"]
+
+
+def load_contestants(paths: Sequence[str | PathLike[str]], device: str = "cpu") -> list[Contestant]:
+    """Load runs from checkpoints or run folders.
+
+    Raises:
+        InputError: see `load_run`; a run without a pose head, or of a backbone that tables have no name for.
+    """
+    return [_load(path, device) for path in paths]
+
+
+def load_data(configs: Sequence[Path], contestants: Sequence[Contestant]) -> MotionDataModule:
+    """The data module that these configs, in this order, give ``hummuss fit``; nothing else of them is made.
+
+    Raises:
+        InputError: no such file, no data in any of them, data without 3D joints, or another normalisation than a
+            contestant was trained with.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(MotionDataModule, "data")
+    arguments = []
+    for config in configs:
+        if not config.is_file():
+            raise InputError(f"no config at {config}: give those that the runs were fitted with")
+        content = yaml.safe_load(config.read_text())
+        if "data" in content:
+            arguments.append(f"--data={json.dumps(content['data'])}")
+    if not arguments:
+        raise InputError(f"{', '.join(map(str, configs))} name no data: give those that the runs were fitted with")
+    data: MotionDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
+    if not data.carries("joints3d"):
+        raise InputError(f"no clip of {data.dataset} has joints3d to score against: it is 2D only")
+    for contestant in contestants:
+        normalisation = contestant.run.view.normalisation
+        if normalisation != data.view.normalisation:
+            raise InputError(
+                f"{contestant.run.checkpoint} was trained with normalisation {normalisation!r}, the data has "
+                f"{data.view.normalisation!r}: one setting serves every row, so compare runs of that one"
+            )
+    return data
+
+
+def _load(path: str | PathLike[str], device: str) -> Contestant:
+    run = load_run(path, device)
+    pose_head(run)  # refuses a run without one
+    config = yaml.safe_load(run.checkpoint.with_name(CONFIG).read_text())
+    backbone = type(run.model.backbone).__name__
+    if backbone not in MODELS:
+        raise InputError(f"{run.checkpoint} has a backbone {backbone}, tables know {', '.join(MODELS)}")
+    causal = "-causal" if getattr(run.model.backbone, "causal", False) else ""
+    return Contestant(
+        run=run,
+        model=MODELS[backbone] + causal,
+        seed=int(config.get("seed_everything") or 0),
+        strides=_strides(config["data"]["init_args"].get("frame_rate")),
+        checkpoint=file_hash(run.checkpoint),
+    )
+
+
+def _strides(entry: dict[str, Any] | None) -> tuple[float, float]:
+    """Range of the strides that a config's ``frame_rate`` draws."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--frame_rate", type=FrameRateAugmentation | None)
+    made = parser.instantiate_classes(parser.parse_object({"frame_rate": entry})).frame_rate
+    return (1.0, 1.0) if made is None else made.strides
+
+
+def pose_head(run: Run) -> PoseHead:
+    """A run's pose head, whichever name its config gives it.
+
+    Raises:
+        InputError: it has none.
+    """
+    for head in run.model.heads.values():
+        if isinstance(head, PoseHead):
+            return head
+    raise InputError(f"{run.checkpoint} has no pose head, only {', '.join(run.model.heads)}: 3D joints are compared")

@@ -1,0 +1,76 @@
+"""Contestants are what their own configs say, and all see the data of the configs given."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from hummuss import InputError
+from hummuss.evaluation.contestants import load_contestants, load_data
+from hummuss.heads.pose import root_relative
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options", "model", "most"),
+    [
+        ("HumMUSS", {}, "hummuss", None),
+        ("HumMUSS", {"causal": True}, "hummuss-causal", None),
+        ("DSTformer", {"max_frames": 20}, "dstformer", 9),
+        ("DSTformer", {"max_frames": 5}, "dstformer", 5),
+    ],
+)
+def test_models_have_the_names_of_tables(make_run, backbone, options, model, most) -> None:
+    (found,) = load_contestants([make_run("a", backbone, seed=3, **options)])
+    assert (found.model, found.seed, found.most_frames) == (model, 3, most)
+    assert len(found.checkpoint) == 12
+
+
+@pytest.mark.parametrize(
+    ("frame_rate", "strides", "augmented"),
+    [
+        (None, (1, 1), False),
+        ({"strides": [1.0, 4.0]}, (1, 4), True),
+        ({"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [8.0, 8.0]}}, (8, 8), False),
+        ({"fractional": 0.0}, (1, 4), True),
+    ],
+)
+def test_strides_are_those_of_the_training(make_run, frame_rate, strides, augmented) -> None:
+    (found,) = load_contestants([make_run("a", frame_rate=frame_rate)])
+    assert (found.strides, found.augmented) == (strides, augmented)
+
+
+def test_joints_are_the_pose_heads(make_run) -> None:
+    (found,) = load_contestants([make_run("a") / "best.ckpt"])
+    keypoints, dt = torch.rand(2, 5, 17, 3), torch.full((2, 5), 0.02)
+    batch = {"keypoints": keypoints, "dt": dt, "valid": torch.ones(2, 5, dtype=torch.bool)}
+    with torch.inference_mode():
+        expected = found.run.model(batch)["any"]["joints"]
+    joints = found.joints(keypoints, dt)
+    torch.testing.assert_close(joints, expected)
+    torch.testing.assert_close(joints, root_relative(joints))
+
+
+def test_what_cannot_be_compared_is_refused(make_run, monkeypatch) -> None:
+    with pytest.raises(InputError, match="no pose head, only any"):
+        load_contestants([make_run("mesh", head="MeshHead")])
+    path = make_run("b")
+    monkeypatch.setattr("hummuss.evaluation.contestants.MODELS", {})
+    with pytest.raises(InputError, match=r"best\.ckpt has a backbone HumMUSS"):
+        load_contestants([path])
+
+
+def test_data_are_those_that_fit_would_get(make_run, tmp_path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"test_clips": 5}}, "trainer": {"max_epochs": 1}}))
+    data = load_data([CONFIGS / "pose.yaml", overlay, CONFIGS / "training/clip.yaml"], [])
+    assert (data.dataset, data.frames, data.clips["test"], data.clips["train"]) == ("synthetic", 27, 5, 4096)
+    (boxed,) = load_contestants([make_run("a", view={"normalisation": "box"})])
+    with pytest.raises(InputError, match="trained with normalisation 'box', the data has 'image'"):
+        load_data([CONFIGS / "pose.yaml"], [boxed])
+    with pytest.raises(InputError, match="no config at nowhere"):
+        load_data([Path("nowhere")], [])
+    with pytest.raises(InputError, match="name no data"):
+        load_data([CONFIGS / "training/clip.yaml"], [])
