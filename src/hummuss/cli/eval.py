@@ -4,7 +4,9 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "action": "action recognition beside the majority class and a regression on per-frame statistics",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -187,7 +187,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return self._evaluation(sources, self.frames, self.val_windows, self.batch_size)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        parts = self.groups("test").values()
+        return self.whole_clips("test")
+
+    def whole_clips(self, split: str) -> list[DataLoader[Sample]]:
+        """Each clip of a split once, as a test shows it: a loader for each of the split's `groups`."""
+        parts = self.groups(split).values()
         frames = None if self.clip_sampling is None else self.frames
         return [self._evaluation(part, frames, self.test_windows, 1) for part in parts]  # clips differ in length
 

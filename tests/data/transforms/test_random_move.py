@@ -55,6 +55,15 @@ def test_each_frame_is_turned_scaled_and_shifted_within_the_ranges() -> None:
     assert 8 < np.max(turns) <= 10
 
 
+def test_it_is_drawn_afresh_every_few_seconds() -> None:
+    before = clip(frames=181)  # 6 s
+    [after] = RandomMove(seconds=2.0).apply([before], np.random.default_rng(3))
+    turn = np.degrees(np.angle(fitted(before.keypoints2d, after.keypoints2d)[0]))
+    bends = np.abs(np.diff(turn, 2))
+    assert set(np.argsort(bends)[-2:] + 1) == {60, 120}
+    assert np.sort(bends)[-3] < 5e-3 < np.sort(bends)[-2]
+
+
 def test_the_zoom_stays_for_the_window() -> None:
     move = RandomMove(turn=0.0, scale=(1.0, 1.0), shift=0.0, zoom=(0.5, 2.0))
     zooms = []
