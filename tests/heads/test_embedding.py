@@ -1,15 +1,18 @@
 """The embedding head: its loss against loops in float64, its metric against scikit-learn, draws by class, learning."""
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from hummuss import HumMUSS, InputError, MotionModule
-from hummuss.data import SyntheticDataModule
+from hummuss.data import Camera, ClipSampling, MotionClip, StoreDataModule, StoreWriter, SyntheticDataModule
+from hummuss.data.readers.ntu_splits import EXEMPLARS, recording
 from hummuss.heads import EmbeddingHead
 from hummuss.heads.embedding import supervised_contrastive
 from hummuss.metrics import OneShotAccuracy
+from hummuss.protocols import NTU
 
 
 def units(count: int, dim: int = 5, seed: int = 0) -> torch.Tensor:
@@ -133,3 +136,69 @@ def test_a_handful_of_clips_is_learnt() -> None:
     metrics = model.heads["oneshot"].metrics()
     model.heads["oneshot"].score(metrics, model(batch)["oneshot"], batch)
     assert float(metrics.compute()["top1"]) == 100
+
+
+def quiet_trainer(tmp_path) -> L.Trainer:
+    return L.Trainer(
+        default_root_dir=tmp_path, accelerator="cpu", logger=False, enable_progress_bar=False,
+        enable_model_summary=False, enable_checkpointing=False,
+    )  # fmt: skip
+
+
+def recorded(name: str, person: str = "", frames: int = 12) -> MotionClip:
+    rng = np.random.default_rng(list((name + person).encode()))
+    keypoints = rng.uniform(100, 900, (frames, 17, 3)).astype(np.float32)
+    keypoints[..., 2] = 1
+    return MotionClip(
+        name=name + person, sequence=name, subject="P003", split="test", label=f"A{int(name[-3:]):03}", fps=30.0,
+        frame="camera", camera=Camera.of_size(1000, 1000), keypoints2d=keypoints,
+    )  # fmt: skip
+
+
+def test_one_shot_of_ntu_by_a_test(tmp_path) -> None:
+    """Persons in one sample, windows averaged, nearest exemplar: all as a loop over the batches finds it."""
+    novel = [("S003C001P002R001A001", ""), ("S003C001P002R001A007", ""), ("S003C001P002R002A055", "")]
+    novel += [("S003C001P002R001A055", "/person_1"), ("S003C001P002R001A055", "/person_2")]
+    with StoreWriter(tmp_path / "store", {"dataset": "ntu"}) as writer:
+        for name in EXEMPLARS:
+            writer.add(recorded(name))
+        for name, person in novel:
+            writer.add(recorded(name, person, frames=30 if person == "/person_1" else 20))
+    data = StoreDataModule(
+        tmp_path / "store", frames=8, classes=[f"A{action:03}" for action in range(1, 121)], persons_together=True,
+        clip_sampling=ClipSampling(test_clips=2), clips_per_class=2,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    head = {"action": lambda dim: EmbeddingHead(dim, dim=8)}
+    module = MotionModule(HumMUSS(dim=8, depth=1), head, protocol=NTU("oneshot", 120)).eval()
+    quiet_trainer(tmp_path).test(module, data, verbose=False)
+    (row,) = module.results["action"]["model"].rows
+    assert row.count == 4, "recordings, of which one has two persons"
+    (loader,) = data.test_dataloader()
+    found = []
+    for batch in loader:
+        with torch.inference_mode():
+            windows = [
+                module({key: value[batch["sample"] == one] for key, value in batch.items()})["action"]["embedding"][0]
+                for one in batch["sample"].unique()
+            ]
+        assert len(windows) == 2
+        name = data.store.names("test")[int(batch["clip"][0])]
+        found.append((recording(name), torch.nn.functional.normalize(torch.stack(windows).mean(0), dim=0)))
+    exemplars = {recording(name).action: z for name in EXEMPLARS for key, z in found if key == recording(name)}
+    right = [
+        max(exemplars, key=lambda action: float(z @ exemplars[action])) == key.action
+        for key, z in found
+        if key not in [recording(name) for name in EXEMPLARS]
+    ]
+    assert row.figures["top1"] == pytest.approx(100 * np.mean(right))
+
+
+def test_other_data_are_scored_as_a_whole(tmp_path) -> None:
+    torch.manual_seed(0)
+    data = SyntheticDataModule(train_clips=24, test_clips=30, duration=0.4, frames=9, clips_per_class=2)
+    module = MotionModule(HumMUSS(dim=8, depth=1), {"action": lambda dim: EmbeddingHead(dim, dim=8)})
+    quiet_trainer(tmp_path).test(module, data, verbose=False)
+    (row,) = module.results["action"]["model"].rows
+    assert (row.part, row.count, list(row.figures)) == ("all", 30, ["top1"])
+    assert 0 <= row.figures["top1"] <= 100

@@ -100,4 +100,5 @@ class _PlainEvaluation(Evaluation):
             # A part of which nothing was seen (few clips were asked for) is a row of NaN.
             warnings.filterwarnings("ignore", "The ``compute`` method of metric")
             rows = [part.row(None) for part in self.parts]
-        return Result(rows, counted="clips", **self.confusion.pictures())
+            pictures = self.confusion.pictures()  # none of a head that has no classes
+        return Result(rows, counted="clips", **pictures)
