@@ -33,7 +33,7 @@ class RandomMove:
     Raises:
         InputError: an empty range, a factor that is not positive, a negative size, or a time that is not positive.
 
-    Source: `random_move` of ST-GCN (Yan et al., AAAI 2018, feeder/tools.py) and of MotionBERT (lib/data/
+    Source: `random_move` of ST-GCN (Yan et al., AAAI 2018) and of MotionBERT (lib/data/
     dataset_action.py), which scales clips once as well (`crop_scale`).
     """
 
