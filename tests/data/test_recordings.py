@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hummuss import HumMUSS, InputError, MotionModule
+from hummuss import DSTformer, HumMUSS, InputError, MotionModule
 from hummuss.data import Camera, ClipSampling, MotionClip, StoreDataModule, StoreWriter, SyntheticDataModule
 from hummuss.heads import ActionHead
 from hummuss.inference.strategy import Inference
@@ -140,6 +140,21 @@ def test_several_test_clips_are_the_mean_of_each(root) -> None:
 
 def head_counts(model: MotionModule, prediction, batch) -> int:
     return int(model.heads["action"].comparison(prediction, batch)["has_label"].sum())
+
+
+def test_a_backbone_of_limited_length_takes_persons_in_one_piece(root) -> None:
+    torch.manual_seed(0)
+    backbone = DSTformer(dim=8, depth=1, num_heads=2, dim_rep=8, max_frames=32)
+    head = {"action": lambda dim: ActionHead(dim, hidden=8, classes=["A1", "A2"])}
+    model = MotionModule(backbone, head).eval()
+    (loader,) = module(root, clip_sampling=ClipSampling()).test_dataloader()
+    batch = next(iter(loader))
+    assert len(batch["dt"]) == 2
+    inference = Inference()
+    found = inference.predict(model, batch, trained_frames=16)["action"]
+    torch.testing.assert_close(found["logits"], model(batch)["action"]["logits"])
+    torch.testing.assert_close(found["logits"][0], found["logits"][1])
+    assert inference.describe() == "whole clips"
 
 
 def test_wrong_settings_are_refused() -> None:
