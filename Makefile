@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone eval-robustness eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone eval-robustness \
+  eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -49,6 +50,14 @@ train-cmu: install  ## train pose and mesh on data/cmu and score its test subjec
 	  $(BIN)/hummuss fit --config configs/$$task.yaml --config configs/data/cmu.yaml && \
 	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \
 	done
+
+train-cmu-action: install  ## train action recognition on data/cmu, three seeds; compare with regression (hours)
+	for seed in 0 1 2; do \
+	  $(BIN)/hummuss fit --config configs/action.yaml --config configs/data/cmu.yaml --seed_everything $$seed \
+	    --name action_cmu || exit 1; \
+	done
+	$(BIN)/hummuss eval action --config configs/action.yaml --config configs/data/cmu.yaml \
+	  --ckpt $$(ls -dt runs/action_cmu/*/ | head -3)
 
 study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2

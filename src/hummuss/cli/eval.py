@@ -6,6 +6,7 @@ from pathlib import Path
 
 KINDS: dict[str, str] = {
     "robustness": "joints hidden, frames missing, noise, sides swapped: the same for every run",
+    "action": "action recognition beside the majority class and a regression on per-frame statistics",
     "ablation": "what each choice in the design buys: trains the variants of a study that have not run yet",
 }
 TRAINS = {"ablation"}  # makes its runs itself

@@ -5,17 +5,22 @@ from typing import TYPE_CHECKING, Any
 from hummuss._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from hummuss.data.datamodules import MotionDataModule, StoreDataModule, SyntheticDataModule
+    from hummuss.data.datamodules import MotionDataModule
     from hummuss.data.motion import Camera, MotionClip
     from hummuss.data.store import MotionStore, StoreWriter
+    from hummuss.data.store_module import StoreDataModule
+    from hummuss.data.synthetic_module import SyntheticDataModule
     from hummuss.data.transforms.camera import RandomCamera
+    from hummuss.data.transforms.clip_sampling import ClipSampling
     from hummuss.data.transforms.frame_rate import FrameRateAugmentation
     from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
     from hummuss.data.transforms.occlusion import Occlusion
-    from hummuss.data.windows import View
+    from hummuss.data.transforms.random_move import RandomMove
+    from hummuss.data.view import View
 
 __all__ = [
     "Camera",
+    "ClipSampling",
     "DetectionNoise",
     "FrameRateAugmentation",
     "MotionClip",
@@ -23,6 +28,7 @@ __all__ = [
     "MotionStore",
     "Occlusion",
     "RandomCamera",
+    "RandomMove",
     "RealisticNoise",
     "StoreDataModule",
     "StoreWriter",
@@ -32,6 +38,7 @@ __all__ = [
 
 _NAMES = {
     "Camera": "hummuss.data.motion",
+    "ClipSampling": "hummuss.data.transforms.clip_sampling",
     "DetectionNoise": "hummuss.data.transforms.noise",
     "FrameRateAugmentation": "hummuss.data.transforms.frame_rate",
     "MotionClip": "hummuss.data.motion",
@@ -39,11 +46,12 @@ _NAMES = {
     "MotionStore": "hummuss.data.store",
     "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
+    "RandomMove": "hummuss.data.transforms.random_move",
     "RealisticNoise": "hummuss.data.transforms.noise",
-    "StoreDataModule": "hummuss.data.datamodules",
+    "StoreDataModule": "hummuss.data.store_module",
     "StoreWriter": "hummuss.data.store",
-    "SyntheticDataModule": "hummuss.data.datamodules",
-    "View": "hummuss.data.windows",
+    "SyntheticDataModule": "hummuss.data.synthetic_module",
+    "View": "hummuss.data.view",
 }
 
 

@@ -74,6 +74,10 @@ class ClipIndex:
         """Action name."""
         return self._columns["label"][position]
 
+    def sequence(self, position: int) -> str:
+        """What the clip was recorded in."""
+        return self._columns["sequence"][position]
+
     def offsets(self, position: int) -> dict[str, int]:
         """Field -> first row, of the fields that the clip has."""
         found = ((field, rows[position]) for field, rows in self._columns["offsets"].items())

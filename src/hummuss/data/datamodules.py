@@ -1,22 +1,21 @@
-"""LightningDataModules: which motion is trained and evaluated on, and how it is windowed."""
+"""What every LightningDataModule of motion does: windows for training, validation and test, wherever motion is from."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
 from torch.utils.data import DataLoader
 
 from hummuss.body.smpl import BodyModel
-from hummuss.data.motion import MotionClip
+from hummuss.data.recordings import Rows, fold
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
-from hummuss.data.store import MotionStore
-from hummuss.data.synthetic import ACTIONS, SyntheticMotion, action_of
+from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
-from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
+from hummuss.data.transforms.random_move import RandomMove
+from hummuss.data.view import View
+from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows
 from hummuss.errors import InputError
 
 
@@ -35,10 +34,18 @@ class MotionDataModule(L.LightningDataModule, ABC):
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
         occlusion: hides joints of training windows for a while; None hides none.
+        move: moves the picture of training windows about, for heads that learn from 2D alone; None leaves it.
+        clip_sampling: spreads every window, in training, validation and test, over a whole clip, as action recognition
+            needs it; None takes consecutive frames by ``frame_rate``. Give one of the two.
+        persons_together: clips of one sequence that show persons at the same time make one sample: at the same
+            instants, in the same camera, mirrored together or not. Each has a row of the batch, ``sample`` is the same;
+            a batch then has ``batch_size`` samples.
         view: virtual camera, detection noise, normalisation.
         body_path: body file the labels pose; None for the free body.
         h36m_regressor: regressor file to the 17 Human3.6M joints that belongs to ``body_path``.
         classes: action names, in the order of the class indices.
+        clips_per_class: so many consecutive training windows are of one class, classes taking turns at random: for
+            losses that compare clips of a class. A batch has whole such groups.
         num_workers: loader processes; 0 loads in the training process.
         balance_classes: use only clips of ``classes``, and draw as many training windows from each class.
         seed: of every random choice in training; evaluation is the same for all seeds.
@@ -62,11 +69,15 @@ class MotionDataModule(L.LightningDataModule, ABC):
         max_fps: float | None = 60.0,
         flip: float = 0.5,
         occlusion: Occlusion | None = None,
+        move: RandomMove | None = None,
+        clip_sampling: ClipSampling | None = None,
+        persons_together: bool = False,
         view: View | None = None,
         body_path: str | None = None,
         h36m_regressor: str | None = None,
         classes: Sequence[str] = (),
         balance_classes: bool = False,
+        clips_per_class: int = 1,
         num_workers: int = 0,
         seed: int = 0,
         select_on_test: bool = False,
@@ -75,7 +86,18 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frames, self.batch_size, self.windows_per_epoch = frames, batch_size, windows_per_epoch
         self.val_windows, self.test_windows = val_windows, test_windows
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
-        self.occlusion = occlusion
+        self.move, self.clips_per_class = move, clips_per_class
+        self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
+        if clips_per_class < 1 or batch_size % clips_per_class:
+            raise InputError(
+                f"data.init_args.clips_per_class is {clips_per_class}, expected a divisor of the batch_size "
+                f"{batch_size}"
+            )
+        if clip_sampling and frame_rate:
+            raise InputError(
+                "data.init_args.clip_sampling spreads windows over whole clips, which leaves data.init_args.frame_rate "
+                "nothing to choose: set either to null"
+            )
         self.body = BodyModel(body_path, h36m_regressor)
         self.classes, self.num_workers, self.seed = list(classes), num_workers, seed
         self.select_on_test, self.balance_classes = select_on_test, balance_classes
@@ -93,18 +115,32 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def labels(self, split: str) -> Sequence[str | None]:
         """The action of each source."""
 
+    def recordings(self, sources: Sequence[MotionSource]) -> list[list[int]] | None:
+        """Places of the sources that make one sample each; None where each is one."""
+        if self.persons_together:
+            raise InputError(
+                f"data.init_args.persons_together: {self.dataset} shows every person alone, set it to false"
+            )
+        return None
+
     def carries(self, field: str) -> bool:
-        """Whether any clip has that array, as ``joints3d`` or ``smpl_pose``."""
-        return True
+        """Whether training windows of any clip have that array, as ``joints3d`` or ``smpl_pose``."""
+        return self.move is None or field == "keypoints2d"
 
     def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
 
     def train_dataloader(self) -> DataLoader[Sample]:
+        sources = self.sources("train")
+        recordings, labels = self.recordings(sources), list(self.labels("train"))
+        if recordings is not None:
+            labels = [labels[own[0]] for own in recordings]
+        if self.clips_per_class > 1 and not set(labels) & set(self.classes):
+            raise InputError(f"no training clip is labelled with one of the {len(self.classes)} classes")
         windows = TrainingWindows(
-            self.sources("train"),
-            self._shares(),
+            sources,
+            self._shares(recordings),
             frames=self.frames,
             batch_size=self.batch_size,
             frame_rate=self.frame_rate,
@@ -115,6 +151,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
             body=self.body,
             classes=self.classes,
             seed=self.seed,
+            sampling=self.clip_sampling,
+            move=self.move,
+            labels=labels,
+            clips_per_class=self.clips_per_class,
+            recordings=recordings,
         )
         rank, processes = self._process()
         if self.windows_per_epoch < self.batch_size * processes:
@@ -125,11 +166,15 @@ class MotionDataModule(L.LightningDataModule, ABC):
         sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
         return self._loader(windows, sampler, self.batch_size)
 
-    def _shares(self) -> list[float]:
-        """How often each training source is drawn, relative to the others: in proportion to its duration, in balance
-        to its duration within its class.
+    def _shares(self, recordings: Sequence[Sequence[int]] | None = None) -> list[float]:
+        """How often each training source, or each recording, is drawn, relative to the others: in proportion to its
+        duration, in balance to its duration within its class. Windows that span a whole clip draw each as often.
         """
-        seconds, labels = list(self.seconds("train")), self.labels("train")
+        seconds, labels = list(self.seconds("train")), list(self.labels("train"))
+        if recordings is not None:
+            seconds, labels = [seconds[own[0]] for own in recordings], [labels[own[0]] for own in recordings]
+        if self.clip_sampling is not None:
+            seconds = [1.0] * len(seconds)
         if not self.balance_classes:
             return seconds
         totals: dict[str | None, float] = dict.fromkeys(labels, 0.0)
@@ -142,8 +187,13 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return self._evaluation(sources, self.frames, self.val_windows, self.batch_size)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
-        parts = self.groups("test").values()
-        return [self._evaluation(part, None, self.test_windows, 1) for part in parts]  # clips differ in length
+        return self.whole_clips("test")
+
+    def whole_clips(self, split: str) -> list[DataLoader[Sample]]:
+        """Each clip of a split once, as a test shows it: a loader for each of the split's `groups`."""
+        parts = self.groups(split).values()
+        frames = None if self.clip_sampling is None else self.frames
+        return [self._evaluation(part, frames, self.test_windows, 1) for part in parts]  # clips differ in length
 
     def _evaluation(
         self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None, batch_size: int
@@ -156,6 +206,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
             view=self.view,
             body=self.body,
             classes=self.classes,
+            sampling=self.clip_sampling,
+            recordings=self.recordings(sources),
         )
         rank, processes = self._process()
         if len(windows) < processes:
@@ -171,9 +223,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
         sampler: EpochSampler | EvaluationSampler,
         batch_size: int,
     ) -> DataLoader[Sample]:
+        folded = self.persons_together or self.clip_sampling is not None
         return ResumableLoader(
-            windows,
+            Rows(windows, windows.sources) if folded else windows,
             batch_size=batch_size,
+            collate_fn=fold if folded else None,
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
@@ -209,126 +263,3 @@ class MotionDataModule(L.LightningDataModule, ABC):
                 f"processes, now there are {windows}: resume with the batch size and devices it had"
             )
         return self.resumed["epoch"], self.resumed["batches"]
-
-
-class StoreDataModule(MotionDataModule):
-    """Motion from a prepared store.
-
-    Args:
-        root: folder that ``hummuss prepare`` wrote.
-        test_groups: name -> pattern over clips' ``sequence`` (as in file names): parts of the test split that get
-            rows of their own. Every test clip must be in exactly one.
-        options: see `MotionDataModule`.
-
-    Raises:
-        InputError: no store at ``root``, a split without clips, or a test clip in no group or in two.
-    """
-
-    def __init__(self, root: str | Path, test_groups: dict[str, str] | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        self.store = MotionStore(root)
-        self.dataset = str(self.store.source.get("dataset", self.store.path.name))
-        self.test_groups = test_groups or {}
-
-    def sources(self, split: str) -> Sequence[MotionClip]:
-        names = self._names(split)
-        if not names:
-            wanted = f"clip of {', '.join(self.classes)}" if self.balance_classes else "clip"
-            raise InputError(
-                f"{self.store.path} has no {wanted} in its {split!r} split: check the splits it was prepared with"
-                + (", or set data.init_args.select_on_test: true, which tables then say" if split == "val" else "")
-            )
-        return _Clips(self.store, names)
-
-    def seconds(self, split: str) -> list[float]:
-        return [self.store.seconds(name) for name in self._names(split)]
-
-    def labels(self, split: str) -> list[str | None]:
-        return [self.store.label(name) for name in self._names(split)]
-
-    def _names(self, split: str) -> list[str]:
-        names = self.store.names(split)
-        return [name for name in names if self.store.label(name) in self.classes] if self.balance_classes else names
-
-    def carries(self, field: str) -> bool:
-        return field in self.store.fields
-
-    def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
-        if not self.test_groups:
-            return super().groups(split)
-        clips = list(self.sources(split))
-        parts: dict[str, list[MotionClip]] = {name: [] for name in self.test_groups}
-        for clip in clips:
-            fitting = [name for name, pattern in self.test_groups.items() if fnmatch(clip.sequence, pattern)]
-            if len(fitting) != 1:
-                raise InputError(
-                    f"{split} clip {clip.name} ({clip.sequence}) is in the groups {fitting}, expected exactly one: "
-                    "mend data.init_args.test_groups"
-                )
-            parts[fitting[0]].append(clip)
-        return {name: part for name, part in parts.items() if part}
-
-
-class _Clips(Sequence[MotionClip]):
-    """Clips of a store by name, opened when first asked for."""
-
-    def __init__(self, store: MotionStore, names: list[str]) -> None:
-        self.store, self.names = store, names
-        self.opened: dict[str, MotionClip] = {}
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: Any) -> Any:
-        name = self.names[index]
-        if name not in self.opened:
-            self.opened[name] = self.store[name]
-        return self.opened[name]
-
-
-class SyntheticDataModule(MotionDataModule):
-    """Procedural motion on the free body: the embedded default, needs no file.
-
-    Args:
-        train_clips, val_clips, test_clips: performances in each split.
-        duration: seconds of a performance.
-        options: see `MotionDataModule`; ``classes`` are the procedural actions.
-    """
-
-    dataset = "synthetic"
-
-    def __init__(
-        self,
-        train_clips: int = 4096,
-        val_clips: int = 48,
-        test_clips: int = 96,
-        duration: float = 6.0,
-        **options: Any,
-    ) -> None:
-        super().__init__(classes=ACTIONS, **options)
-        self.clips = {"train": train_clips, "val": val_clips, "test": test_clips}
-        self.duration = duration
-
-    def sources(self, split: str) -> Sequence[SyntheticMotion]:
-        return _Performances(split, self.clips[split], self.body, self.duration)
-
-    def seconds(self, split: str) -> list[float]:
-        return [self.duration] * self.clips[split]
-
-    def labels(self, split: str) -> list[str]:
-        return [action_of(number) for number in range(self.clips[split])]
-
-
-class _Performances(Sequence[SyntheticMotion]):
-    """Performances made when asked for; nothing but their number is kept."""
-
-    def __init__(self, split: str, clips: int, body: BodyModel, duration: float) -> None:
-        self.split, self.clips, self.body, self.duration = split, clips, body, duration
-
-    def __len__(self) -> int:
-        return self.clips
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self.clips:
-            raise IndexError(index)
-        return SyntheticMotion(index, self.split, body=self.body, duration=self.duration)

@@ -237,13 +237,25 @@ class MotionStore:
 
     def seconds(self, name: str) -> float:
         """Duration of a clip, from the index and its time stamps alone."""
+        fps = self.fps(name)
+        if fps is not None:
+            return self.frames(name) / fps
+        first, last = self.span(name)
+        return last - first
+
+    def span(self, name: str) -> tuple[float, float]:
+        """First and last second of a clip, from the index and its time stamps alone."""
         position = self._index.position(name)
         frames, fps = self._index.frames[position], self._index.fps(position)
         if fps is not None:
-            return frames / fps
+            return 0.0, (frames - 1) / fps
         start = self._index.offsets(position)["timestamps"]
         first, last = self._arrays["timestamps"][[start, start + frames - 1]]
-        return float(last - first)
+        return float(first), float(last)
+
+    def sequence(self, name: str) -> str:
+        """What a clip was recorded in, from the index alone."""
+        return self._index.sequence(self._index.position(name))
 
     def label(self, name: str) -> str | None:
         """Action of a clip, from the index alone."""

@@ -1,7 +1,6 @@
 """Windows of motion as model inputs: source -> instants -> camera -> flip -> noise -> normalisation -> sample."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,11 +9,10 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import BodyModel
 from hummuss.data.motion import MotionClip
-from hummuss.data.transforms.camera import RandomCamera, to_camera
-from hummuss.data.transforms.flip import flip_clip
+from hummuss.data.recordings import within
+from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import (
     FrameRateAugmentation,
     Instants,
@@ -22,9 +20,10 @@ from hummuss.data.transforms.frame_rate import (
     random_instants,
     window_instants,
 )
-from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.transforms.normalise import normalise
 from hummuss.data.transforms.occlusion import Occlusion
+from hummuss.data.transforms.random_move import RandomMove
+from hummuss.data.view import View
 from hummuss.errors import InputError
 
 Sample = dict[str, Tensor]
@@ -45,49 +44,23 @@ class MotionSource(Protocol):
     def at(self, times: Float64[np.ndarray, "T"]) -> MotionClip: ...
 
 
-@dataclass(frozen=True)
-class View:
-    """How motion becomes what a detector reports; shared by training and evaluation.
+def see_recording(
+    sources: Sequence[MotionSource],
+    places: Sequence[int],
+    instants: Instants,
+    view: View,
+    body: BodyModel,
+    flip: float,
+    rng: np.random.Generator,
+) -> list[tuple[int, MotionClip, Instants]]:
+    """The clips at ``places`` as one camera sees them: place, clip and its own instants.
 
-    Attributes:
-        camera: draws the camera of clips that have none.
-        noise: errors of the 2D detector, for clips without detections of their own.
-        normalisation: ``image`` or ``box``, see `normalise`.
+    The first clip is seen at all of ``instants``; the others at those they have, or left out where they have none.
     """
-
-    camera: RandomCamera = field(default_factory=RandomCamera)
-    noise: DetectionNoise | RealisticNoise = field(default_factory=DetectionNoise)
-    normalisation: str = "image"
-
-    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
-        """Take a clip to camera coordinates and detected keypoints; mirror it with probability ``flip``.
-
-        ``body`` may be None for a clip without body parameters.
-        """
-        rest_pelvis = None
-        if clip.betas is not None:
-            assert body is not None
-            if clip.body != body.name:
-                raise InputError(
-                    f"clip {clip.name} poses the body {clip.body!r}, but the data module has {body.name!r}: "
-                    "give data.init_args.body_path the body file of that name"
-                )
-            rest_pelvis = body.rest_joints(torch.from_numpy(clip.betas))[0].numpy()
-        detected = clip.keypoints2d is not None
-        if clip.frame == "world":
-            if clip.joints3d is None:
-                raise InputError(f"clip {clip.name} is in the world frame and has no joints3d: nothing to look at")
-            camera = clip.camera or self.camera.draw(clip.joints3d, rng)
-            clip = to_camera(clip, camera, rest_pelvis)
-        if clip.keypoints2d is None or clip.keypoints2d.shape[1] != len(H36M17):
-            found = "none" if clip.keypoints2d is None else clip.keypoints2d.shape[1]
-            raise InputError(
-                f"clip {clip.name} needs {len(H36M17)} 2D keypoints in Human3.6M order, found {found}: "
-                "convert them with hummuss.body.skeleton.convert_keypoints"
-            )
-        if rng.random() < flip:
-            clip = flip_clip(clip, rest_pelvis)
-        return clip if detected else self.noise.apply(clip, rng)
+    others = ((place, within(instants, sources[place].times)) for place in places[1:])
+    there = [(places[0], instants), *((place, own) for place, own in others if own is not None)]
+    clips = view.see_together([sources[place].at(taken.times) for place, taken in there], body, flip, rng)
+    return [(place, clip, taken) for (place, taken), clip in zip(there, clips, strict=True)]
 
 
 def to_sample(
@@ -158,6 +131,13 @@ class TrainingWindows(Dataset[Sample]):
         occlusion: hides joints; None hides none.
         view, body, classes: see `View` and `to_sample`.
         seed: of every random choice.
+        sampling: spreads the window over a clip; None takes consecutive frames by ``frame_rate``.
+        labels: class of each source or recording, for ``clips_per_class``.
+        clips_per_class: so many consecutive items are of one class, all classes equally often; 1 draws by ``shares``
+            alone.
+        move: moves the picture, which then carries no 3D; None leaves it.
+        recordings: places of the sources that a draw shows together, the first of which ``shares`` is of; by default
+            each alone.
     """
 
     def __init__(
@@ -174,26 +154,56 @@ class TrainingWindows(Dataset[Sample]):
         body: BodyModel,
         classes: Sequence[str],
         seed: int,
+        sampling: ClipSampling | None = None,
+        move: RandomMove | None = None,
+        labels: Sequence[str | None] = (),
+        clips_per_class: int = 1,
+        recordings: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
+        self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         self.cumulative = np.cumsum(np.asarray(shares, np.float64))
+        self.clips_per_class = clips_per_class
+        members = [[place for place, label in enumerate(labels) if label == name] for name in classes]
+        self.members = [(own, np.cumsum(np.asarray(shares, np.float64)[own])) for own in members if own]
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
-        self.occlusion, self.classes, self.seed = occlusion, classes, seed
+        self.occlusion, self.move, self.classes, self.seed = occlusion, move, classes, seed
 
     def __getitem__(self, draw: int) -> Sample:
+        """The first row of a draw."""
+        return self.rows(draw)[0]
+
+    def rows(self, draw: int) -> list[Sample]:
+        """One sample: the windows of all clips that a draw shows together, at the same instants."""
         shared = np.random.default_rng([self.seed, 0, draw // self.batch_size])
         rng = np.random.default_rng([self.seed, 1, draw])
         rhythm = self.frame_rate.rhythm(self.frames, shared)
-        index = int(np.searchsorted(self.cumulative, rng.uniform(0, self.cumulative[-1]), side="right"))
-        source = self.sources[index]
-        times = source.times
-        stride = self.frame_rate.stride(rng) * base_stride(times, self.max_fps)
-        instants = random_instants(times, stride, rhythm, rng)
-        clip = self.view.see(source.at(instants.times), self.body, self.flip, rng)
-        hidden = self.occlusion.hidden(instants.times, rng) if self.occlusion else None
-        ids = (draw, index)
-        return to_sample(clip, instants, rhythm.frames, self.view.normalisation, self.classes, ids, hidden)
+        chosen = self._choose(draw, rng)
+        times = self.sources[self.recordings[chosen][0]].times
+        if self.sampling:
+            instants = self.sampling.training(times, rhythm.frames, self.max_fps, rng)
+        else:
+            stride = self.frame_rate.stride(rng) * base_stride(times, self.max_fps)
+            instants = random_instants(times, stride, rhythm, rng)
+        seen = see_recording(self.sources, self.recordings[chosen], instants, self.view, self.body, self.flip, rng)
+        clips = [clip for _, clip, _ in seen]
+        if self.move:
+            clips = self.move.apply(clips, rng)
+        rows = []
+        for (place, _, own), clip in zip(seen, clips, strict=True):
+            hidden = self.occlusion.hidden(own.times, rng) if self.occlusion else None
+            ids = (draw, place)
+            rows.append(to_sample(clip, own, rhythm.frames, self.view.normalisation, self.classes, ids, hidden))
+        return rows
+
+    def _choose(self, draw: int, rng: np.random.Generator) -> int:
+        """Place of the recording that a draw shows."""
+        if self.clips_per_class == 1:
+            return int(np.searchsorted(self.cumulative, rng.uniform(0, self.cumulative[-1]), side="right"))
+        of_class = np.random.default_rng([self.seed, 2, draw // self.clips_per_class])
+        own, cumulative = self.members[of_class.integers(len(self.members))]
+        return own[int(np.searchsorted(cumulative, rng.uniform(0, cumulative[-1]), side="right"))]
 
 
 class EvaluationWindows(Dataset[Sample]):
@@ -206,7 +216,8 @@ class EvaluationWindows(Dataset[Sample]):
         sources: motion to evaluate on.
         frames: length of a window; None makes a window of every clip, as long as it is.
         max_windows: evenly spaced choice of that many windows; None for all.
-        max_fps, view, body, classes: as in `TrainingWindows`.
+        max_fps, view, body, classes, sampling, recordings: as in `TrainingWindows`; ``sampling`` makes one sample of a
+            whole clip, of one row for each of its windows.
     """
 
     def __init__(
@@ -218,18 +229,22 @@ class EvaluationWindows(Dataset[Sample]):
         view: View,
         body: BodyModel,
         classes: Sequence[str],
+        sampling: ClipSampling | None = None,
+        recordings: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.sources, self.frames, self.view = sources, frames, view
         self.body, self.classes, self.max_fps = body, classes, max_fps
+        self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         windows = []
         for index, source in enumerate(sources):
-            own = len(source.times)
-            if own < 2:
+            if len(source.times) < 2:
                 raise InputError(
                     f"clip {getattr(source, 'name', index)} has one frame, which gives no interval: leave it out"
                 )
-            covered = own if frames is None else frames * base_stride(source.times, max_fps)
-            windows += [(index, first) for first in range(0, own, covered)]
+        for number, places in enumerate(self.recordings):
+            times = sources[places[0]].times
+            covered = len(times) if frames is None or sampling else frames * base_stride(times, max_fps)
+            windows += [(number, first) for first in range(0, len(times), covered)]
         if max_windows is not None and max_windows < len(windows):
             chosen = np.linspace(0, len(windows) - 1, max_windows).round().astype(int)
             windows = [windows[i] for i in chosen]
@@ -239,13 +254,32 @@ class EvaluationWindows(Dataset[Sample]):
         return len(self.windows)
 
     def __getitem__(self, item: int) -> Sample:
-        index, first = self.windows[item]
-        source = self.sources[index]
-        stride = base_stride(source.times, self.max_fps)
+        """The first row of a sample."""
+        return self.rows(item)[0]
+
+    def rows(self, item: int) -> list[Sample]:
+        """One sample: the windows of all clips seen together, at the same instants.
+
+        Further windows of the same clips, which test-time averaging asks for, follow as samples of their own; they
+        carry no label, for a clip is scored once.
+        """
+        number, first = self.windows[item]
+        places = self.recordings[number]
+        rows: list[Sample] = []
+        for window, instants in enumerate(self._instants(self.sources[places[0]].times, first)):
+            rng = np.random.default_rng([EVALUATION_SEED, item])
+            frames, number = self.frames or len(instants.times), item + window * len(self)
+            seen = see_recording(self.sources, places, instants, self.view, self.body, 0.0, rng)
+            for place, clip, own in seen:
+                row = to_sample(clip, own, frames, self.view.normalisation, self.classes, (number, place))
+                rows.append(row | {"has_label": torch.tensor(False)} if window else row)
+        return rows
+
+    def _instants(self, times: Float64[np.ndarray, "F"], first: int) -> list[Instants]:
+        if self.sampling is not None and self.frames is not None:
+            return self.sampling.evaluation(times, self.frames, self.max_fps)
+        stride = base_stride(times, self.max_fps)
         before = first - stride if first >= stride else first
-        end = len(source.times) if self.frames is None else min(first + self.frames * stride, len(source.times))
+        end = len(times) if self.frames is None else min(first + self.frames * stride, len(times))
         positions = np.arange(before, end, stride, dtype=np.float64)
-        instants = window_instants(source.times, positions, len(range(first, end, stride)))
-        rng = np.random.default_rng([EVALUATION_SEED, item])
-        clip = self.view.see(source.at(instants.times), self.body, 0.0, rng)
-        return to_sample(clip, instants, self.frames or len(clip), self.view.normalisation, self.classes, (item, index))
+        return [window_instants(times, positions, len(range(first, end, stride)))]

@@ -82,24 +82,13 @@ def load_contestants(paths: Sequence[str | PathLike[str]], device: str = "cpu") 
 
 
 def load_data(configs: Sequence[Path], contestants: Sequence[Contestant]) -> MotionDataModule:
-    """The data module that these configs, in this order, give ``hummuss fit``; nothing else of them is made.
+    """The data module of `read_data`, fit to score all contestants' joints alike.
 
     Raises:
-        InputError: no such file, no data in any of them, data without 3D joints, or another normalisation than a
-            contestant was trained with.
+        InputError: see `read_data`; data without 3D joints, or another normalisation than a contestant was trained
+            with.
     """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(MotionDataModule, "data")
-    arguments = []
-    for config in configs:
-        if not config.is_file():
-            raise InputError(f"no config at {config}: give those that the runs were fitted with")
-        content = yaml.safe_load(config.read_text())
-        if "data" in content:
-            arguments.append(f"--data={json.dumps(content['data'])}")
-    if not arguments:
-        raise InputError(f"{', '.join(map(str, configs))} name no data: give those that the runs were fitted with")
-    data: MotionDataModule = parser.instantiate_classes(parser.parse_args(arguments)).data
+    data = read_data(configs)
     if not data.carries("joints3d"):
         raise InputError(f"no clip of {data.dataset} has joints3d to score against: it is 2D only")
     for contestant in contestants:
@@ -112,22 +101,50 @@ def load_data(configs: Sequence[Path], contestants: Sequence[Contestant]) -> Mot
     return data
 
 
+def read_data(configs: Sequence[Path]) -> MotionDataModule:
+    """The data module that these configs, in this order, give ``hummuss fit``; nothing else of them is made.
+
+    Raises:
+        InputError: no such file, or no data in any of them.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(MotionDataModule, "data")
+    arguments = []
+    for config in configs:
+        if not config.is_file():
+            raise InputError(f"no config at {config}: give those that the runs were fitted with")
+        content = yaml.safe_load(config.read_text())
+        if "data" in content:
+            arguments.append(f"--data={json.dumps(content['data'])}")
+    if not arguments:
+        raise InputError(f"{', '.join(map(str, configs))} name no data: give those that the runs were fitted with")
+    return parser.instantiate_classes(parser.parse_args(arguments)).data
+
+
 def _load(path: str | PathLike[str], device: str) -> Contestant:
     run = load_run(path, device)
     pose_head(run)  # refuses a run without one
     config = yaml.safe_load(run.checkpoint.with_name(CONFIG).read_text())
-    backbone = type(run.model.backbone).__name__
-    if backbone not in MODELS:
-        raise InputError(f"{run.checkpoint} has a backbone {backbone}, tables know {', '.join(MODELS)}")
-    causal = "-causal" if getattr(run.model.backbone, "causal", False) else ""
     return Contestant(
         run=run,
-        model=MODELS[backbone] + causal,
+        model=model_name(run),
         seed=int(config.get("seed_everything") or 0),
         strides=_strides(config["data"]["init_args"].get("frame_rate")),
         masked=config["data"]["init_args"].get("occlusion") is not None,
         checkpoint=file_hash(run.checkpoint),
     )
+
+
+def model_name(run: Run) -> str:
+    """What tables call a run's backbone.
+
+    Raises:
+        InputError: they have no name for it.
+    """
+    backbone = type(run.model.backbone).__name__
+    if backbone not in MODELS:
+        raise InputError(f"{run.checkpoint} has a backbone {backbone}, tables know {', '.join(MODELS)}")
+    return MODELS[backbone] + ("-causal" if getattr(run.model.backbone, "causal", False) else "")
 
 
 def _strides(entry: dict[str, Any] | None) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 from hummuss.heads.action import ActionHead
 from hummuss.heads.base import Head
+from hummuss.heads.embedding import EmbeddingHead
 from hummuss.heads.mesh import MeshHead
 from hummuss.heads.pose import PoseHead
 
-__all__ = ["ActionHead", "Head", "MeshHead", "PoseHead"]
+__all__ = ["ActionHead", "EmbeddingHead", "Head", "MeshHead", "PoseHead"]

@@ -14,7 +14,7 @@ from torchmetrics import Metric, MetricCollection
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
-from hummuss.heads.base import Batch, Head, Prediction, mean_over_persons
+from hummuss.heads.base import Batch, Head, Prediction, first_rows, mean_over_rows, mean_over_time
 from hummuss.metrics import MeanClassAccuracy, TopKAccuracy
 from hummuss.viz.draw import Panel
 
@@ -103,9 +103,8 @@ class ActionHead(Head):
         """``logits`` and ``probabilities`` (B, classes); rows of one ``sample``, its persons, get the same."""
         if self.classify is None:
             raise ValueError("ActionHead has no classes yet: give it their names, or run it with a data module")
-        weight = batch["valid"] / batch["valid"].sum(1, keepdim=True)  # (B, F)
-        mean = torch.einsum("bf,bfjd->bjd", weight.to(representation.dtype), representation).flatten(1)
-        logits = self.classify(self.embed(mean_over_persons(mean, batch["sample"]))).float()
+        mean = mean_over_time(representation, batch["valid"]).flatten(1)
+        logits = self.classify(self.embed(mean_over_rows(mean, batch["sample"]))).float()
         return {"logits": logits, "probabilities": logits.softmax(1)}
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
@@ -138,7 +137,9 @@ class ActionHead(Head):
         return MetricCollection(cast(dict[str, Metric | MetricCollection], found))
 
     def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        return {"logits": prediction["logits"], "label": batch["label"], "has_label": batch["has_label"]}
+        """Of the rows of a sample, which got the same, the first counts."""
+        counted = batch["has_label"] & first_rows(batch["sample"])
+        return {"logits": prediction["logits"], "label": batch["label"], "has_label": counted}
 
     def observe(self, batch: Batch) -> None:
         """The majority class is the data's, not that of the windows drawn: those may be balanced."""

@@ -15,7 +15,7 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.viz.draw import Panel
 
 # Names of trivial baselines in logs and tables.
-BASELINES = ("mean_pose", "majority_class")
+BASELINES = ("mean_pose", "majority_class", "constant_embedding")
 
 Batch = dict[str, Tensor]
 Prediction = dict[str, Tensor]
@@ -31,6 +31,7 @@ class Head(nn.Module, ABC):
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
         frame_outputs, clip_outputs: keys of a prediction that say all of it, with a value per frame or one per clip;
             several predictions of the same frames are averaged in these.
+        compares_clips: its metrics compare clips with each other: they have no figure for a single action.
     """
 
     predicts: ClassVar[tuple[str, ...]] = ()
@@ -39,6 +40,7 @@ class Head(nn.Module, ABC):
     faces: np.ndarray | None = None
     frame_outputs: tuple[str, ...] = ()
     clip_outputs: tuple[str, ...] = ()
+    compares_clips: ClassVar[bool] = False
 
     def check_data(self, data: MotionDataModule) -> None:
         """Refuse data whose labels this head cannot use, and learn what must be known of them; most heads take any.
@@ -120,15 +122,31 @@ class RunningMean(nn.Module):
         self.value += ((total - count * self.value) / self.count.clamp(min=1)).to(self.value.dtype)
 
 
-def mean_over_persons(values: Float[Tensor, "B D"], sample: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
-    """Every row becomes the mean over the rows of its sample: persons who were seen together.
+def mean_over_time(values: Float[Tensor, "B F J D"], valid: Bool[Tensor, "B F"]) -> Float[Tensor, "B J D"]:
+    """Mean over the valid frames of each row, each of which has one at least."""
+    weight = valid / valid.sum(1, keepdim=True)
+    return torch.einsum("bf,bfjd->bjd", weight.to(values.dtype), values)
 
-    >>> mean_over_persons(torch.tensor([[1.0], [5.0], [3.0]]), torch.tensor([7, 8, 7])).flatten()
+
+def mean_over_rows(values: Float[Tensor, "B D"], group: Int[Tensor, " B"]) -> Float[Tensor, "B D"]:
+    """Every row becomes the mean over the rows of its group: the persons of a sample, the windows of a clip.
+
+    >>> mean_over_rows(torch.tensor([[1.0], [5.0], [3.0]]), torch.tensor([7, 8, 7])).flatten()
     tensor([2., 5., 2.])
     """
-    found, place, persons = torch.unique(sample, return_inverse=True, return_counts=True)
+    found, place, persons = torch.unique(group, return_inverse=True, return_counts=True)
     total = values.new_zeros(len(found), values.shape[1]).index_add(0, place, values)
     return (total / persons[:, None])[place]
+
+
+def first_rows(group: Int[Tensor, " B"]) -> Bool[Tensor, " B"]:
+    """Which rows are the first of their group.
+
+    >>> first_rows(torch.tensor([7, 8, 7])).tolist()
+    [True, True, False]
+    """
+    earlier = torch.ones(len(group), len(group), dtype=torch.bool, device=group.device).tril(-1)
+    return ~((group[:, None] == group) & earlier).any(1)
 
 
 def root_relative(joints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J 3"]:

@@ -95,7 +95,10 @@ class MeshHead(Head):
     def check_data(self, data: MotionDataModule) -> None:
         """Refuse labels of another body, whose betas and vertices mean nothing to this one, and data of 2D alone."""
         if not (data.carries("joints3d") or data.carries("smpl_pose")):
-            raise InputError(f"no clip of {data.dataset} has joints3d or smpl_pose for the mesh head: it is 2D only")
+            raise InputError(
+                f"no clip of {data.dataset} has joints3d or smpl_pose for the mesh head: it is 2D only, or "
+                "data.init_args.move makes it so"
+            )
         if data.body.name != self.body.name:
             raise InputError(
                 f"the data poses the body {data.body.name!r}, the mesh head {self.body.name!r}: "

@@ -56,7 +56,10 @@ class PoseHead(Head):
     def check_data(self, data: MotionDataModule) -> None:
         """Refuse data of 2D alone: there is nothing to learn from or to score against."""
         if not data.carries("joints3d"):
-            raise InputError(f"no clip of {data.dataset} has joints3d for the pose head: it is 2D only")
+            raise InputError(
+                f"no clip of {data.dataset} has joints3d for the pose head: it is 2D only, or "
+                "data.init_args.move makes it so"
+            )
 
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
         """``joints``: (B, F, J, 3) root-relative, metres."""

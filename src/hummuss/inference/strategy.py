@@ -13,7 +13,7 @@ from hummuss.backbones.inputs import check_valid
 from hummuss.body.skeleton import H36M17
 from hummuss.data.windows import FRAME_KEYS
 from hummuss.errors import InputError
-from hummuss.heads.base import Batch, Head, Prediction
+from hummuss.heads.base import Batch, Head, Prediction, mean_over_rows
 from hummuss.inference.memory import fits
 
 # Frames that are computed at once when a clip is cut into windows: enough to keep any device busy.
@@ -36,7 +36,8 @@ class Inference:
 
     Windows overlap. Every window that covers a frame counts the same in the frame's mean, every window of a clip the
     same in what the clip has one of (shape). Rotations are averaged on SO(3): the rotation nearest to the mean of the
-    matrices. The last window ends with the clip, so that all are full.
+    matrices. The last window ends with the clip, so that all are full. Where a batch shows a clip more than once, as
+    `ClipSampling.test_clips` asks for, these are windows of it too: what the clip has one of is averaged over them.
 
     Attributes:
         windows: ``whole`` clips; windows of so many frames; or ``auto``: whole clips, but windows as long as those of
@@ -58,6 +59,9 @@ class Inference:
     stream: bool = False
     # Clips predicted so far, by the frames in their windows; None stands for whole clips.
     used: Counter[int | None] = field(default_factory=Counter, init=False, repr=False, compare=False)
+
+    # How often the data showed one clip, at most.
+    shown: int = field(default=1, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.windows, int) and self.windows < 1:
@@ -94,7 +98,14 @@ class Inference:
             mirrored = self._once(model, mirror_keypoints(batch), size)
             for name, head in model.heads.items():
                 predictions[name] = _halfway(predictions[name], head.mirror(mirrored[name]))
-        if size is None and not self.flip:
+        shown = int(batch["clip"].unique(return_counts=True)[1].max()) if "clip" in batch else 1
+        self.shown = max(self.shown, shown)
+        if shown > 1:
+            predictions = {
+                name: predictions[name] | _over_windows(predictions[name], head.clip_outputs, batch["clip"])
+                for name, head in model.heads.items()
+            }
+        if size is None and not self.flip and shown == 1:
             return predictions
         return {name: head.from_mean(predictions[name]) for name, head in model.heads.items()}
 
@@ -109,6 +120,7 @@ class Inference:
         used = self.used or Counter([self.windows if isinstance(self.windows, int) else None])
         ways = [(clips, self._way(size)) for size, clips in sorted(used.items(), key=lambda item: item[0] or 0)]
         text = ways[0][1] if len(ways) == 1 else ", ".join(f"{way} ({clips} clips)" for clips, way in ways)
+        text += f"; up to {self.shown} samplings of a clip averaged" if self.shown > 1 else ""
         return text + ("; mirrored and averaged" if self.flip else "")
 
     def _way(self, size: int | None) -> str:
@@ -124,6 +136,9 @@ class Inference:
         if isinstance(self.windows, int):
             return self.windows
         most = getattr(backbone, "max_frames", None)
+        persons = "sample" in batch and len(batch["sample"].unique()) < len(batch["sample"])
+        if self.windows == "auto" and persons and batch["dt"].shape[1] <= trained_frames:
+            return None  # one window, in which a head still sees who belongs together
         if self.windows == "auto" and most is not None:
             # Also for clips that it could take whole: places in a clip that training never showed are untrained.
             return min(most, trained_frames)
@@ -244,6 +259,11 @@ def _cut(batch: Batch, clip: int, places: Int[Tensor, "W N"]) -> Batch:
 
 def _match(divisor: Tensor, values: Tensor) -> Tensor:
     return divisor.view(*divisor.shape, *[1] * (values.ndim - divisor.ndim))
+
+
+def _over_windows(prediction: Prediction, keys: tuple[str, ...], clip: Int[Tensor, " B"]) -> Prediction:
+    """What a clip has one of, averaged over the rows that show it."""
+    return {key: mean_over_rows(prediction[key].flatten(1), clip).view_as(prediction[key]) for key in keys}
 
 
 def _halfway(prediction: Prediction, other: Prediction) -> Prediction:

@@ -5,6 +5,7 @@ docs/metrics.md defines each, with its unit, what is masked and what degenerate 
 
 from hummuss.metrics.accuracy import MeanClassAccuracy, TopKAccuracy
 from hummuss.metrics.breakdown import PerGroup, PerJoint
+from hummuss.metrics.one_shot import OneShotAccuracy
 from hummuss.metrics.pose import (
     AUC,
     MPJPE,
@@ -28,6 +29,7 @@ __all__ = [
     "AccelerationError",
     "AccelerationErrorPerFrame",
     "MeanClassAccuracy",
+    "OneShotAccuracy",
     "PerGroup",
     "PerJoint",
     "TopKAccuracy",

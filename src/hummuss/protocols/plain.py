@@ -66,7 +66,7 @@ class _PlainEvaluation(Evaluation):
         parts: list[tuple[str, str | None, list[bool]]] = [(ALL, "", [True] * len(clips))]
         for group in dict.fromkeys(group for group in groups if group):
             parts.append((group, group, [own == group for own in groups]))
-        for action in sorted(set(actions)):
+        for action in [] if head.compares_clips else sorted(set(actions)):
             parts.append((f"action {action}", None, [own == action for own in actions]))
         self.parts = [_Part(*part, head.metrics()) for part in parts]
         self.modules_of_parts = nn.ModuleList(self.parts)  # moves them to the device
@@ -88,7 +88,8 @@ class _PlainEvaluation(Evaluation):
             return self.spread.update(clip, **{key: arguments[key] for key in ("predicted", "target", "valid")})
         for part in self.parts:
             part.update(clip, arguments)
-        self.confusion.update(arguments["logits"], arguments["label"], arguments["has_label"])
+        if "logits" in arguments:
+            self.confusion.update(arguments["logits"], arguments["label"], arguments["has_label"])
         return None
 
     def result(self) -> Result:
@@ -99,4 +100,5 @@ class _PlainEvaluation(Evaluation):
             # A part of which nothing was seen (few clips were asked for) is a row of NaN.
             warnings.filterwarnings("ignore", "The ``compute`` method of metric")
             rows = [part.row(None) for part in self.parts]
-        return Result(rows, counted="clips", **self.confusion.pictures())
+            pictures = self.confusion.pictures()  # none of a head that has no classes
+        return Result(rows, counted="clips", **pictures)

@@ -87,23 +87,31 @@ def save_confusion(
 
     Up to 20 classes the shares in % are written into the cells.
     """
+    save_confusions(path, {title: clips}, classes)
+
+
+def save_confusions(
+    path: str | PathLike[str], matrices: Mapping[str, Integer[np.ndarray, "classes classes"]], classes: Sequence[str]
+) -> None:
+    """Write a PNG of several confusion matrices of the same classes side by side, by their titles."""
     count, written = len(classes), len(classes) <= WRITTEN_CLASSES
     inches = 2.2 + (0.42 if written else 0.13) * count
-    figure = Figure(figsize=(inches + 0.6, inches), dpi=110, layout="constrained")
-    ax = figure.add_subplot()
-    shares = 100 * clips / np.maximum(clips.sum(1, keepdims=True), 1)
-    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    size = 8 if written else 5
-    ax.set_xticks(range(count), classes, rotation=90, fontsize=size)
-    ax.set_yticks(range(count), classes, fontsize=size)
-    ax.set(xlabel="predicted", ylabel="true")
-    ax.tick_params(length=0)
-    if written:
-        for row, column in np.argwhere(clips > 0):
-            color = "white" if shares[row, column] > 60 else "0.1"
-            ax.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=8, color=color)
-    figure.colorbar(image, label="share of the true class, %", shrink=0.6)
-    ax.set_title(title, fontsize=10)
+    figure = Figure(figsize=(inches * len(matrices) + 0.6, inches), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(matrices), squeeze=False)[0]
+    for ax, (title, clips) in zip(panels, matrices.items(), strict=True):
+        shares = 100 * clips / np.maximum(clips.sum(1, keepdims=True), 1)
+        image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        size = 8 if written else 5
+        ax.set_xticks(range(count), classes, rotation=90, fontsize=size)
+        ax.set_yticks(range(count), classes, fontsize=size)
+        ax.set(xlabel="predicted", ylabel="true")
+        ax.tick_params(length=0)
+        if written:
+            for row, column in np.argwhere(clips > 0):
+                color = "white" if shares[row, column] > 60 else "0.1"
+                ax.text(column, row, f"{shares[row, column]:.0f}", ha="center", va="center", fontsize=8, color=color)
+        ax.set_title(title, fontsize=10)
+    figure.colorbar(image, ax=panels, label="share of the true class, %", shrink=0.6)
     figure.savefig(path, format="png")
 
 

@@ -183,7 +183,7 @@ def recording_clips(text: str, stem: str, split: Split, classes: int) -> list[Mo
         )
         made += track_clips(
             stem if len(found.persons) == 1 else f"{stem}/person_{number}",
-            stretches(np.concatenate([body.frames for body in person]), FPS),
+            stretches(np.concatenate([body.frames for body in person]), FPS, origin=0),
             {"joints3d": joints, "keypoints2d": keypoints},
             sequence=stem,
             subject=f"P{said.performer:03}",

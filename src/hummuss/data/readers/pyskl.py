@@ -127,7 +127,7 @@ def annotation_clips(annotation: dict[str, Any], stem: str, part: str) -> list[M
         rows = np.flatnonzero(present[person])
         made += track_clips(
             stem if len(persons) == 1 else f"{stem}/person_{number}",
-            stretches(rows, FPS),
+            stretches(rows, FPS, origin=0),
             {key: array[person][rows] for key, array in arrays.items()},
             sequence=stem,
             subject=f"P{said.performer:03}",

@@ -23,7 +23,7 @@ class Stretch:
     Attributes:
         rows: their places in the track.
         fps, timestamps: frames per second where they are evenly spaced, otherwise their times in seconds from the
-            first; exactly one is given.
+            first, or from the recording's first where that is known; exactly one is given.
     """
 
     rows: slice
@@ -35,12 +35,14 @@ class Stretch:
         return {"fps": self.fps, "timestamps": self.timestamps}
 
 
-def stretches(frames: Int[np.ndarray, "N"], fps: float) -> list[Stretch]:
+def stretches(frames: Int[np.ndarray, "N"], fps: float, origin: int | None = None) -> list[Stretch]:
     """Cut a track where its person was absent for more than half a second.
 
     Args:
         frames: numbers of the frames the person was seen in, increasing.
         fps: frame numbers per second.
+        origin: number of the recording's first frame, for persons who are seen together: their times then count from
+            it, and tell who came when.
 
     >>> [stretch.rows for stretch in stretches(np.array([0, 1, 2, 30, 32]), fps=30.0)]
     [slice(0, 3, None), slice(3, 5, None)]
@@ -50,8 +52,9 @@ def stretches(frames: Int[np.ndarray, "N"], fps: float) -> list[Stretch]:
     parts = []
     for start, end in pairwise(bounds):
         own = steps[start : end - 1]
-        if len(own) and (own != own[0]).any():
-            parts.append(Stretch(slice(start, end), None, (frames[start:end] - frames[start]) / fps))
+        zero = frames[start] if origin is None else origin
+        if frames[start] != zero or (len(own) and (own != own[0]).any()):
+            parts.append(Stretch(slice(start, end), None, (frames[start:end] - zero) / fps))
         else:
             parts.append(Stretch(slice(start, end), fps / int(own[0]) if len(own) else fps, None))
     return parts

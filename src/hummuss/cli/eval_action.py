@@ -1,0 +1,118 @@
+"""Compare action recognition with the majority class and with a regression on per-frame statistics."""
+
+import argparse
+import csv
+import statistics
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.evaluation.actions import (
+    REGULARISATIONS,
+    TRAINING_VIEWS,
+    Judged,
+    judge_majority,
+    judge_runs,
+    judge_statistics,
+)
+from hummuss.evaluation.contestants import model_name, read_data
+from hummuss.inference.runs import CONFIG, Run, load_run
+from hummuss.provenance import file_hash, git_commit, selection
+from hummuss.viz.charts import save_confusions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It has no arguments of its own."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write OUT.csv, OUT.png and OUT.md."""
+    data = read_data(arguments.config)
+    data.test_windows = arguments.windows
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    runs = [_load(path, device) for path in arguments.ckpt]
+    judged = judge_runs(runs, data, arguments.split)
+    judged += [judge_statistics(data, arguments.split), judge_majority(data, judged[0].label)]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    _write_csv(arguments.out.with_suffix(".csv"), judged, data.classes)
+    shown: dict[str, np.ndarray] = {}
+    for one in judged:
+        if one.model != "majority class":
+            shown[one.model] = shown.get(one.model, np.zeros_like(one.confusion)) + one.confusion
+    save_confusions(arguments.out.with_suffix(".png"), shown, data.classes)
+    page = _page(judged, data, [own for _, _, own in runs], arguments.split, arguments.out.name)
+    arguments.out.with_suffix(".md").write_text(page)
+    print("\n".join(line for line in page.splitlines() if line.startswith("|")))
+    print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
+    return 0
+
+
+def _load(path: str, device: str) -> tuple[str, int, Run]:
+    loaded = load_run(path, device)
+    config = yaml.safe_load(loaded.checkpoint.with_name(CONFIG).read_text())
+    return model_name(loaded), int(config.get("seed_everything") or 0), loaded
+
+
+def _write_csv(path: Path, judged: Sequence[Judged], classes: Sequence[str]) -> None:
+    """One line per model, seed and true class, and one of all classes."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        chosen = [f"taken for {name}" for name in classes]
+        writer.writerow(["model", "seed", "class", "clips", "recognised (%)", "balanced (%)", *chosen])
+        for one in judged:
+            seed = "" if one.seed is None else one.seed
+            whole = [len(one.label), round(one.top1, 2), round(one.balanced, 2)]
+            writer.writerow([one.model, seed, "all", *whole, *one.confusion.sum(0)])
+            for name, row in zip(classes, one.confusion, strict=True):
+                share = round(100 * row[classes.index(name)] / row.sum(), 2) if row.sum() else ""
+                writer.writerow([one.model, seed, name, row.sum(), share, "", *row])
+
+
+def _page(judged: Sequence[Judged], data: MotionDataModule, runs: Sequence[Run], split: str, name: str) -> str:
+    clips = np.bincount(judged[0].label, minlength=len(data.classes))
+    known = list(data.labels("train"))
+    counts = [f"{own} {known.count(own)} / {tested}" for own, tested in zip(data.classes, clips, strict=True)]
+    inference = list(dict.fromkeys(own.model.inference.describe() for own in runs))
+    lines = [
+        "# Action recognition",
+        "",
+        f"Written by `hummuss eval action` on {date.today()}, commit {git_commit()}; clip by clip counts are in "
+        f"{name}.csv.",
+        "",
+        f"- data: {data.dataset}, split {split}, whole clips; training / {split} clips: {', '.join(counts)}",
+        "- checkpoints: "
+        + ", ".join(f"{file_hash(own.checkpoint)} ({selection(own.checkpoint)})" for own in runs)
+        + f"; predicted as {', '.join(inference)}",
+        f"- imbalance: training windows balanced over the classes: {'yes' if data.balance_classes else 'no'}; "
+        "the regression weights the classes; balanced accuracy counts every class the same",
+        "- regression: mean, standard deviation, minimum and maximum over the frames of every joint's place and "
+        f"speed, from the same training clips, {TRAINING_VIEWS} cameras each; its C, one of "
+        f"{', '.join(map(str, REGULARISATIONS))}, chosen on the validation clips",
+        "",
+        "| model | seeds | balanced accuracy, % | top-1, % | " + " | ".join(f"{own}, %" for own in data.classes) + " |",
+        "|---|---:|---:|---:" + "|---:" * len(data.classes) + "|",
+    ]
+    for model in dict.fromkeys(one.model for one in judged):
+        own = [one for one in judged if one.model == model]
+        recalls = np.array([np.diag(one.confusion) / np.maximum(clips, 1) for one in own]).mean(0) * 100
+        cells = [model, str(len(own)), _spread([one.balanced for one in own]), _spread([one.top1 for one in own])]
+        cells += [f"{recall:.0f}" if count else "-" for recall, count in zip(recalls, clips, strict=True)]
+        lines.append("| " + " | ".join(cells) + " |")
+    note = "The classes' columns: share of their clips that are recognised, mean over the seeds."
+    return "\n".join([*lines, "", note, "", f"![confusion matrices]({name}.png)", ""])
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Mean, and the standard deviation where there are several.
+
+    >>> _spread([50.0]), _spread([50.0, 60.0])
+    ('50.0', '55.0 ± 7.1')
+    """
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"

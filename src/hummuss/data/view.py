@@ -1,0 +1,88 @@
+"""How motion becomes what a detector reports: camera -> flip -> noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from hummuss.body.skeleton import H36M17
+from hummuss.body.smpl import BodyModel
+from hummuss.data.motion import Camera, MotionClip
+from hummuss.data.transforms.camera import RandomCamera, to_camera
+from hummuss.data.transforms.flip import flip_clip
+from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
+from hummuss.errors import InputError
+
+
+@dataclass(frozen=True)
+class View:
+    """How motion becomes what a detector reports; shared by training and evaluation.
+
+    Attributes:
+        camera: draws the camera of clips that have none.
+        noise: errors of the 2D detector, for clips without detections of their own.
+        normalisation: ``image`` or ``box``, see `normalise`.
+    """
+
+    camera: RandomCamera = field(default_factory=RandomCamera)
+    noise: DetectionNoise | RealisticNoise = field(default_factory=DetectionNoise)
+    normalisation: str = "image"
+
+    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
+        """Take a clip to camera coordinates and detected keypoints; mirror it with probability ``flip``.
+
+        ``body`` may be None for a clip without body parameters.
+        """
+        return self.see_together([clip], body, flip, rng)[0]
+
+    def see_together(
+        self, clips: Sequence[MotionClip], body: BodyModel | None, flip: float, rng: np.random.Generator
+    ) -> list[MotionClip]:
+        """The same for persons of one recording: one camera sees them, and all are mirrored or none."""
+        unseen = [clip.joints3d for clip in clips if clip.frame == "world" and clip.camera is None]
+        joints = [own for own in unseen if own is not None]
+        camera = self.camera.draw(np.concatenate(joints), rng) if joints else None
+        placed = [self._to_camera(clip, camera, body) for clip in clips]
+        mirrored = rng.random() < flip
+        return [self._detect(*clip, mirrored, rng) for clip in placed]
+
+    def _to_camera(
+        self, clip: MotionClip, camera: Camera | None, body: BodyModel | None
+    ) -> tuple[MotionClip, np.ndarray | None, bool]:
+        """A clip in camera coordinates, the pelvis of its unposed body, and whether it came with detections."""
+        rest_pelvis = None
+        if clip.betas is not None:
+            assert body is not None
+            if clip.body != body.name:
+                raise InputError(
+                    f"clip {clip.name} poses the body {clip.body!r}, but the data module has {body.name!r}: "
+                    "give data.init_args.body_path the body file of that name"
+                )
+            rest_pelvis = body.rest_joints(torch.from_numpy(clip.betas))[0].numpy()
+        detected = clip.keypoints2d is not None
+        if clip.frame == "world":
+            if clip.joints3d is None:
+                raise InputError(f"clip {clip.name} is in the world frame and has no joints3d: nothing to look at")
+            own = clip.camera or camera
+            assert own is not None
+            clip = to_camera(clip, own, rest_pelvis)
+        if clip.keypoints2d is None or clip.keypoints2d.shape[1] != len(H36M17):
+            found = "none" if clip.keypoints2d is None else clip.keypoints2d.shape[1]
+            raise InputError(
+                f"clip {clip.name} needs {len(H36M17)} 2D keypoints in Human3.6M order, found {found}: "
+                "convert them with hummuss.body.skeleton.convert_keypoints"
+            )
+        return clip, rest_pelvis, detected
+
+    def _detect(
+        self,
+        clip: MotionClip,
+        rest_pelvis: np.ndarray | None,
+        detected: bool,
+        mirrored: bool,
+        rng: np.random.Generator,
+    ) -> MotionClip:
+        if mirrored:
+            clip = flip_clip(clip, rest_pelvis)
+        return clip if detected else self.noise.apply(clip, rng)
