@@ -177,6 +177,7 @@ class RunReport(L.Callback):
         scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         facts = {
             "dataset": cast(Any, trainer).datamodule.dataset,
+            "heads": list(module.heads),
             "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
