@@ -11,10 +11,10 @@ import yaml
 from hummuss import InputError
 from hummuss.body.skeleton import H36M17
 from hummuss.cli.main import main
-from hummuss.data.datamodules import SyntheticDataModule
 from hummuss.data.motion import MotionClip
 from hummuss.data.residuals import label_residuals
 from hummuss.data.store import MotionStore, StoreWriter
+from hummuss.data.synthetic_module import SyntheticDataModule
 from hummuss.evaluation import loader, preparing, speed
 from hummuss.evaluation.floor import Rates
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 from hummuss._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from hummuss.data.datamodules import MotionDataModule, StoreDataModule, SyntheticDataModule
+    from hummuss.data.datamodules import MotionDataModule
     from hummuss.data.motion import Camera, MotionClip
     from hummuss.data.store import MotionStore, StoreWriter
+    from hummuss.data.store_module import StoreDataModule
+    from hummuss.data.synthetic_module import SyntheticDataModule
     from hummuss.data.transforms.camera import RandomCamera
     from hummuss.data.transforms.frame_rate import FrameRateAugmentation
     from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
@@ -40,9 +42,9 @@ _NAMES = {
     "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
     "RealisticNoise": "hummuss.data.transforms.noise",
-    "StoreDataModule": "hummuss.data.datamodules",
+    "StoreDataModule": "hummuss.data.store_module",
     "StoreWriter": "hummuss.data.store",
-    "SyntheticDataModule": "hummuss.data.datamodules",
+    "SyntheticDataModule": "hummuss.data.synthetic_module",
     "View": "hummuss.data.windows",
 }
 

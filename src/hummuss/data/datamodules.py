@@ -1,19 +1,14 @@
-"""LightningDataModules: which motion is trained and evaluated on, and how it is windowed."""
+"""What every LightningDataModule of motion does: windows for training, validation and test, wherever motion is from."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from fnmatch import fnmatch
-from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
 from torch.utils.data import DataLoader
 
 from hummuss.body.smpl import BodyModel
-from hummuss.data.motion import MotionClip
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
-from hummuss.data.store import MotionStore
-from hummuss.data.synthetic import ACTIONS, SyntheticMotion, action_of
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
@@ -209,126 +204,3 @@ class MotionDataModule(L.LightningDataModule, ABC):
                 f"processes, now there are {windows}: resume with the batch size and devices it had"
             )
         return self.resumed["epoch"], self.resumed["batches"]
-
-
-class StoreDataModule(MotionDataModule):
-    """Motion from a prepared store.
-
-    Args:
-        root: folder that ``hummuss prepare`` wrote.
-        test_groups: name -> pattern over clips' ``sequence`` (as in file names): parts of the test split that get
-            rows of their own. Every test clip must be in exactly one.
-        options: see `MotionDataModule`.
-
-    Raises:
-        InputError: no store at ``root``, a split without clips, or a test clip in no group or in two.
-    """
-
-    def __init__(self, root: str | Path, test_groups: dict[str, str] | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        self.store = MotionStore(root)
-        self.dataset = str(self.store.source.get("dataset", self.store.path.name))
-        self.test_groups = test_groups or {}
-
-    def sources(self, split: str) -> Sequence[MotionClip]:
-        names = self._names(split)
-        if not names:
-            wanted = f"clip of {', '.join(self.classes)}" if self.balance_classes else "clip"
-            raise InputError(
-                f"{self.store.path} has no {wanted} in its {split!r} split: check the splits it was prepared with"
-                + (", or set data.init_args.select_on_test: true, which tables then say" if split == "val" else "")
-            )
-        return _Clips(self.store, names)
-
-    def seconds(self, split: str) -> list[float]:
-        return [self.store.seconds(name) for name in self._names(split)]
-
-    def labels(self, split: str) -> list[str | None]:
-        return [self.store.label(name) for name in self._names(split)]
-
-    def _names(self, split: str) -> list[str]:
-        names = self.store.names(split)
-        return [name for name in names if self.store.label(name) in self.classes] if self.balance_classes else names
-
-    def carries(self, field: str) -> bool:
-        return field in self.store.fields
-
-    def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
-        if not self.test_groups:
-            return super().groups(split)
-        clips = list(self.sources(split))
-        parts: dict[str, list[MotionClip]] = {name: [] for name in self.test_groups}
-        for clip in clips:
-            fitting = [name for name, pattern in self.test_groups.items() if fnmatch(clip.sequence, pattern)]
-            if len(fitting) != 1:
-                raise InputError(
-                    f"{split} clip {clip.name} ({clip.sequence}) is in the groups {fitting}, expected exactly one: "
-                    "mend data.init_args.test_groups"
-                )
-            parts[fitting[0]].append(clip)
-        return {name: part for name, part in parts.items() if part}
-
-
-class _Clips(Sequence[MotionClip]):
-    """Clips of a store by name, opened when first asked for."""
-
-    def __init__(self, store: MotionStore, names: list[str]) -> None:
-        self.store, self.names = store, names
-        self.opened: dict[str, MotionClip] = {}
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: Any) -> Any:
-        name = self.names[index]
-        if name not in self.opened:
-            self.opened[name] = self.store[name]
-        return self.opened[name]
-
-
-class SyntheticDataModule(MotionDataModule):
-    """Procedural motion on the free body: the embedded default, needs no file.
-
-    Args:
-        train_clips, val_clips, test_clips: performances in each split.
-        duration: seconds of a performance.
-        options: see `MotionDataModule`; ``classes`` are the procedural actions.
-    """
-
-    dataset = "synthetic"
-
-    def __init__(
-        self,
-        train_clips: int = 4096,
-        val_clips: int = 48,
-        test_clips: int = 96,
-        duration: float = 6.0,
-        **options: Any,
-    ) -> None:
-        super().__init__(classes=ACTIONS, **options)
-        self.clips = {"train": train_clips, "val": val_clips, "test": test_clips}
-        self.duration = duration
-
-    def sources(self, split: str) -> Sequence[SyntheticMotion]:
-        return _Performances(split, self.clips[split], self.body, self.duration)
-
-    def seconds(self, split: str) -> list[float]:
-        return [self.duration] * self.clips[split]
-
-    def labels(self, split: str) -> list[str]:
-        return [action_of(number) for number in range(self.clips[split])]
-
-
-class _Performances(Sequence[SyntheticMotion]):
-    """Performances made when asked for; nothing but their number is kept."""
-
-    def __init__(self, split: str, clips: int, body: BodyModel, duration: float) -> None:
-        self.split, self.clips, self.body, self.duration = split, clips, body, duration
-
-    def __len__(self) -> int:
-        return self.clips
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self.clips:
-            raise IndexError(index)
-        return SyntheticMotion(index, self.split, body=self.body, duration=self.duration)

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 
 from hummuss.backbones.hummuss import HumMUSS
-from hummuss.data.datamodules import MotionDataModule, StoreDataModule, SyntheticDataModule
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.data.store_module import StoreDataModule
+from hummuss.data.synthetic_module import SyntheticDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.heads.base import Batch
 from hummuss.heads.pose import PoseHead
