@@ -6,6 +6,7 @@ from hummuss._lazy import lazy_names
 
 if TYPE_CHECKING:
     from hummuss.data.datamodules import MotionDataModule
+    from hummuss.data.mixture_module import MixtureDataModule, Stage
     from hummuss.data.motion import Camera, MotionClip
     from hummuss.data.store import MotionStore, StoreWriter
     from hummuss.data.store_module import StoreDataModule
@@ -20,12 +21,14 @@ __all__ = [
     "Camera",
     "DetectionNoise",
     "FrameRateAugmentation",
+    "MixtureDataModule",
     "MotionClip",
     "MotionDataModule",
     "MotionStore",
     "Occlusion",
     "RandomCamera",
     "RealisticNoise",
+    "Stage",
     "StoreDataModule",
     "StoreWriter",
     "SyntheticDataModule",
@@ -36,12 +39,14 @@ _NAMES = {
     "Camera": "hummuss.data.motion",
     "DetectionNoise": "hummuss.data.transforms.noise",
     "FrameRateAugmentation": "hummuss.data.transforms.frame_rate",
+    "MixtureDataModule": "hummuss.data.mixture_module",
     "MotionClip": "hummuss.data.motion",
     "MotionDataModule": "hummuss.data.datamodules",
     "MotionStore": "hummuss.data.store",
     "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
     "RealisticNoise": "hummuss.data.transforms.noise",
+    "Stage": "hummuss.data.mixture_module",
     "StoreDataModule": "hummuss.data.store_module",
     "StoreWriter": "hummuss.data.store",
     "SyntheticDataModule": "hummuss.data.synthetic_module",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import lightning as L
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from hummuss.body.smpl import BodyModel
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
@@ -96,21 +96,12 @@ class MotionDataModule(L.LightningDataModule, ABC):
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
 
+    @property
+    def bodies(self) -> dict[str, BodyModel]:
+        """The bodies that clips' parameters pose, by name."""
+        return {self.body.name: self.body}
+
     def train_dataloader(self) -> DataLoader[Sample]:
-        windows = TrainingWindows(
-            self.sources("train"),
-            self._shares(),
-            frames=self.frames,
-            batch_size=self.batch_size,
-            frame_rate=self.frame_rate,
-            max_fps=self.max_fps,
-            flip=self.flip,
-            occlusion=self.occlusion,
-            view=self.view,
-            body=self.body,
-            classes=self.classes,
-            seed=self.seed,
-        )
         rank, processes = self._process()
         if self.windows_per_epoch < self.batch_size * processes:
             raise InputError(
@@ -118,7 +109,27 @@ class MotionDataModule(L.LightningDataModule, ABC):
                 f"{processes} processes: lower data.init_args.batch_size or raise data.init_args.windows_per_epoch"
             )
         sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
-        return self._loader(windows, sampler, self.batch_size)
+        return self._loader(self._training_windows(len(sampler) * processes), sampler, self.batch_size)
+
+    def _training_windows(self, per_epoch: int) -> Dataset[Sample]:
+        """Endless windows, of which an epoch takes so many, one epoch's after the other's."""
+        return self._drawn(self._shares(), self.occlusion)
+
+    def _drawn(self, shares: Sequence[float], occlusion: Occlusion | None) -> TrainingWindows:
+        return TrainingWindows(
+            self.sources("train"),
+            shares,
+            frames=self.frames,
+            batch_size=self.batch_size,
+            frame_rate=self.frame_rate,
+            max_fps=self.max_fps,
+            flip=self.flip,
+            occlusion=occlusion,
+            view=self.view,
+            bodies=self.bodies,
+            classes=self.classes,
+            seed=self.seed,
+        )
 
     def _shares(self) -> list[float]:
         """How often each training source is drawn, relative to the others: in proportion to its duration, in balance
@@ -149,7 +160,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             max_windows=max_windows,
             max_fps=self.max_fps,
             view=self.view,
-            body=self.body,
+            bodies=self.bodies,
             classes=self.classes,
         )
         rank, processes = self._process()
@@ -162,7 +173,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
 
     def _loader(
         self,
-        windows: TrainingWindows | EvaluationWindows,
+        windows: Dataset[Sample],
         sampler: EpochSampler | EvaluationSampler,
         batch_size: int,
     ) -> DataLoader[Sample]:

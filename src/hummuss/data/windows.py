@@ -1,6 +1,6 @@
 """Windows of motion as model inputs: source -> instants -> camera -> flip -> noise -> normalisation -> sample."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -59,18 +59,21 @@ class View:
     noise: DetectionNoise | RealisticNoise = field(default_factory=DetectionNoise)
     normalisation: str = "image"
 
-    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
+    def see(
+        self, clip: MotionClip, bodies: Mapping[str, BodyModel], flip: float, rng: np.random.Generator
+    ) -> MotionClip:
         """Take a clip to camera coordinates and detected keypoints; mirror it with probability ``flip``.
 
-        ``body`` may be None for a clip without body parameters.
+        Among ``bodies``, by name, is the one that a clip's parameters pose, where it has any.
         """
         rest_pelvis = None
         if clip.betas is not None:
-            assert body is not None
-            if clip.body != body.name:
+            body = bodies.get(clip.body or "")
+            if body is None:
                 raise InputError(
-                    f"clip {clip.name} poses the body {clip.body!r}, but the data module has {body.name!r}: "
-                    "give data.init_args.body_path the body file of that name"
+                    f"clip {clip.name} poses the body {clip.body!r}, but the data module has "
+                    f"{', '.join(map(repr, bodies)) or 'none'}: give data.init_args.body_path the body file of that "
+                    "name"
                 )
             rest_pelvis = body.rest_joints(torch.from_numpy(clip.betas))[0].numpy()
         detected = clip.keypoints2d is not None
@@ -156,7 +159,7 @@ class TrainingWindows(Dataset[Sample]):
         max_fps: base rate at most, frames per second.
         flip: probability of mirroring.
         occlusion: hides joints; None hides none.
-        view, body, classes: see `View` and `to_sample`.
+        view, bodies, classes: see `View` and `to_sample`.
         seed: of every random choice.
     """
 
@@ -171,14 +174,14 @@ class TrainingWindows(Dataset[Sample]):
         flip: float,
         occlusion: Occlusion | None,
         view: View,
-        body: BodyModel,
+        bodies: Mapping[str, BodyModel],
         classes: Sequence[str],
         seed: int,
     ) -> None:
         self.sources, self.frames, self.batch_size = sources, frames, batch_size
         self.cumulative = np.cumsum(np.asarray(shares, np.float64))
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
-        self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
+        self.max_fps, self.flip, self.view, self.bodies = max_fps, flip, view, bodies
         self.occlusion, self.classes, self.seed = occlusion, classes, seed
 
     def __getitem__(self, draw: int) -> Sample:
@@ -190,7 +193,7 @@ class TrainingWindows(Dataset[Sample]):
         times = source.times
         stride = self.frame_rate.stride(rng) * base_stride(times, self.max_fps)
         instants = random_instants(times, stride, rhythm, rng)
-        clip = self.view.see(source.at(instants.times), self.body, self.flip, rng)
+        clip = self.view.see(source.at(instants.times), self.bodies, self.flip, rng)
         hidden = self.occlusion.hidden(instants.times, rng) if self.occlusion else None
         ids = (draw, index)
         return to_sample(clip, instants, rhythm.frames, self.view.normalisation, self.classes, ids, hidden)
@@ -206,7 +209,7 @@ class EvaluationWindows(Dataset[Sample]):
         sources: motion to evaluate on.
         frames: length of a window; None makes a window of every clip, as long as it is.
         max_windows: evenly spaced choice of that many windows; None for all.
-        max_fps, view, body, classes: as in `TrainingWindows`.
+        max_fps, view, bodies, classes: as in `TrainingWindows`.
     """
 
     def __init__(
@@ -216,11 +219,11 @@ class EvaluationWindows(Dataset[Sample]):
         max_windows: int | None,
         max_fps: float | None,
         view: View,
-        body: BodyModel,
+        bodies: Mapping[str, BodyModel],
         classes: Sequence[str],
     ) -> None:
         self.sources, self.frames, self.view = sources, frames, view
-        self.body, self.classes, self.max_fps = body, classes, max_fps
+        self.bodies, self.classes, self.max_fps = bodies, classes, max_fps
         windows = []
         for index, source in enumerate(sources):
             own = len(source.times)
@@ -247,5 +250,5 @@ class EvaluationWindows(Dataset[Sample]):
         positions = np.arange(before, end, stride, dtype=np.float64)
         instants = window_instants(source.times, positions, len(range(first, end, stride)))
         rng = np.random.default_rng([EVALUATION_SEED, item])
-        clip = self.view.see(source.at(instants.times), self.body, 0.0, rng)
+        clip = self.view.see(source.at(instants.times), self.bodies, 0.0, rng)
         return to_sample(clip, instants, self.frames or len(clip), self.view.normalisation, self.classes, (item, index))
