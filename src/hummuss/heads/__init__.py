@@ -4,5 +4,6 @@ from hummuss.heads.action import ActionHead
 from hummuss.heads.base import Head
 from hummuss.heads.mesh import MeshHead
 from hummuss.heads.pose import PoseHead
+from hummuss.heads.pretrain import PretrainHead
 
-__all__ = ["ActionHead", "Head", "MeshHead", "PoseHead"]
+__all__ = ["ActionHead", "Head", "MeshHead", "PoseHead", "PretrainHead"]
