@@ -13,6 +13,7 @@ import yaml
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
 
+from hummuss.backbones.per_frame import WIDTH
 from hummuss.cli import prepare
 from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, MotionDataModule, StoreWriter
@@ -59,9 +60,14 @@ def test_task_with_backbone_at_size(task: str, backbone: str, size: str) -> None
     model = instantiate(task, f"backbone/{backbone}", f"size/{size}").model
     settings = yaml.safe_load((CONFIGS / f"size/{size}.yaml").read_text())["model"]["init_args"]
     expected = settings["backbone"]["init_args"]
-    assert type(model.backbone).__name__ == ("DSTformer" if backbone == "dstformer" else "HumMUSS")
+    classes = {"dstformer": "DSTformer", "per-frame": "PerFrame"}
+    assert type(model.backbone).__name__ == classes.get(backbone, "HumMUSS")
     assert getattr(model.backbone, "causal", False) == (backbone == "hummuss-causal")
-    assert (model.backbone.norm.normalized_shape, model.backbone.dim_rep) == ((expected["dim"],), expected["dim_rep"])
+    assert model.backbone.dim_rep == expected["dim_rep"]
+    if backbone == "per-frame":
+        assert model.backbone.lift[0].out_features == WIDTH * expected["dim"]
+    else:
+        assert model.backbone.norm.normalized_shape == (expected["dim"],)
     if size == "tiny":
         assert fit(task, f"backbone/{backbone}", "size/tiny") == 0
 

@@ -8,6 +8,7 @@ from hummuss._lazy import lazy_names
 if TYPE_CHECKING:
     from hummuss.backbones.dstformer import DSTformer
     from hummuss.backbones.hummuss import HumMUSS
+    from hummuss.backbones.per_frame import PerFrame
     from hummuss.errors import InputError
     from hummuss.inference.clips import predict_clip
     from hummuss.inference.pretrained import Pretrained, load
@@ -21,6 +22,7 @@ __all__ = [
     "Inference",
     "InputError",
     "MotionModule",
+    "PerFrame",
     "Pretrained",
     "load",
     "load_run",
@@ -34,6 +36,7 @@ _NAMES = {
     "Inference": "hummuss.inference.strategy",
     "InputError": "hummuss.errors",
     "MotionModule": "hummuss.module",
+    "PerFrame": "hummuss.backbones.per_frame",
     "Pretrained": "hummuss.inference.pretrained",
     "load": "hummuss.inference.pretrained",
     "load_run": "hummuss.inference.runs",

@@ -37,8 +37,9 @@ class MotionModule(L.LightningModule):
         pretrained: what training begins with: a checkpoint, a run's folder or a shared model's. Its backbone must fit
             in full; heads that it has alike are taken over too; what was is printed. Not read but by a new ``fit``.
         learning_rate: peak of the cosine schedule.
-        backbone_learning_rate: the same for the backbone but for its state space layers; ``learning_rate`` by default.
-        ssm_learning_rate: the same for the parameters of state space layers, which take no weight decay either.
+        backbone_learning_rate: the same for the backbone; ``learning_rate`` by default.
+        ssm_learning_rate: the same for its state space parameters, which take no weight decay either; the backbone's
+            by default.
         weight_decay: of weight matrices only.
         warmup: share of the training steps in which the rate rises.
         inference: how whole test clips are predicted.
@@ -58,7 +59,7 @@ class MotionModule(L.LightningModule):
         pretrained: str | None = None,
         learning_rate: float = 1e-3,
         backbone_learning_rate: float | None = None,
-        ssm_learning_rate: float = 5e-4,
+        ssm_learning_rate: float | None = None,
         weight_decay: float = 0.01,
         warmup: float = 0.05,
         inference: Inference | None = None,
@@ -71,7 +72,8 @@ class MotionModule(L.LightningModule):
         self.heads = cast(dict[str, Head], made)
         self.loss_weights, self.pretrained = loss_weights or {}, pretrained
         self.backbone_learning_rate = learning_rate if backbone_learning_rate is None else backbone_learning_rate
-        self.learning_rate, self.ssm_learning_rate = learning_rate, ssm_learning_rate
+        self.ssm_learning_rate = self.backbone_learning_rate if ssm_learning_rate is None else ssm_learning_rate
+        self.learning_rate = learning_rate
         self.weight_decay, self.warmup = weight_decay, warmup
         self.inference = inference or Inference()
         self.protocol = protocol or Plain()

@@ -1,0 +1,35 @@
+"""The floor sees one frame at a time."""
+
+import pytest
+import torch
+
+from hummuss import InputError, PerFrame
+from hummuss.backbones.cost import cost
+
+
+def test_neither_time_nor_the_other_frames_change_a_frame() -> None:
+    backbone = PerFrame(dim=8, depth=2, dim_rep=6).double()
+    keypoints, dt = torch.randn(2, 5, 17, 3).double(), torch.rand(2, 5).double() + 0.01
+    whole = backbone(keypoints, dt, torch.ones(2, 5, dtype=torch.bool))
+    assert whole.shape == (2, 5, 17, 6)
+    alone = torch.cat([backbone(keypoints[:, [frame]], 3 * dt[:, [frame]]) for frame in range(5)], 1)
+    torch.testing.assert_close(whole, alone, rtol=1e-12, atol=1e-12)
+
+
+def test_every_joint_sees_every_joint() -> None:
+    backbone = PerFrame(dim=8, depth=1)
+    keypoints = torch.randn(1, 1, 17, 3, requires_grad=True)
+    backbone(keypoints, torch.ones(1, 1))[0, 0, 5].sum().backward()
+    assert keypoints.grad is not None
+    assert (keypoints.grad[0, 0].abs().sum(-1) > 0).all()
+
+
+def test_multiply_adds_are_counted_by_hand() -> None:
+    dim, width = 8, 64
+    expected = 51 * width + 2 * 2 * width * width + width * 17 * dim
+    assert cost(PerFrame(dim=dim, depth=2), 5).multiply_adds == expected
+
+
+def test_other_layouts_are_refused() -> None:
+    with pytest.raises(InputError, match="expected 17 joints"):
+        PerFrame(dim=8)(torch.zeros(1, 1, 16, 3), torch.ones(1, 1))
