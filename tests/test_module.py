@@ -64,7 +64,9 @@ def test_losses_are_summed_with_their_weights() -> None:
 
 
 def test_optimiser_groups_cover_every_parameter_once() -> None:
-    module = MotionModule(HumMUSS(dim=8, depth=1, modes=2), {"pose": PoseHead}, weight_decay=0.1, ssm_learning_rate=1e-4)
+    module = MotionModule(
+        HumMUSS(dim=8, depth=1, modes=2), {"pose": PoseHead}, weight_decay=0.1, ssm_learning_rate=1e-4
+    )
     groups = module._parameter_groups()
     counted = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(counted) == sorted(id(parameter) for parameter in module.parameters())

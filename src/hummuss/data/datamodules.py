@@ -5,14 +5,20 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import lightning as L
+from jsonargparse import set_parsing_settings
 from torch.utils.data import DataLoader, Dataset
 
 from hummuss.body.smpl import BodyModel
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows, View
 from hummuss.errors import InputError
+
+# Parsers write a dataclass by its fields alone, and of the two that ``view.noise`` may be then take the default's for
+# the other's: these keep their class_path through overlays, overrides and saved configs.
+set_parsing_settings(subclasses_enabled=[DetectionNoise, RealisticNoise])
 
 
 class MotionDataModule(L.LightningDataModule, ABC):
