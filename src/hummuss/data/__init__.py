@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hummuss.data.datamodules import MotionDataModule
     from hummuss.data.mixture_module import MixtureDataModule, Stage
     from hummuss.data.motion import Camera, MotionClip
+    from hummuss.data.multi_module import MultiDataModule
     from hummuss.data.store import MotionStore, StoreWriter
     from hummuss.data.store_module import StoreDataModule
     from hummuss.data.synthetic_module import SyntheticDataModule
@@ -25,6 +26,7 @@ __all__ = [
     "MotionClip",
     "MotionDataModule",
     "MotionStore",
+    "MultiDataModule",
     "Occlusion",
     "RandomCamera",
     "RealisticNoise",
@@ -43,6 +45,7 @@ _NAMES = {
     "MotionClip": "hummuss.data.motion",
     "MotionDataModule": "hummuss.data.datamodules",
     "MotionStore": "hummuss.data.store",
+    "MultiDataModule": "hummuss.data.multi_module",
     "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
     "RealisticNoise": "hummuss.data.transforms.noise",

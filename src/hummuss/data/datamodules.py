@@ -107,6 +107,11 @@ class MotionDataModule(L.LightningDataModule, ABC):
         """The bodies that clips' parameters pose, by name."""
         return {self.body.name: self.body}
 
+    @property
+    def tasks(self) -> dict[str, "MotionDataModule"]:
+        """Which data are for which heads, see `hummuss.tasks`; these are for all."""
+        return {"": self}
+
     def train_dataloader(self) -> DataLoader[Sample]:
         rank, processes = self._process()
         if self.windows_per_epoch < self.batch_size * processes:

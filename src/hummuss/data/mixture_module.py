@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from hummuss.body.smpl import BodyModel
 from hummuss.data.datamodules import MotionDataModule
+from hummuss.data.parts_module import PartsDataModule
 from hummuss.data.transforms.occlusion import Occlusion
-from hummuss.data.windows import MotionSource, Sample, TrainingWindows
+from hummuss.data.windows import Sample, TrainingWindows
 from hummuss.errors import InputError
 
 
@@ -31,7 +31,7 @@ class Stage:
     occlusion: Occlusion | None = None
 
 
-class MixtureDataModule(MotionDataModule):
+class MixtureDataModule(PartsDataModule):
     """Windows of several data modules' motion in the same batches.
 
     A part gives its motion, labels, bodies and named test groups; everything else (length of windows, camera and noise,
@@ -58,10 +58,8 @@ class MixtureDataModule(MotionDataModule):
         curriculum: Sequence[Stage] = (),
         **options: Any,
     ) -> None:
-        super().__init__(balance_classes=False, body_path=None, h36m_regressor=None, **options)
-        self.parts, self.weights, self.curriculum = parts, weights, list(curriculum)
-        self.classes = self.classes or list(dict.fromkeys(name for part in parts.values() for name in part.classes))
-        self.dataset = "+".join(dict.fromkeys(part.dataset for part in parts.values()))
+        super().__init__(parts, balance_classes=False, body_path=None, h36m_regressor=None, **options)
+        self.weights, self.curriculum = weights, list(curriculum)
         for where, given in (("", weights), *((f" from epoch {s.from_epoch}", s.weights) for s in self.curriculum)):
             if given is not None:
                 _check_weights(given, parts, where)
@@ -71,32 +69,6 @@ class MixtureDataModule(MotionDataModule):
                     f"data.init_args.curriculum: a stage from epoch {later} comes after one from epoch {earlier}: "
                     "give stages in the order of their first epochs, counted from 0"
                 )
-
-    def sources(self, split: str) -> Sequence[MotionSource]:
-        return _Chain([part.sources(split) for part in self.parts.values()])
-
-    def seconds(self, split: str) -> list[float]:
-        return [seconds for part in self.parts.values() for seconds in part.seconds(split)]
-
-    def labels(self, split: str) -> list[str | None]:
-        return [label for part in self.parts.values() for label in part.labels(split)]
-
-    def carries(self, field: str) -> bool:
-        return any(part.carries(field) for part in self.parts.values())
-
-    @property
-    def bodies(self) -> dict[str, BodyModel]:
-        """The bodies of all parts that have body parameters."""
-        posing = [part for part in self.parts.values() if part.carries("smpl_pose")]
-        return {name: body for part in posing for name, body in part.bodies.items()}
-
-    def groups(self, split: str) -> dict[str, Sequence[MotionSource]]:
-        """Every part, and within it the groups that it names."""
-        return {
-            "/".join(filter(None, (name, group))): sources
-            for name, part in self.parts.items()
-            for group, sources in part.groups(split).items()
-        }
 
     def _training_windows(self, per_epoch: int) -> Dataset[Sample]:
         start = self._drawn(self._shares_with(self.weights), self.occlusion)
@@ -113,22 +85,6 @@ class MixtureDataModule(MotionDataModule):
             own = np.asarray(part._shares(), np.float64)
             shares += (weights[name] * own / own.sum()).tolist()
         return shares
-
-
-class _Chain(Sequence[MotionSource]):
-    """Sequences one after another, whose entries are made when asked for."""
-
-    def __init__(self, parts: Sequence[Sequence[MotionSource]]) -> None:
-        self.parts, self.ends = parts, np.cumsum([len(part) for part in parts]).tolist()
-
-    def __len__(self) -> int:
-        return self.ends[-1]
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        place = bisect_right(self.ends, index)
-        return self.parts[place][index - (self.ends[place - 1] if place else 0)]
 
 
 class _StagedWindows(Dataset[Sample]):
