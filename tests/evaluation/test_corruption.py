@@ -120,7 +120,7 @@ def test_clips_own_detections_are_corrupted_too(keypoints) -> None:
     camera = Camera.of_size(1000, 1000)
     clip = MotionClip("a", "a", "", "test", timestamps=TIMES, keypoints2d=keypoints, camera=camera, frame="camera")
     view = CorruptedView(corruption=Corruption("gaussian", 0.05))
-    assert (view.see(clip, None, 0.0, np.random.default_rng(0)).keypoints2d != keypoints).any()
+    assert (view.see(clip, {}, 0.0, np.random.default_rng(0)).keypoints2d != keypoints).any()
 
 
 def test_unknown_kinds_are_refused(keypoints) -> None:

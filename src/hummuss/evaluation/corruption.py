@@ -1,6 +1,6 @@
 """What is done to detected keypoints to see how far a model's answer moves: hidden, off, or on the wrong side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -64,9 +64,11 @@ class CorruptedView(View):
 
     corruption: Corruption = CLEAN
 
-    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
+    def see(
+        self, clip: MotionClip, bodies: Mapping[str, BodyModel], flip: float, rng: np.random.Generator
+    ) -> MotionClip:
         """As the view, then corrupt what was detected; targets stay as they are."""
-        seen = super().see(clip, body, flip, rng)
+        seen = super().see(clip, bodies, flip, rng)
         assert seen.keypoints2d is not None
         return replace(seen, keypoints2d=corrupt(seen.keypoints2d, seen.times, self.corruption, rng))
 

@@ -113,7 +113,7 @@ def _see_one(
     times = np.interp(union, np.arange(len(source.times)), source.times)
     clip = source.at(times)
     clip = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
-    clip = data.view.see(clip, None, 0.0, rng)
+    clip = data.view.see(clip, {}, 0.0, rng)
     instants = Instants(times, np.gradient(times), union)
     sample = to_sample(clip, instants, len(union), data.view.normalisation, (), (0, 0))
     keypoints, joints = sample["keypoints"].numpy(), sample["joints3d"]
