@@ -69,9 +69,9 @@ def compare_rates(
         seen = see(data, sources, moments, all_rates())
         place = {"dataset": dataset, "moments": seen.digest()}
         for contestant in contestants:
-            same = place | {"checkpoint": contestant.checkpoint}
+            same = place | _facts(contestant, 2 * half + 1)
             kept = [row for row in known if same.items() <= row.items()]
-            yield kept or _rows(contestant, seen, place | _facts(contestant, 2 * half + 1))
+            yield kept or _rows(contestant, seen, same | _origin(contestant))
 
 
 def _rows(contestant: Contestant, seen: SeenMoments, facts: Row) -> list[Row]:
@@ -140,9 +140,13 @@ def _facts(contestant: Contestant, span: int) -> Row:
         "span_frames": span,
         "multiply_adds_per_frame": round(cost(backbone, contestant.run.trained_frames).multiply_adds),
         "checkpoint": contestant.checkpoint,
-        "commit": git_commit(),
-        "device": device_name(next(backbone.parameters()).device),
     }
+
+
+def _origin(contestant: Contestant) -> Row:
+    """What may differ between rows that are kept and new ones."""
+    device = next(contestant.run.model.parameters()).device
+    return {"commit": git_commit(), "device": device_name(device)}
 
 
 def _check(contestants: Sequence[Contestant]) -> None:
