@@ -71,6 +71,16 @@ study-multitask: install  ## three tasks on one backbone against each alone on d
 study-tasks: install  ## HumMUSS and attention at three tasks on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/tasks.yaml --out docs/results/tasks_study --jobs 2
 
+eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
+	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2
+	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/studies/spans_synthetic.yaml \
+	  --ckpt runs/framerate_synthetic/*/1 --out docs/results/framerate_synthetic --windows 100
+
+eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
+	$(BIN)/hummuss study configs/studies/framerate.yaml --out runs/framerate/study --jobs 2
+	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/data/cmu.yaml \
+	  --ckpt runs/framerate/*/1 --out docs/results/framerate --windows 100
+
 eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
 	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2
 	$(BIN)/hummuss eval robustness --config configs/pose.yaml --ckpt runs/robustness/*/1 --out docs/results/robustness

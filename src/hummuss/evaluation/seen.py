@@ -1,5 +1,6 @@
 """Test moments as models see them at every rate: one camera, one noise, one normalisation for all."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from hummuss.data.transforms.frame_rate import Instants, window_instants
 from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
 from hummuss.evaluation.moments import Moment
 from hummuss.evaluation.rates import Rate, positions
+from hummuss.provenance import SHORT_HASH
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class SeenMoments:
     rates: dict[Rate, Seen]
     target: Float[Tensor, "W 17 3"]
     upsampled: Bool[Tensor, " W"]
+
+    def digest(self) -> str:
+        """The first digits of a hash of all of it: the same wherever nothing that decides a figure has changed."""
+        digest = hashlib.sha256(self.target.numpy().tobytes())
+        for rate, seen in self.rates.items():
+            digest.update(repr(rate).encode())
+            for name in seen.__dataclass_fields__:
+                digest.update(getattr(seen, name).numpy().tobytes())
+        return digest.hexdigest()[:SHORT_HASH]
 
 
 # Keypoints, times and dt of one window; windows may differ in length.
