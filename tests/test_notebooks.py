@@ -57,7 +57,8 @@ def test_a_notebook_runs_as_it_says(name, tmp_path, monkeypatch) -> None:
     notebook.cells.append(nbformat.v4.new_code_cell(CLAIMS[name]))
     # Without folders to look for others in, "python3" is ipykernel's own: of the interpreter that runs the tests.
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-    NotebookClient(notebook, km=kernel, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    client = NotebookClient(notebook, km=kernel, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute(cleanup_kc=True)  # by default it would leave a kernel that it was given running
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
