@@ -1,6 +1,6 @@
 """What is done to detected keypoints to see how far a model's answer moves: hidden, off, or on the wrong side."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -64,9 +64,13 @@ class CorruptedView(View):
 
     corruption: Corruption = CLEAN
 
-    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
+    def see_together(
+        self, clips: Sequence[MotionClip], body: BodyModel | None, flip: float, rng: np.random.Generator
+    ) -> list[MotionClip]:
         """As the view, then corrupt what was detected; targets stay as they are."""
-        seen = super().see(clip, body, flip, rng)
+        return [self._corrupted(clip, rng) for clip in super().see_together(clips, body, flip, rng)]
+
+    def _corrupted(self, seen: MotionClip, rng: np.random.Generator) -> MotionClip:
         assert seen.keypoints2d is not None
         return replace(seen, keypoints2d=corrupt(seen.keypoints2d, seen.times, self.corruption, rng))
 
