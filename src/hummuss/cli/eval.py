@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 KINDS: dict[str, str] = {
+    "long": "sequences of 10 and of hundreds of training windows, in one piece and streamed",
     "robustness": "joints hidden, frames missing, noise, sides swapped: the same for every run",
     "action": "action recognition beside the majority class and a regression on per-frame statistics",
     "ablation": "what each choice in the design buys: trains the variants of a study that have not run yet",
