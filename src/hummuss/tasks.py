@@ -22,7 +22,7 @@ def batches_of(batch: Mapping[str, Any]) -> Mapping[str, Any]:
     >>> batches_of({"dt": 1}), batches_of({"pose": {"dt": 1}})
     ({'': {'dt': 1}}, {'pose': {'dt': 1}})
     """
-    return {"": batch} if "dt" in batch else batch
+    return batch if isinstance(next(iter(batch.values())), Mapping) else {"": batch}
 
 
 def heads_of(task: str, heads: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Trained runs side by side: what each one is, by its own config, and the data that all of them are shown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -99,6 +99,40 @@ def load_data(configs: Sequence[Path], contestants: Sequence[Contestant]) -> Mot
                 f"{data.view.normalisation!r}: one setting serves every row, so compare runs of that one"
             )
     return data
+
+
+def refuse_short(contestants: Sequence[Contestant], frames: int) -> None:
+    """Refuse runs that cannot be shown the windows of a comparison.
+
+    Raises:
+        InputError: a run that takes fewer than ``frames`` at once.
+    """
+    for contestant in contestants:
+        if contestant.most_frames is not None and contestant.most_frames < frames:
+            raise InputError(
+                f"{contestant.run.checkpoint} takes {contestant.most_frames} frames at most, the data's windows have "
+                f"{frames}: add a config with data.init_args.frames: {contestant.most_frames}"
+            )
+
+
+def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], Hashable]) -> None:
+    """Refuse runs that a table could not tell apart.
+
+    Args:
+        contestants: the runs.
+        key: what a table says of a run.
+
+    Raises:
+        InputError: two runs of one key.
+    """
+    found: dict[Hashable, Contestant] = {}
+    for contestant in contestants:
+        other = found.setdefault(key(contestant), contestant)
+        if other is not contestant:
+            raise InputError(
+                f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, seed "
+                f"{contestant.seed}, trained alike: they would share their rows, give one of them"
+            )
 
 
 def read_data(configs: Sequence[Path]) -> MotionDataModule:

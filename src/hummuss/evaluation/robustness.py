@@ -9,8 +9,7 @@ from torch.utils.data import DataLoader
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.windows import EvaluationWindows, MotionSource, View
-from hummuss.errors import InputError
-from hummuss.evaluation.contestants import Contestant
+from hummuss.evaluation.contestants import Contestant, refuse_alike, refuse_short
 from hummuss.evaluation.corruption import CorruptedView, Corruption, all_corruptions
 from hummuss.evaluation.moments import datasets
 from hummuss.heads.base import root_relative
@@ -44,7 +43,8 @@ def compare_corruptions(
     Raises:
         InputError: a run that takes no windows of that length, or two runs that would share their rows.
     """
-    _check(contestants, data.frames)
+    refuse_short(contestants, data.frames)
+    refuse_alike(contestants, lambda own: (own.model, own.augmented, own.masked, own.seed))
     for dataset, sources in datasets(data, split).items():
         for corruption in all_corruptions():
             batches = list(_batches(data, sources, windows, corruption))
@@ -94,21 +94,3 @@ def _facts(contestant: Contestant) -> Row:
         "commit": git_commit(),
         "device": device_name(device),
     }
-
-
-def _check(contestants: Sequence[Contestant], frames: int) -> None:
-    found: dict[tuple[Any, ...], Contestant] = {}
-    for contestant in contestants:
-        own = contestant.run.checkpoint
-        if contestant.most_frames is not None and contestant.most_frames < frames:
-            raise InputError(
-                f"{own} takes {contestant.most_frames} frames at most, the data's windows have {frames}: add a config "
-                f"with data.init_args.frames: {contestant.most_frames}"
-            )
-        key = (contestant.model, contestant.augmented, contestant.masked, contestant.seed)
-        if key in found:
-            raise InputError(
-                f"{own} and {found[key].run.checkpoint} are both {contestant.model}, seed {contestant.seed}, trained "
-                "alike: they would share their rows, give one of them"
-            )
-        found[key] = contestant

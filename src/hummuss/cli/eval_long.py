@@ -1,0 +1,41 @@
+"""Predict sequences far longer than the training windows: in windows, in one piece, and streamed."""
+
+import argparse
+import csv
+import shlex
+
+from hummuss.evaluation.contestants import load_contestants, load_data
+from hummuss.evaluation.long import COLUMNS, compare_lengths
+from hummuss.evaluation.long_page import write_page
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Lengths, and how many clips are made that long."""
+    text = "frames of clips played forwards and backwards in turn, and of long synthetic performances"
+    parser.add_argument("--lengths", type=int, nargs="+", default=[4000, 16000], help=text)
+    parser.add_argument("--clips", type=int, default=4, help="how many of either, of each dataset")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write OUT.csv, OUT.md and OUT.png."""
+    contestants = load_contestants(arguments.ckpt)
+    data = load_data(arguments.config, contestants)
+    rows = []
+    asked = (arguments.split, arguments.windows, arguments.lengths, arguments.clips)
+    for row in compare_lengths(contestants, data, *asked):
+        rows.append(row)
+        if row["position_s"] is None:
+            what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
+            print(f"{what}: {row['mpjpe_mm']:.1f} mm", flush=True)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    configs = [part for config in arguments.config for part in ("--config", str(config))]
+    checkpoints = [str(path) for path in arguments.ckpt]
+    command = ["hummuss", "eval", "long", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]
+    command += ["--windows", str(arguments.windows), "--lengths", *map(str, arguments.lengths)]
+    write_page(arguments.out, rows, shlex.join([*command, "--clips", str(arguments.clips)]))
+    print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
+    return 0

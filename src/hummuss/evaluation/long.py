@@ -1,0 +1,212 @@
+"""Errors of trained runs on sequences longer than their training windows: in windows, in one piece and streamed."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.data.synthetic_module import SyntheticDataModule
+from hummuss.errors import InputError
+from hummuss.evaluation.contestants import Contestant, pose_head, refuse_alike, refuse_short
+from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
+from hummuss.evaluation.moments import datasets
+from hummuss.inference.memory import fits
+from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, stream
+from hummuss.metrics.per_joint import position_errors
+from hummuss.provenance import device_name, git_commit
+
+COLUMNS = (
+    "dataset", "model", "trained_with_augmentation", "source", "frames", "mode", "position_s", "mpjpe_mm",
+    "state_norm", "seed",
+    # What the page says of them.
+    "window", "sequences", "stream_off_mm", "checkpoint", "commit", "device",
+)  # fmt: skip
+SPANS = (1, 2, 10)  # in training windows
+BINS = 20  # positions at which the error is told, at most; none shorter than a window
+# Streaming takes milliseconds a frame, so it is done for one sequence of each source, no longer than this.
+STREAMED_FRAMES = 16_000
+
+Row = dict[str, Any]
+
+
+def compare_lengths(
+    contestants: Sequence[Contestant],
+    data: MotionDataModule,
+    split: str,
+    windows: int,
+    lengths: Sequence[int],
+    clips: int,
+) -> Iterator[Row]:
+    """Rows per dataset, source, length, contestant and mode: one of all frames and one of each position.
+
+    Spans of one, two and ten windows are cut from the same frames, seen once; so are the ``lengths``, which begin
+    alike. Modes: ``windows`` of the training's length, half overlapping and averaged, as `Inference` makes them;
+    ``whole``, every sequence in one piece, for backbones that take any length; ``stream``, for causal ones.
+
+    Args:
+        contestants: from `load_contestants`.
+        data: from `load_data`; its ``frames`` is the window.
+        split: which of its splits.
+        windows: most windows of each dataset that real spans cover.
+        lengths: frames of ping-pongs and of long performances.
+        clips: how many of either.
+
+    Raises:
+        InputError: a length of no more than ten windows or that the memory cannot hold, a run that takes no windows of
+            that length, or two runs that would share their rows.
+    """
+    _check(contestants, data.frames, lengths)
+    for dataset, sources in datasets(data, split).items():
+        for group in _groups(data, sources, split, windows, lengths, clips):
+            for contestant in contestants:
+                place: Row = {"dataset": dataset, "model": contestant.model}
+                place |= {"trained_with_augmentation": contestant.augmented}
+                for row in _rows(contestant, group, data.frames):
+                    yield place | row | _facts(contestant, data.frames)
+
+
+def _groups(
+    data: MotionDataModule, sources: Sequence[Any], split: str, windows: int, lengths: Sequence[int], clips: int
+) -> Iterator[list[Sequences]]:
+    """Lists of the same frames in growing length."""
+    spans = [size * data.frames for size in SPANS]
+    found = (
+        None
+        if isinstance(data, SyntheticDataModule)
+        else real_spans(data, sources, spans[-1], max(1, windows // max(SPANS)))
+    )
+    if found is not None:
+        yield [found.pieces(frames) for frames in spans]
+    played = ping_pongs(data, sources, max(lengths), clips)
+    yield [played.begin(frames) for frames in sorted(lengths)]
+    if isinstance(data, SyntheticDataModule):  # clips last as long as one likes
+        performed = performances(data, split, max(lengths), clips)
+        yield [performed.begin(spans[-1]).pieces(frames) for frames in spans]
+        yield [performed.begin(frames) for frames in sorted(lengths)]
+
+
+def _rows(contestant: Contestant, group: Sequence[Sequences], window: int) -> Iterator[Row]:
+    streamed = max((own.frames for own in group if own.frames <= STREAMED_FRAMES), default=None)
+    for sequences in group:
+        place: Row = {"source": sequences.source, "frames": sequences.frames}
+        yield from _told(place | {"mode": "windows"}, sequences, _windows(contestant, sequences, window), window)
+        if contestant.most_frames is not None:
+            continue
+        whole = _whole(contestant, sequences)
+        yield from _told(place | {"mode": "whole"}, sequences, whole, window)
+        if sequences.frames == streamed and getattr(contestant.run.model.backbone, "causal", False):
+            one = sequences.take(1)
+            joints, norms = stream_joints(contestant, one)
+            off = {"stream_off_mm": float(position_errors(joints, whole[:1]).max())}
+            yield from _told(place | {"mode": "stream"} | off, one, joints, window, norms)
+
+
+def _told(
+    place: Row,
+    sequences: Sequences,
+    joints: Float[Tensor, "N F 17 3"],
+    window: int,
+    norms: Float[Tensor, " F"] | None = None,
+) -> Iterator[Row]:
+    """A row of all frames, then one for each of up to `BINS` positions, with the state's norm at its end."""
+    errors = position_errors(joints, sequences.target).mean(-1).double()
+    times = sequences.dt.double().cumsum(1).mean(0)  # since the frame before the first
+    place = place | {"sequences": len(sequences)}
+    yield place | {"position_s": None} | _mean(errors, sequences.scored)
+    bins = min(BINS, sequences.frames // window)
+    if bins == 1:
+        return
+    ends = [round(sequences.frames * number / bins) for number in range(bins + 1)]
+    for first, end in pairwise(ends):
+        row = place | {"position_s": round(float(times[first:end].mean()), 3)}
+        norm = {} if norms is None else {"state_norm": float(norms[end - 1])}
+        yield row | _mean(errors[:, first:end], sequences.scored[:, first:end]) | norm
+
+
+def _mean(errors: Tensor, scored: Tensor) -> Row:
+    """Over the frames that count; None where none does."""
+    return {"mpjpe_mm": round(float(errors[scored].mean()), 4) if scored.any() else None, "state_norm": None}
+
+
+def _windows(contestant: Contestant, sequences: Sequences, window: int) -> Float[Tensor, "N F 17 3"]:
+    """Half overlapping windows, averaged."""
+    model = contestant.run.model
+    device = next(model.parameters()).device
+    batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
+    moved = {name: values.to(device) for name, values in batch.items()}
+    made = Inference(windows=window).predict(model, moved, contestant.run.trained_frames)
+    (name,) = (name for name, head in model.heads.items() if head is pose_head(contestant.run))
+    return made[name]["joints"].cpu()
+
+
+def _whole(contestant: Contestant, sequences: Sequences) -> Float[Tensor, "N F 17 3"]:
+    """Every sequence in one piece; some at once where they are short."""
+    device = next(contestant.run.model.parameters()).device
+    if not fits(contestant.run.model.backbone, sequences.frames, device):
+        raise InputError(
+            f"{sequences.frames} frames in one piece do not fit into this machine's memory with "
+            f"{contestant.run.checkpoint}: give shorter --lengths"
+        )
+    size = max(1, FRAMES_AT_ONCE // sequences.frames)
+    shown = zip(sequences.keypoints.split(size), sequences.dt.split(size), strict=True)
+    return torch.cat([contestant.joints(keypoints, dt) for keypoints, dt in shown])
+
+
+@torch.inference_mode()
+def stream_joints(
+    contestant: Contestant, sequences: Sequences
+) -> tuple[Float[Tensor, "N F 17 3"], Float[Tensor, " F"]]:
+    """Joints computed frame by frame, and the Euclidean norm of all that is carried on from each frame.
+
+    Args:
+        contestant: a causal one.
+        sequences: what it is shown.
+    """
+    watched = _WatchedState(contestant.run.model.backbone)
+    device = next(contestant.run.model.parameters()).device
+    representation = stream(watched, sequences.keypoints.to(device), sequences.dt.to(device))
+    joints = pose_head(contestant.run)(representation, {})["joints"]
+    return joints.cpu(), torch.stack(watched.norms).cpu()
+
+
+class _WatchedState(nn.Module):
+    """A causal backbone that keeps the norm of its state after every frame."""
+
+    causal = True
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone: Any = backbone
+        self.norms: list[Tensor] = []
+
+    def init_state(self, batch_size: int) -> Any:
+        return self.backbone.init_state(batch_size)
+
+    def step(self, keypoints: Tensor, dt: Tensor, state: Any) -> tuple[Tensor, Any]:
+        representation, state = self.backbone.step(keypoints, dt, state)
+        parts = [torch.linalg.vector_norm(part) for layer in state for part in layer]
+        self.norms.append(torch.linalg.vector_norm(torch.stack(parts)))
+        return representation, state
+
+
+def _facts(contestant: Contestant, window: int) -> Row:
+    device = next(contestant.run.model.parameters()).device
+    return {
+        "seed": contestant.seed,
+        "window": window,
+        "checkpoint": contestant.checkpoint,
+        "commit": git_commit(),
+        "device": device_name(device),
+    }
+
+
+def _check(contestants: Sequence[Contestant], window: int, lengths: Sequence[int]) -> None:
+    refuse_short(contestants, window)
+    refuse_alike(contestants, lambda own: (own.model, own.augmented, own.seed))
+    least = max(SPANS) * window
+    if min(lengths) <= least:
+        raise InputError(f"--lengths has {min(lengths)} frames: give more than {least}, which are ten windows")
