@@ -6,7 +6,7 @@ CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
 .PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-pretrain \
-  study-multitask study-tasks eval-robustness eval-ablation bench sweep-check
+  study-multitask study-tasks eval-framerate eval-framerate-cmu eval-robustness eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
