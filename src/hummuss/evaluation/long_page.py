@@ -157,7 +157,10 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
             label = f"{model.label}, {'one piece' if mode == 'whole' else mode}"
             axes.plot(frames, [mean(errors[way]) for way in ways], line + _marker(model), label=label, **_look(model))
     axes.set_xscale("log")
-    _finish(axes, SOURCES[source], "frames")
+    ticks = sorted({row["frames"] for row in rows if row["source"] == source})
+    axes.set_xticks(ticks, [f"{frames:,}" for frames in ticks])
+    axes.minorticks_off()
+    _finish(axes, source, "frames")
 
 
 def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
@@ -166,7 +169,7 @@ def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
         for mode, line in MODES.items():
             found = by_position(rows, model, Way(source, longest, mode))
             axes.plot(list(found), list(found.values()), line + _marker(model), **_look(model))
-    _finish(axes, f"{SOURCES[source]}, {longest:,} frames", "position, s")
+    _finish(axes, f"{source}, {longest:,} frames", "position, s")
 
 
 def _finish(axes: Axes, title: str, unit: str) -> None:
@@ -177,7 +180,7 @@ def _finish(axes: Axes, title: str, unit: str) -> None:
 
 
 def _look(model: Model) -> dict[str, Any]:
-    return {"color": COLORS[model.name], "ms": 4, "alpha": 0.9}
+    return {"color": COLORS[model.name], "ms": 4, "alpha": 1.0 if model.augmented else 0.4}
 
 
 def _marker(model: Model) -> str:
