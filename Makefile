@@ -5,8 +5,8 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone eval-robustness \
-  eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-pretrain \
+  study-multitask study-tasks eval-robustness eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -61,6 +61,25 @@ train-cmu-action: install  ## train action recognition on data/cmu, three seeds;
 
 study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
+
+study-pretrain: install  ## mesh recovery from scratch and after pretraining on data/cmu, three seeds (hours)
+	$(BIN)/hummuss study configs/studies/pretrain.yaml --out docs/results/pretrain_study --jobs 2
+
+study-multitask: install  ## three tasks on one backbone against each alone on data/cmu, three seeds (hours)
+	$(BIN)/hummuss study configs/studies/multitask.yaml --out docs/results/multitask_study --jobs 2
+
+study-tasks: install  ## HumMUSS and attention at three tasks on data/cmu, three seeds (hours)
+	$(BIN)/hummuss study configs/studies/tasks.yaml --out docs/results/tasks_study --jobs 2
+
+eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
+	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2
+	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/studies/spans_synthetic.yaml \
+	  --ckpt runs/framerate_synthetic/*/1 --out docs/results/framerate_synthetic --windows 100
+
+eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
+	$(BIN)/hummuss study configs/studies/framerate.yaml --out runs/framerate/study --jobs 2
+	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/data/cmu.yaml \
+	  --ckpt runs/framerate/*/1 --out docs/results/framerate --windows 100
 
 eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
 	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2

@@ -26,8 +26,12 @@ BACKBONES = sorted(path.stem for path in (CONFIGS / "backbone").glob("*.yaml"))
 # An overlay whose first line begins so has no 3D to learn from: no task with a 3D target runs on it.
 TWO_D_ONLY = "# 2D only: "
 DATA = sorted(path.stem for path in (CONFIGS / "data").glob("*.yaml"))
+# Each part has a root of its own.
+MIXED = [name for name in DATA if "parts:" in (CONFIGS / f"data/{name}.yaml").read_text()]
 IN_2D = [name for name in DATA if (CONFIGS / f"data/{name}.yaml").read_text().startswith(TWO_D_ONLY)]
 SIZES = sorted(path.stem for path in (CONFIGS / "size").glob("*.yaml"))
+# Several data modules, each with sizes of its own: for the config of several tasks.
+TASKED = [name for name in DATA if "MultiDataModule" in (CONFIGS / f"data/{name}.yaml").read_text()]
 FAST = ["--trainer.fast_dev_run", "1", "--data.init_args.frames", "5", "--data.init_args.batch_size", "2"]
 
 
@@ -38,7 +42,8 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
 
 def fit(*overlays: str, arguments: tuple[str, ...] = ()) -> int:
     named = [part for overlay in overlays for part in ("--config", str(CONFIGS / f"{overlay}.yaml"))]
-    return main(["fit", *named, *FAST, *arguments])
+    several = overlays[0] == "multitask" and not set(overlays) & {f"data/{name}" for name in DATA if name not in TASKED}
+    return main(["fit", *named, *(FAST[:2] if several else FAST), *arguments])
 
 
 def instantiate(*overlays: str, arguments: tuple[str, ...] = ()) -> LightningCLI:
@@ -131,16 +136,27 @@ def test_action_on_ntu_by_its_protocol_with_moved_pictures(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("data", [name for name in DATA if name not in IN_2D])
+@pytest.mark.parametrize("data", [name for name in DATA if name not in [*IN_2D, *MIXED]])
 def test_task_on_data(task: str, data: str, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    named = bool(classes_of(data)) or not task.startswith("action")
+    named = bool(classes_of(data)) or not (task.startswith("action") or task == "multitask")
     assert fit(task, f"data/{data}", arguments=("--data.init_args.root", str(store))) == (0 if named else 2)
     if not named:
         assert "recognition needs names in data.init_args.classes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("data", MIXED)
+def test_task_on_a_mixture(task: str, data: str, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (store.parent / "data").mkdir()
+    (store.parent / "data/cmu").symlink_to(store)
+    if data not in TASKED or task == "multitask":
+        assert fit(task, f"data/{data}") == 0
+
+
 def classes_of(data: str) -> list[str]:
-    return yaml.safe_load((CONFIGS / f"data/{data}.yaml").read_text())["data"]["init_args"].get("classes", [])
+    settings = yaml.safe_load((CONFIGS / f"data/{data}.yaml").read_text())["data"]["init_args"]
+    parts = [part.get("init_args", {}) for part in settings.get("parts", {}).values()]
+    return next((one["classes"] for one in [settings, *parts] if "classes" in one), [])
 
 
 @pytest.fixture
@@ -244,6 +260,7 @@ def test_the_command_on_top_of_a_data_overlay_writes_its_store(data: str) -> Non
     settings = yaml.safe_load(text)["data"]["init_args"]
     for command in commands:
         given = parser.parse_args(shlex.split(command)[1:])
-        assert str(given.out) == settings["root"]
+        stores = [part.get("init_args", {}).get("root") for part in settings.get("parts", {}).values()]
+        assert str(given.out) in [settings.get("root"), *stores]
         if given.dataset.startswith("ntu"):
             assert settings["classes"] == [f"A{action:03}" for action in range(1, given.classes + 1)]

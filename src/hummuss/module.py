@@ -1,7 +1,7 @@
 """The LightningModule: one backbone, any heads."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import lightning as L
@@ -20,13 +20,15 @@ from hummuss.inference.strategy import Inference
 from hummuss.protocols.base import Protocol, TestClips
 from hummuss.protocols.plain import Plain
 from hummuss.protocols.scoring import Results, Scoring, logged
+from hummuss.tasks import TrainingBatch, batches_of, check_tasks, heads_of
 from hummuss.training.pretrained import take_over
 
 
 class MotionModule(L.LightningModule):
     """Train and evaluate heads on a shared backbone.
 
-    Losses are summed over heads and logged by name; metrics are logged as ``<stage>/<metric>``, those of the trivial
+    Batches of several tasks (`hummuss.tasks`) each train the heads that they are for. Losses are summed over heads and
+    logged by name; metrics are logged as ``<stage>/<metric>``, those of the trivial
     baseline beside them as ``<stage>/<its name>/<metric>``. Several heads put their name before the metric; named
     parts of the test data put theirs.
 
@@ -78,6 +80,7 @@ class MotionModule(L.LightningModule):
         self.inference = inference or Inference()
         self.protocol = protocol or Plain()
         self.scores: dict[str, MetricCollection] = {}
+        self.scorings: list[tuple[str, Scoring, int]] = []
         self.results: Results = {}
         self.selected_on_test: bool | None = None
         self._restored = False  # from a checkpoint of its own: a resumed run does not begin again
@@ -85,12 +88,12 @@ class MotionModule(L.LightningModule):
         # wait for ever where the last process has one validation batch fewer.
         self._ddp_params_and_buffers_to_ignore = {name for name, _ in self.named_buffers()}
 
-    def forward(self, batch: Batch) -> dict[str, Prediction]:
-        """Every head's prediction."""
+    def forward(self, batch: Batch, heads: Sequence[str] | None = None) -> dict[str, Prediction]:
+        """The prediction of every head, or of those named."""
         representation = self.backbone(batch["keypoints"], batch["dt"], batch["valid"])
         with self._full_precision():
             at_least = torch.promote_types(representation.dtype, torch.float32)
-            return {name: head(representation.to(at_least), batch) for name, head in self.heads.items()}
+            return {name: self.heads[name](representation.to(at_least), batch) for name in heads or self.heads}
 
     def _full_precision(self) -> torch.autocast:
         """Mixed precision is for the backbone: bfloat16 would place a joint a metre away to within 4 mm."""
@@ -108,8 +111,10 @@ class MotionModule(L.LightningModule):
 
     def check_data(self, data: MotionDataModule) -> None:
         """Let every head look at the data before anything is trained, see `Head.check_data`."""
-        for head in self.heads.values():
-            head.check_data(data)
+        check_tasks(data.tasks, self.heads)
+        for task, part in data.tasks.items():
+            for name in heads_of(task, self.heads):
+                self.heads[name].check_data(part)
 
     def on_fit_start(self) -> None:
         self._seed = torch.initial_seed()
@@ -119,27 +124,30 @@ class MotionModule(L.LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         self.selected_on_test = bool(self.selected_on_test) or bool(getattr(data, "select_on_test", False))
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         # Dropout depends on the seed and the batch alone: a resumed run draws what the uninterrupted one would have.
         torch.manual_seed(hash((self._seed, self.current_epoch, batch_idx, self.global_rank)))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        total = torch.zeros((), device=self.device)
-        predictions = self(batch)
-        with self._full_precision():
-            for name, prediction in predictions.items():
-                head = self.heads[name]
-                head.observe(batch)
-                for term, value in head.loss(prediction, batch).items():
-                    self.log(f"train/{name}/{term}", value, batch_size=len(batch["dt"]))
-                    total = total + self.loss_weights.get(name, 1.0) * value
-        self.log("train/loss", total, prog_bar=True, batch_size=len(batch["dt"]))
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+        total, samples = torch.zeros((), device=self.device), 0
+        for task, own in batches_of(batch).items():
+            predictions = self(own, heads_of(task, self.heads))
+            samples += len(own["dt"])
+            with self._full_precision():
+                for name, prediction in predictions.items():
+                    head = self.heads[name]
+                    head.observe(own)
+                    for term, value in head.loss(prediction, own).items():
+                        self.log(f"train/{name}/{term}", value, batch_size=len(own["dt"]))
+                        total = total + self.loss_weights.get(name, 1.0) * value
+        self.log("train/loss", total, prog_bar=True, batch_size=samples)
         return total
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Prediction]:
-        predictions = self(batch)
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Prediction]:
+        task = list(cast(Any, self.trainer).datamodule.tasks)[dataloader_idx]
+        predictions = self(batch, heads_of(task, self.heads))
         with self._full_precision():
-            for name, head in self.heads.items():
+            for name, head in ((name, self.heads[name]) for name in predictions):
                 prefix = f"val/{name}" if len(self.heads) > 1 else "val"
                 self._score(prefix, head, predictions[name], batch)
                 self._score(f"{prefix}/{head.baseline_name}", head, head.baseline(batch), batch)
@@ -147,19 +155,24 @@ class MotionModule(L.LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Any]:
         """Returns ``predictions`` by head, and by head the ``errors`` of frames, (B, F) in mm, NaN: not counted."""
+        task, scoring, loader = self.scorings[dataloader_idx]
+        trained_frames = cast(Any, self.trainer).datamodule.tasks[task].frames
         with self._full_precision():
-            predictions = self.inference.predict(self, batch, cast(Any, self.trainer).datamodule.frames)
-            return {"predictions": predictions, "errors": self.scoring.update(predictions, batch, dataloader_idx)}
+            every = self.inference.predict(self, batch, trained_frames)
+            predictions = {name: every[name] for name in scoring.heads}
+            return {"predictions": predictions, "errors": scoring.update(predictions, batch, loader)}
 
     def on_validation_epoch_start(self) -> None:
         self.scores = {}
 
     def on_test_epoch_start(self) -> None:
-        data = cast(Any, self.trainer).datamodule
-        loaders = cast(list[Any], self.trainer.test_dataloaders)
-        groups = zip(data.groups("test"), (loader.dataset.sources for loader in loaders), strict=True)
-        self.clips = TestClips(dict(groups), data.classes)
-        self.scoring = Scoring(self.protocol, dict(self.heads.items()), self.clips, self.device)
+        loaders = iter(cast(list[Any], self.trainer.test_dataloaders))
+        self.scorings = []  # of every loader: its task, what scores it, its number within the task
+        for task, part in cast(Any, self.trainer).datamodule.tasks.items():
+            clips = TestClips({group: next(loaders).dataset.sources for group in part.groups("test")}, part.classes)
+            heads = {name: self.heads[name] for name in heads_of(task, self.heads)}
+            scoring = Scoring(self.protocol, heads, clips, self.device)
+            self.scorings += [(task, scoring, number) for number in range(len(clips.groups))]
         self.inference.used.clear()
 
     def on_validation_epoch_end(self) -> None:
@@ -172,7 +185,10 @@ class MotionModule(L.LightningModule):
                 self.log(f"{prefix}/{name}", value.float(), prog_bar=shown, sync_dist=False)
 
     def on_test_epoch_end(self) -> None:
-        self.results = self.scoring.results()
+        self.results = {}
+        for _, scoring, number in self.scorings:
+            if number == 0:
+                self.results |= scoring.results()
         for name, figure in logged(self.results, several_heads=len(self.heads) > 1):
             self.log(f"test/{name}", figure, sync_dist=False)
 

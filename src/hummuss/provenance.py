@@ -66,6 +66,6 @@ def selection(path: Path) -> str:
         monitor = state.get("monitor")
         if monitor and Path(state.get("best_model_path", "")).name == path.name:
             return f"best {monitor}"
-        if path.stem == "last":
+        if path.stem == "last" or monitor is None:
             return "last"
     return "picked by hand"

@@ -23,6 +23,7 @@ from hummuss.module import MotionModule
 from hummuss.protocols.scoring import MODEL
 from hummuss.provenance import device_name, file_hash, git_commit, selection
 from hummuss.table import ResultTable
+from hummuss.tasks import TrainingBatch, batches_of
 from hummuss.viz.charts import save_bars, save_confusion, save_curve
 from hummuss.viz.draw import Panel, save_comparison
 from hummuss.viz.worst import Worst
@@ -68,9 +69,10 @@ class RunReport(L.Callback):
         self._started = time.perf_counter()
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: TrainingBatch, batch_idx: int
     ) -> None:
-        self.frames += int(batch["valid"].sum()) * trainer.world_size
+        valid = sum(int(own["valid"].sum()) for own in batches_of(batch).values())
+        self.frames += valid * trainer.world_size
         now = time.perf_counter()
         self.seconds, self._started = self.seconds + now - self._started, now
 
@@ -109,13 +111,14 @@ class RunReport(L.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         module = cast(MotionModule, pl_module)
-        if batch_idx == dataloader_idx == 0:
+        _, scoring, loader = module.scorings[dataloader_idx]
+        if batch_idx == loader == 0:
             self._draw_first(trainer, module, outputs["predictions"], batch, "test")
-        clips = module.clips.numbers(dataloader_idx, batch["clip"]).tolist()
+        clips = scoring.clips.numbers(loader, batch["clip"]).tolist()
         for name, errors in outputs["errors"].items():
             worst = self._worst.setdefault(name, Worst(PANELS))
             for sample, (clip, error) in enumerate(zip(clips, errors.nanmean(1).tolist(), strict=True)):
-                draw = partial(_worst_panel, module, name, outputs, batch, sample, module.clips[clip].name)
+                draw = partial(_worst_panel, module, name, outputs, batch, sample, scoring.clips[clip].name)
                 worst.offer(clip, error, draw)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -177,6 +180,7 @@ class RunReport(L.Callback):
         scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         facts = {
             "dataset": cast(Any, trainer).datamodule.dataset,
+            "heads": list(module.heads),
             "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),

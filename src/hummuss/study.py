@@ -1,5 +1,7 @@
 """Compare finished runs of a study: means and spreads over seeds, against what each variant costs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import mean, stdev
@@ -19,59 +21,123 @@ OURS, THEIRS = "#0072B2", "#D55E00"
 Row = dict[str, Any]
 
 
-def rows_of(variant: str, summary: dict[str, Any]) -> list[Row]:
-    """One row per split, part of the split and metric of one run's summary."""
+@dataclass(frozen=True)
+class Variant:
+    """One of the things compared.
+
+    Attributes:
+        configs: what it is trained with.
+        arguments: further ones of ``hummuss fit``.
+    """
+
+    configs: list[str]
+    arguments: list[str]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, over which seeds; see `hummuss.cli.study` for the file.
+
+    Attributes:
+        configs: of every variant that has none of its own.
+        arguments: common to all variants.
+        tested: variants that are also scored on the test split.
+        metrics: what is tabulated: a metric's name, or a head's and its metric's with a slash between.
+    """
+
+    title: str
+    configs: list[str]
+    arguments: list[str]
+    seeds: list[int]
+    tested: list[str]
+    variants: dict[str, Variant]
+    metrics: Sequence[str] = METRICS
+
+
+def rows_of(variant: str, summary: dict[str, Any], metrics: Sequence[str] = METRICS) -> list[Row]:
+    """One row per split, part of the split and metric of one run's summary.
+
+    What was not scored (null) has none. A summary of several heads has their names in its keys, one of a single head
+    has them not; a metric that names its head is found in both.
+    """
     facts = {fact: summary.get(fact) for fact in FACTS}
-    rows = []
+    heads, rows = summary.get("heads", []), []
     for split in ("val", "test"):
         for key, value in summary.get(split, {}).items():
             *group, metric = key.split("/")
-            if metric in METRICS and not set(group) & set(BASELINES):
+            if value is None or set(group) & set(BASELINES):
+                continue
+            several = len(heads) > 1 and bool(group) and group[-1] in heads
+            head = group[-1] if several else heads[0] if len(heads) == 1 else ""
+            if f"{head}/{metric}" in metrics:
+                group, metric = group[:-1] if several else group, f"{head}/{metric}"
+            if metric in metrics:
                 place = {"variant": variant, "split": split, "group": "/".join(group) or "all"}
-                rows.append(place | {"metric": metric, "value": value, "unit": unit(metric)} | facts)
+                rows.append(place | {"metric": metric, "value": value, "unit": unit_of(metric)} | facts)
     return rows
 
 
-def write_page(out: Path, study: dict[str, Any], source: Path, rows: list[Row]) -> None:
+def unit_of(metric: str) -> str:
+    """Unit of a metric that may name its head.
+
+    >>> unit_of("action/mean_class")
+    '%'
+    """
+    return unit(metric.rpartition("/")[2])
+
+
+def write_page(out: Path, study: Study, source: Path, rows: list[Row]) -> None:
     """Write OUT.md and OUT.png."""
     facts = {key: sorted({str(row[key]) for row in rows}) for key in ("commit", "device")}
     lines = [
-        f"# {study['title']}",
+        f"# {study.title}",
         "",
         f"Written by `hummuss study {source} --out {out}` on {date.today()}; every figure is in {out.name}.csv. "
-        f"Configs: {', '.join(f'`{config}`' for config in study['configs'])}, "
-        f"with `{' '.join(study['arguments'])}`; seeds {', '.join(str(seed) for seed in study['seeds'])} "
+        f"Configs: {', '.join(f'`{config}`' for config in study.configs)}, "
+        f"with `{' '.join(study.arguments)}`; seeds {', '.join(str(seed) for seed in study.seeds)} "
         f"(the column says how many have run). Commit {', '.join(facts['commit'])}; {', '.join(facts['device'])}.",
         "",
         "Mean ± standard deviation over seeds. What a variant changes stands in the study's file.",
         "",
+        *_own_configs(study),
     ]
     for split in ("val", "test"):
         for group in dict.fromkeys(row["group"] for row in rows if row["split"] == split):
-            lines += _table(split, group, [row for row in rows if (row["split"], row["group"]) == (split, group)])
+            chosen = [row for row in rows if (row["split"], row["group"]) == (split, group)]
+            lines += _table(split, group, chosen, study.metrics)
     lines += [f"![validation error of every variant]({out.name}.png)", ""]
     out.with_suffix(".md").write_text("\n".join(lines))
-    _draw(out.with_suffix(".png"), [row for row in rows if row["split"] == "val"])
+    _draw(out.with_suffix(".png"), [row for row in rows if row["split"] == "val"], study.metrics)
 
 
-def _table(split: str, group: str, rows: list[Row]) -> list[str]:
+def _own_configs(study: Study) -> list[str]:
+    """A paragraph on variants that have configs of their own; nothing where none has."""
+    own = {name: variant.configs for name, variant in study.variants.items() if variant.configs != study.configs}
+    if not own:
+        return []
+    said = (f"{name}: {', '.join(f'`{config}`' for config in configs)}" for name, configs in own.items())
+    return [f"Of their own configs are {'; '.join(said)}.", ""]
+
+
+def _table(split: str, group: str, rows: list[Row], metrics: Sequence[str]) -> list[str]:
+    shown = [metric for metric in metrics if any(row["metric"] == metric for row in rows)]
     header = "| variant | seeds | parameters, M | multiply-adds per frame, M | minutes |"
-    lines = [f"## {split}, {group}", "", header + " " + " | ".join(f"{m}, {unit(m)}" for m in METRICS) + " |"]
-    lines.append("|" + "---|" * (5 + len(METRICS)))
+    lines = [f"## {split}, {group}", "", header + " " + " | ".join(f"{m}, {unit_of(m)}" for m in shown) + " |"]
+    lines.append("|" + "---|" * (5 + len(shown)))
     for variant, figures in _by_variant(rows).items():
         own = [row for row in rows if row["variant"] == variant]
         minutes = mean(row["seconds"] for row in own) / 60
         costs = f"{own[0]['parameters'] / 1e6:.2f} | {own[0]['multiply_adds_per_frame'] / 1e6:.1f} | {minutes:.0f}"
-        cells = [_spread(figures[metric]) for metric in METRICS]
-        lines.append(f"| {variant} | {len(figures['mpjpe'])} | {costs} | " + " | ".join(cells) + " |")
+        cells = [_spread(figures.get(metric, [])) for metric in shown]
+        lines.append(f"| {variant} | {len({row['seed'] for row in own})} | {costs} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 
 def _by_variant(rows: list[Row]) -> dict[str, dict[str, list[float]]]:
-    """Variant -> metric -> its figure for each seed."""
+    """Variant -> metric -> its figure for each seed that has it."""
     found: dict[str, dict[str, list[float]]] = {}
     for row in rows:
-        found.setdefault(row["variant"], {metric: [] for metric in METRICS})[row["metric"]].append(row["value"])
+        found.setdefault(row["variant"], {}).setdefault(row["metric"], []).append(row["value"])
     return found
 
 
@@ -81,20 +147,25 @@ def _spread(values: list[float]) -> str:
     return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def _draw(path: Path, rows: list[Row]) -> None:
-    """Validation MPJPE of every run, a line a variant, best mean on top."""
-    found = {variant: figures["mpjpe"] for variant, figures in _by_variant(rows).items()}
+def _draw(path: Path, rows: list[Row], metrics: Sequence[str]) -> None:
+    """The first metric of every head, a picture each: all runs' validation figures, a line a variant, best on top."""
+    leading = {metric.rpartition("/")[0]: metric for metric in reversed(metrics)}
+    shown = [metric for metric in metrics if metric in leading.values() and any(r["metric"] == metric for r in rows)]
+    figures = _by_variant(rows)
     work = {row["variant"]: row["multiply_adds_per_frame"] / 1e6 for row in rows}
-    ordered = sorted(found, key=lambda variant: mean(found[variant]), reverse=True)
-    figure = Figure(figsize=(8, 1.5 + 0.3 * len(ordered)), layout="constrained")
-    axes = figure.add_subplot()
-    for place, variant in enumerate(ordered):
-        colour = THEIRS if variant.startswith("dstformer") else OURS
-        axes.plot(found[variant], [place] * len(found[variant]), "o", color=colour, alpha=0.4, markeredgewidth=0)
-        axes.plot(mean(found[variant]), place, "|", color=colour, markersize=14)
-    axes.set_yticks(range(len(ordered)), [f"{variant} ({work[variant]:.1f} M)" for variant in ordered])
-    axes.set_xlabel("validation MPJPE, mm (dots: seeds; bars: their mean)")
-    axes.set_ylabel("variant (multiply-adds per frame)")
-    axes.grid(axis="x", alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure = Figure(figsize=(2 + 6 * len(shown), 1.5 + 0.3 * len(figures)), layout="constrained")
+    for axes, metric in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        found = {variant: values[metric] for variant, values in figures.items() if metric in values}
+        percent = unit_of(metric) == "%"  # of what is right: the higher the better
+        ordered = sorted(found, key=lambda variant: mean(found[variant]), reverse=not percent)
+        for place, variant in enumerate(ordered):
+            colour = THEIRS if variant.startswith("dstformer") else OURS
+            axes.plot(found[variant], [place] * len(found[variant]), "o", color=colour, alpha=0.4, markeredgewidth=0)
+            axes.plot(mean(found[variant]), place, "|", color=colour, markersize=14)
+        axes.set_yticks(range(len(ordered)), [f"{variant} ({work[variant]:.1f} M)" for variant in ordered])
+        name = metric.upper() if "/" not in metric else metric
+        axes.set_xlabel(f"validation {name}, {unit_of(metric)} (dots: seeds; bars: their mean)")
+        axes.grid(axis="x", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supylabel("variant (multiply-adds per frame)", fontsize="medium")
     figure.savefig(path, dpi=120)

@@ -31,7 +31,7 @@ def test_every_backbone_at_every_size_that_it_takes(configs: Path, tmp_path: Pat
     with open(out.with_suffix(".csv"), newline="") as file:
         rows = {(row["size"], row["backbone"]): row for row in csv.DictReader(file)}
     assert set(rows) == {
-        ("small", "hummuss"), ("small", "hummuss-causal"), ("small", "dstformer"),
+        ("small", "hummuss"), ("small", "hummuss-causal"), ("small", "dstformer"), ("small", "per-frame"),
         ("wide", "hummuss"), ("wide", "hummuss-causal"),
     }  # fmt: skip
     for size, expansion in (("small", 1.0), ("wide", 2.0)):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 import yaml
 
 from hummuss import HumMUSS, InputError
+from hummuss.cli import study as command
 from hummuss.cli.main import main
 from hummuss.cli.study import read_study
 from hummuss.study import rows_of
@@ -71,20 +73,113 @@ def test_mistakes_are_named(study: Path, tmp_path: Path, capsys: pytest.CaptureF
         read_study(study)
 
 
+def test_a_metric_that_names_its_head_is_found_in_runs_of_one_and_of_several() -> None:
+    metrics = ("pose/mpjpe", "action/top1")
+    several = {
+        "heads": ["pose", "action"],
+        "val": {"pose/mpjpe": 1.0, "action/top1": 2.0, "pose/mean_pose/mpjpe": 9.0, "pose/auc": 8.0},
+        "test": {"pose/mpjpe": 3.0, "walk/pose/mpjpe": 4.0, "walk/action/top1": None},
+    }
+    found = [(row["split"], row["group"], row["metric"], row["value"]) for row in rows_of("x", several, metrics)]
+    assert found == [
+        ("val", "all", "pose/mpjpe", 1.0), ("val", "all", "action/top1", 2.0),
+        ("test", "all", "pose/mpjpe", 3.0), ("test", "walk", "pose/mpjpe", 4.0),
+    ]  # fmt: skip
+    one = {"heads": ["action"], "val": {"top1": 5.0, "majority_class/top1": 6.0, "mpjpe": 7.0, "walk/top1": 8.0}}
+    found = [(row["group"], row["metric"], row["value"], row["unit"]) for row in rows_of("x", one, metrics)]
+    assert found == [("all", "action/top1", 5.0, "%"), ("walk", "action/top1", 8.0, "%")]
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch) -> list[str]:
+    """A study of a mesh that begins with a pretrained run; its runs are recorded and write what real ones would."""
+    monkeypatch.chdir(tmp_path)
+    content = {
+        "title": "Begun", "configs": ["mesh.yaml"], "arguments": ["--x=1"], "seeds": [0, 1], "tested": ["tuned"],
+        "metrics": ["mesh/mpve", "action/top1"],
+        "variants": {
+            "before": {"configs": ["pretrain.yaml"], "arguments": ["--y=2"]},
+            "scratch": [],
+            "tuned": ["--model.init_args.pretrained={run:before}/best.ckpt"],
+        },
+    }  # fmt: skip
+    Path("begun.yaml").write_text(yaml.safe_dump(content))
+    done: list[str] = []
+    other_seed_done = threading.Event()
+
+    def run(command: list[str], folder: str, threads: int) -> None:
+        if folder == "begun/before-0":
+            assert other_seed_done.wait(5), "another seed's runs do not wait for this one"
+        if folder == "begun/before-1":
+            other_seed_done.set()
+        done.append(" ".join([folder, *command[:-2]]))
+        place = Path("runs", folder, "1")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "best.ckpt").touch()
+        path = place / "summary.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        pretrains = "before" in folder
+        known |= {
+            "heads": ["pretrain" if pretrains else "mesh"], "seed": int(folder[-1]), "parameters": 1,
+            "multiply_adds_per_frame": 1, "seconds": 60.0, "commit": "abc", "device": "CPU",
+            "val" if command[0] == "fit" else "test": {"mpjpe": 5.0} if pretrains else {"mpve": 7.0},
+        }  # fmt: skip
+        path.write_text(json.dumps(known))
+
+    monkeypatch.setattr(command, "_hummuss", run)
+    return done
+
+
+def test_a_variant_begins_with_another_ones_run_of_its_seed(trained, capsys) -> None:
+    assert main(["study", "begun.yaml", "--out", "page", "--jobs", "4"]) == 0
+    for seed in (0, 1):
+        own = [line for line in trained if f"-{seed} " in line]
+        tuned = f"--model.init_args.pretrained=runs/begun/before-{seed}/1/best.ckpt"
+        fits = {
+            f"begun/before-{seed} fit --config=pretrain.yaml --y=2 --x=1 --seed_everything={seed}",
+            f"begun/scratch-{seed} fit --config=mesh.yaml --x=1 --seed_everything={seed}",
+            f"begun/tuned-{seed} fit --config=mesh.yaml {tuned} --x=1 --seed_everything={seed}",
+        }
+        assert fits < set(own)
+        place = {line.split()[0].split("/")[1].split("-")[0]: i for i, line in enumerate(own) if " fit " in line}
+        assert place["before"] < place["tuned"]
+        assert sum(" test " in line for line in own) == 1
+    page = Path("page.md").read_text()
+    # What no variant has takes no column.
+    assert "minutes | mesh/mpve, mm |\n|---|---|---|---|---|---|\n| scratch | 2 | 0.00 | 0.0 | 1 | 7.0 ± 0.0 |" in page
+    assert "before: `pretrain.yaml`" in page
+    before = len(trained)
+    assert main(["study", "begun.yaml", "--out", "page"]) == 0
+    assert len(trained) == before, "all has been done, also where it has none of the metrics"
+
+
+def test_what_a_variant_begins_with_must_have_finished(trained, capsys) -> None:
+    assert main(["study", "begun.yaml", "--out", "page", "--variants", "tuned"]) == 2
+    assert "'tuned' begins with 'before', whose run of seed 0 has not finished" in capsys.readouterr().err
+    content = yaml.safe_load(Path("begun.yaml").read_text())
+    variants = content["variants"]
+    for wrong, message in (
+        ({"tuned": variants["tuned"], "before": []}, "begins with 'before', which must stand before it"),
+        ({"tuned": {"config": []}}, "expected arguments, or a mapping"),
+    ):
+        Path("begun.yaml").write_text(yaml.safe_dump(content | {"variants": wrong}, sort_keys=False))
+        with pytest.raises(InputError, match=message):
+            read_study(Path("begun.yaml"))
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_of_the_package_can_be_read(path: Path) -> None:
     study = read_study(path)
-    assert all((path.parents[2] / config).is_file() for config in study["configs"])
-    for variant in study["variants"].values():
-        configs = [option.removeprefix("--config=") for option in variant if option.startswith("--config=")]
-        assert all((path.parents[2] / config).is_file() for config in configs)
+    for variant in study.variants.values():
+        options = [option.removeprefix("--config=") for option in variant.arguments if option.startswith("--config=")]
+        assert all((path.parents[2] / config).is_file() for config in [*variant.configs, *options])
 
 
 def test_every_choice_of_the_ablation_makes_another_backbone() -> None:
     prefix = "--model.init_args.backbone.init_args."
     made = {}
-    for name, options in read_study(STUDIES[0].with_name("ablation.yaml"))["variants"].items():
-        texts = dict(option.removeprefix(prefix).split("=") for option in options)
+    for name, options in read_study(STUDIES[0].with_name("ablation.yaml")).variants.items():
+        texts = dict(option.removeprefix(prefix).split("=") for option in options.arguments)
         values = {key: yaml.safe_load(text) for key, text in texts.items()}
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         torch.manual_seed(0)

@@ -104,15 +104,16 @@ def test_swapped_sides_are_each_others(keypoints) -> None:
 
 def test_a_view_corrupts_what_it_has_detected_and_no_target() -> None:
     clip = SyntheticMotion(3, "test").at(np.arange(20) / 50)
+    bodies = {"free": BodyModel()}
     clean, view = (
-        view.see(clip, BodyModel(), 0.0, np.random.default_rng(5))
+        view.see(clip, bodies, 0.0, np.random.default_rng(5))
         for view in (View(), CorruptedView(corruption=Corruption("frames", 0.5)))
     )
     assert (view.joints3d == clean.joints3d).all()
     hidden = (view.keypoints2d == 0).all((1, 2))
     assert hidden.sum() == 10
     assert (view.keypoints2d[~hidden] == clean.keypoints2d[~hidden]).all()
-    again = CorruptedView(corruption=CLEAN).see(clip, BodyModel(), 0.0, np.random.default_rng(5))
+    again = CorruptedView(corruption=CLEAN).see(clip, bodies, 0.0, np.random.default_rng(5))
     assert (again.keypoints2d == clean.keypoints2d).all()
 
 
@@ -120,7 +121,7 @@ def test_clips_own_detections_are_corrupted_too(keypoints) -> None:
     camera = Camera.of_size(1000, 1000)
     clip = MotionClip("a", "a", "", "test", timestamps=TIMES, keypoints2d=keypoints, camera=camera, frame="camera")
     view = CorruptedView(corruption=Corruption("gaussian", 0.05))
-    assert (view.see(clip, None, 0.0, np.random.default_rng(0)).keypoints2d != keypoints).any()
+    assert (view.see(clip, {}, 0.0, np.random.default_rng(0)).keypoints2d != keypoints).any()
 
 
 def test_unknown_kinds_are_refused(keypoints) -> None:

@@ -14,6 +14,8 @@ from hummuss.viz.draw import save_comparison
 class PredictionPictures(L.Callback):
     """Draws the first validation batch to ``<folder>/epochs/<head>_<epoch>.png`` and W&B's ``prediction/<head>``.
 
+    Where several tasks are trained, the first batch of each, by its own heads.
+
     Args:
         every_n_epochs: draw after epoch N, 2 N and so on, counted from 1.
         panels: frames in a picture, each of another clip.
@@ -34,7 +36,7 @@ class PredictionPictures(L.Callback):
     ) -> None:
         epoch = trainer.current_epoch + 1
         wanted = trainer.state.fn == "fit" and not trainer.sanity_checking and trainer.is_global_zero
-        if not wanted or self.folder is None or batch_idx or dataloader_idx or epoch % self.every_n_epochs:
+        if not wanted or self.folder is None or batch_idx or epoch % self.every_n_epochs:
             return
         files = Path(self.folder) / "epochs" / f"{{}}_{epoch:03d}.png"
         drawn = draw_heads(cast(MotionModule, pl_module), outputs, batch, self.panels, files)
@@ -44,13 +46,14 @@ class PredictionPictures(L.Callback):
 def draw_heads(
     module: MotionModule, predictions: dict[str, Prediction], batch: Batch, count: int, files: Path
 ) -> dict[str, Path]:
-    """Draw ``count`` frames of every head that has something to draw; return head -> picture.
+    """Draw ``count`` frames of every head that predicts something to draw; return head -> picture.
 
     ``files`` is the pictures' path, with ``{}`` in its last part for the head's name.
     """
     drawn = {}
-    for name, head in module.heads.items():
-        panels = head.panels(predictions[name], batch, count)
+    for name, prediction in predictions.items():
+        head = module.heads[name]
+        panels = head.panels(prediction, batch, count)
         if panels:
             drawn[name] = files.with_name(files.name.format(name))
             save_comparison(drawn[name], panels, head.faces)

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from hummuss.backbones.gdssm import GDSSM
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.callbacks.loggers import log_histograms, log_numbers
-from hummuss.heads.base import Batch
+from hummuss.tasks import TrainingBatch
 
 # What numbers stand for a histogram in a CSV.
 QUANTILES = {"p05": 0.05, "median": 0.5, "p95": 0.95}
@@ -40,7 +40,7 @@ class StateSpaceMonitor(L.Callback):
         self._logged: int | None = None
 
     def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Batch, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: TrainingBatch, batch_idx: int
     ) -> None:
         due = trainer.global_step % self.every_n_steps == 0 and trainer.global_step != self._logged
         self._due = due and bool(trainer.loggers)
@@ -52,7 +52,7 @@ class StateSpaceMonitor(L.Callback):
                 self._hooks.append(module.to_value.register_forward_hook(self._keep(axis_of(path))))
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: TrainingBatch, batch_idx: int
     ) -> None:
         if not self._due:
             return

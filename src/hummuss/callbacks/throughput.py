@@ -9,7 +9,7 @@ import lightning as L
 import torch
 
 from hummuss.callbacks.loggers import log_numbers
-from hummuss.heads.base import Batch
+from hummuss.tasks import TrainingBatch, batches_of
 
 
 class Throughput(L.Callback):
@@ -31,9 +31,9 @@ class Throughput(L.Callback):
         self._frames, self._since, self._logged = 0, time.perf_counter(), trainer.global_step
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: TrainingBatch, batch_idx: int
     ) -> None:
-        self._frames = self._frames + batch["valid"].sum()
+        self._frames = self._frames + sum(own["valid"].sum() for own in batches_of(batch).values())
         if trainer.global_step - self._logged < self.every_n_steps:
             return
         now = time.perf_counter()

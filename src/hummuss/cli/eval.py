@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 KINDS: dict[str, str] = {
+    "framerate": "the same test moments at every frame rate, with frames dropped and with jittered time stamps",
     "long": "sequences of 10 and of hundreds of training windows, in one piece and streamed",
     "robustness": "joints hidden, frames missing, noise, sides swapped: the same for every run",
     "action": "action recognition beside the majority class and a regression on per-frame statistics",

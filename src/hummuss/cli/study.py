@@ -1,16 +1,22 @@
 """Train variants of one model with equal data and steps over several seeds, and write the comparison.
 
-A study is a YAML file: title, configs, arguments common to all, seeds, variants (name -> further arguments of
-`hummuss fit`) and tested (variants that are also scored on the test split; the others only on validation).
+A study is a YAML file: title, configs, arguments common to all, seeds, variants and tested (variants that are also
+scored on the test split; the others only on validation). A variant is a list of further arguments of `hummuss fit`, or
+a mapping of arguments and configs of its own in place of the study's. {run:NAME} in an argument stands for the folder
+of variant NAME's run of the same seed, which is trained first; NAME stands before the variant. metrics, where given,
+are what is tabulated in place of the pose metrics: names such as mpve, or of one head's such as mesh/mpve, which a run
+of several heads and one of that head alone then show side by side.
 """
 
 import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +24,11 @@ import yaml
 
 from hummuss.cli.runs import newest_checkpoint
 from hummuss.errors import InputError
-from hummuss.study import COLUMNS, rows_of, write_page
+from hummuss.study import COLUMNS, METRICS, Study, Variant, rows_of, write_page
 
 KEYS = {"title", "configs", "arguments", "seeds", "tested", "variants"}
+OPTIONAL = {"metrics"}
+RUN = re.compile(r"\{run:([^}]*)\}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +49,33 @@ def run(arguments: argparse.Namespace) -> int:
     """Train what is missing, then write OUT.csv, OUT.md and OUT.png."""
     study = read_study(arguments.study)
     name = arguments.study.stem
-    variants = arguments.variants or list(study["variants"])
-    for variant in set(variants) - set(study["variants"]):
-        raise InputError(f"{arguments.study} has no variant {variant!r}, it has {', '.join(study['variants'])}")
-    seeds = study["seeds"] if arguments.seeds is None else arguments.seeds
+    for variant in arguments.variants or ():
+        if variant not in study.variants:
+            raise InputError(f"{arguments.study} has no variant {variant!r}, it has {', '.join(study.variants)}")
+    # In the study's order, in which every variant stands behind those it begins with.
+    variants = [variant for variant in study.variants if variant in (arguments.variants or study.variants)]
+    seeds = study.seeds if arguments.seeds is None else arguments.seeds
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
+    runs: dict[tuple[str, int], Future[None]] = {}
     with ThreadPoolExecutor(arguments.jobs) as pool:
         # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
-        runs = [pool.submit(_train, study, name, variant, seed, threads) for seed in seeds for variant in variants]
-        for ended in runs:
+        for seed in seeds:
+            for variant in variants:
+                # The pool starts runs in this order: those waited for have been started, so it never locks up.
+                before = [runs[other, seed] for other in _needed(study.variants[variant]) if (other, seed) in runs]
+                runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
+        for ended in runs.values():
             ended.result()
-    rows = [row for variant in study["variants"] for seed in study["seeds"] for row in _finished(name, variant, seed)]
+    rows = [
+        row
+        for variant in study.variants
+        for seed in study.seeds
+        for row in rows_of(variant, _summary(name, variant, seed), study.metrics)
+    ]
     if not rows:
-        raise InputError(f"no run of {arguments.study} has finished: see runs/{name}/*/*/log.txt")
+        raise InputError(
+            f"no run of {arguments.study} that has {', '.join(study.metrics)} has finished: see runs/{name}/*/log.txt"
+        )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -64,35 +86,68 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_study(path: Path) -> dict[str, Any]:
+def read_study(path: Path) -> Study:
     """The study of a YAML file.
 
     Raises:
-        InputError: no such file, a missing or unknown key, a tested variant that is not there.
+        InputError: no such file, a missing or unknown key, a tested variant that is not there, a variant that begins
+            with one that does not stand before it.
     """
     if not path.is_file():
         raise InputError(f"no study at {path}: give a YAML file such as configs/studies/backbone.yaml")
-    study = yaml.safe_load(path.read_text())
-    if not isinstance(study, dict) or set(study) != KEYS:
-        found = sorted(study) if isinstance(study, dict) else type(study).__name__
-        raise InputError(f"{path} has {found}, expected the keys {sorted(KEYS)}")
-    for variant in study["tested"]:
-        if variant not in study["variants"]:
-            raise InputError(f"{path}: tested variant {variant!r} is none of {', '.join(study['variants'])}")
-    return study
+    given = yaml.safe_load(path.read_text())
+    if not isinstance(given, dict) or not KEYS <= set(given) <= KEYS | OPTIONAL:
+        found = sorted(given) if isinstance(given, dict) else type(given).__name__
+        raise InputError(f"{path} has {found}, expected the keys {sorted(KEYS)} and perhaps {sorted(OPTIONAL)}")
+    variants: dict[str, Variant] = {}
+    for name, content in given["variants"].items():
+        variants[name] = variant = _variant(path, name, content, given["configs"])
+        for other in _needed(variant):
+            if other == name or other not in variants:
+                raise InputError(f"{path}: variant {name!r} begins with {other!r}, which must stand before it")
+    for name in given["tested"]:
+        if name not in variants:
+            raise InputError(f"{path}: tested variant {name!r} is none of {', '.join(variants)}")
+    return Study(**given | {"variants": variants, "metrics": given.get("metrics", METRICS)})
 
 
-def _train(study: dict[str, Any], name: str, variant: str, seed: int, threads: int) -> None:
+def _variant(path: Path, name: str, content: Any, configs: list[str]) -> Variant:
+    if isinstance(content, list):
+        return Variant(configs, content)
+    if not isinstance(content, dict) or not set(content) <= {"configs", "arguments"}:
+        raise InputError(
+            f"{path}: variant {name!r} is {content!r}, expected arguments, or a mapping of configs and them"
+        )
+    return Variant(content.get("configs", configs), content.get("arguments", []))
+
+
+def _needed(variant: Variant) -> list[str]:
+    """Variants whose runs this one begins with."""
+    return [name for argument in variant.arguments for name in RUN.findall(argument)]
+
+
+def _train(study: Study, name: str, variant: str, seed: int, threads: int, before: Sequence[Future[None]]) -> None:
     """Fit and, where the study says so, test one variant with one seed, unless that has been done."""
+    for run in before:
+        run.result()
     folder = f"{name}/{variant}-{seed}"
-    configs = [f"--config={config}" for config in study["configs"]]
-    options = [*configs, *study["variants"][variant], *study["arguments"], f"--seed_everything={seed}"]
+    chosen = study.variants[variant]
+    configs = [f"--config={config}" for config in chosen.configs]
+    own = [RUN.sub(lambda found: _folder(name, variant, found[1], seed), argument) for argument in chosen.arguments]
+    options = [*configs, *own, *study.arguments, f"--seed_everything={seed}"]
     options += [f"--name={folder}", "--trainer.enable_progress_bar=false"]
-    splits = {row["split"] for row in _finished(name, variant, seed)}
-    if "val" not in splits:
+    done = _summary(name, variant, seed)
+    if "val" not in done:
         _hummuss(["fit", *options], folder, threads)
-    if variant in study["tested"] and "test" not in splits:
+    if variant in study.tested and "test" not in done:
         _hummuss(["test", *options, "--ckpt_path=best"], folder, threads)
+
+
+def _folder(study: str, variant: str, needed: str, seed: int) -> str:
+    """Folder of the finished run that a variant begins with."""
+    if "val" not in _summary(study, needed, seed):
+        raise InputError(f"variant {variant!r} begins with {needed!r}, whose run of seed {seed} has not finished")
+    return str(newest_checkpoint(Path("runs"), f"{study}/{needed}-{seed}", "best").parent)
 
 
 def _hummuss(command: list[str], folder: str, threads: int) -> None:
@@ -109,11 +164,11 @@ def _hummuss(command: list[str], folder: str, threads: int) -> None:
         raise InputError(f"`hummuss {command[0]}` of {folder} ended with status {ended.returncode}: see {log}")
 
 
-def _finished(name: str, variant: str, seed: int) -> list[dict[str, Any]]:
-    """Rows of a variant's newest run, none where it has not finished."""
+def _summary(name: str, variant: str, seed: int) -> dict[str, Any]:
+    """What a variant's newest run came to, empty where it has not finished."""
     try:
         folder = newest_checkpoint(Path("runs"), f"{name}/{variant}-{seed}", "best").parent
     except InputError:
-        return []
+        return {}
     summary = folder / "summary.json"
-    return rows_of(variant, json.loads(summary.read_text())) if summary.is_file() else []
+    return json.loads(summary.read_text()) if summary.is_file() else {}

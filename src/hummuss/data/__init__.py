@@ -6,7 +6,9 @@ from hummuss._lazy import lazy_names
 
 if TYPE_CHECKING:
     from hummuss.data.datamodules import MotionDataModule
+    from hummuss.data.mixture_module import MixtureDataModule, Stage
     from hummuss.data.motion import Camera, MotionClip
+    from hummuss.data.multi_module import MultiDataModule
     from hummuss.data.store import MotionStore, StoreWriter
     from hummuss.data.store_module import StoreDataModule
     from hummuss.data.synthetic_module import SyntheticDataModule
@@ -23,13 +25,16 @@ __all__ = [
     "ClipSampling",
     "DetectionNoise",
     "FrameRateAugmentation",
+    "MixtureDataModule",
     "MotionClip",
     "MotionDataModule",
     "MotionStore",
+    "MultiDataModule",
     "Occlusion",
     "RandomCamera",
     "RandomMove",
     "RealisticNoise",
+    "Stage",
     "StoreDataModule",
     "StoreWriter",
     "SyntheticDataModule",
@@ -41,13 +46,16 @@ _NAMES = {
     "ClipSampling": "hummuss.data.transforms.clip_sampling",
     "DetectionNoise": "hummuss.data.transforms.noise",
     "FrameRateAugmentation": "hummuss.data.transforms.frame_rate",
+    "MixtureDataModule": "hummuss.data.mixture_module",
     "MotionClip": "hummuss.data.motion",
     "MotionDataModule": "hummuss.data.datamodules",
     "MotionStore": "hummuss.data.store",
+    "MultiDataModule": "hummuss.data.multi_module",
     "Occlusion": "hummuss.data.transforms.occlusion",
     "RandomCamera": "hummuss.data.transforms.camera",
     "RandomMove": "hummuss.data.transforms.random_move",
     "RealisticNoise": "hummuss.data.transforms.noise",
+    "Stage": "hummuss.data.mixture_module",
     "StoreDataModule": "hummuss.data.store_module",
     "StoreWriter": "hummuss.data.store",
     "SyntheticDataModule": "hummuss.data.synthetic_module",

@@ -5,18 +5,24 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import lightning as L
-from torch.utils.data import DataLoader
+from jsonargparse import set_parsing_settings
+from torch.utils.data import DataLoader, Dataset
 
 from hummuss.body.smpl import BodyModel
-from hummuss.data.recordings import Rows, fold
+from hummuss.data.recordings import Rows, Windows, fold
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
 from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.data.transforms.random_move import RandomMove
 from hummuss.data.view import View
 from hummuss.data.windows import EvaluationWindows, MotionSource, Sample, TrainingWindows
 from hummuss.errors import InputError
+
+# Parsers write a dataclass by its fields alone, and of the two that ``view.noise`` may be then take the default's for
+# the other's: these keep their class_path through overlays, overrides and saved configs.
+set_parsing_settings(subclasses_enabled=[DetectionNoise, RealisticNoise])
 
 
 class MotionDataModule(L.LightningDataModule, ABC):
@@ -131,24 +137,48 @@ class MotionDataModule(L.LightningDataModule, ABC):
         """Parts of a split that are also reported on their own; one unnamed part by default."""
         return {"": self.sources(split)}
 
+    @property
+    def bodies(self) -> dict[str, BodyModel]:
+        """The bodies that clips' parameters pose, by name."""
+        return {self.body.name: self.body}
+
+    @property
+    def tasks(self) -> dict[str, "MotionDataModule"]:
+        """Which data are for which heads, see `hummuss.tasks`; these are for all."""
+        return {"": self}
+
     def train_dataloader(self) -> DataLoader[Sample]:
+        rank, processes = self._process()
+        if self.windows_per_epoch < self.batch_size * processes:
+            raise InputError(
+                f"windows_per_epoch {self.windows_per_epoch} is less than one batch of {self.batch_size} for each of "
+                f"{processes} processes: lower data.init_args.batch_size or raise data.init_args.windows_per_epoch"
+            )
+        sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
+        return self._loader(self._training_windows(len(sampler) * processes), sampler, self.batch_size)
+
+    def _training_windows(self, per_epoch: int) -> Dataset[Sample]:
+        """Endless windows, of which an epoch takes so many, one epoch's after the other's."""
+        return self._drawn(self._shares(self.recordings(self.sources("train"))), self.occlusion)
+
+    def _drawn(self, shares: Sequence[float], occlusion: Occlusion | None) -> TrainingWindows:
         sources = self.sources("train")
         recordings, labels = self.recordings(sources), list(self.labels("train"))
         if recordings is not None:
             labels = [labels[own[0]] for own in recordings]
         if self.clips_per_class > 1 and not set(labels) & set(self.classes):
             raise InputError(f"no training clip is labelled with one of the {len(self.classes)} classes")
-        windows = TrainingWindows(
+        return TrainingWindows(
             sources,
-            self._shares(recordings),
+            shares,
             frames=self.frames,
             batch_size=self.batch_size,
             frame_rate=self.frame_rate,
             max_fps=self.max_fps,
             flip=self.flip,
-            occlusion=self.occlusion,
+            occlusion=occlusion,
             view=self.view,
-            body=self.body,
+            bodies=self.bodies,
             classes=self.classes,
             seed=self.seed,
             sampling=self.clip_sampling,
@@ -157,14 +187,6 @@ class MotionDataModule(L.LightningDataModule, ABC):
             clips_per_class=self.clips_per_class,
             recordings=recordings,
         )
-        rank, processes = self._process()
-        if self.windows_per_epoch < self.batch_size * processes:
-            raise InputError(
-                f"windows_per_epoch {self.windows_per_epoch} is less than one batch of {self.batch_size} for each of "
-                f"{processes} processes: lower data.init_args.batch_size or raise data.init_args.windows_per_epoch"
-            )
-        sampler = EpochSampler(self.windows_per_epoch, self.batch_size, rank, processes, *self._resumed(processes))
-        return self._loader(windows, sampler, self.batch_size)
 
     def _shares(self, recordings: Sequence[Sequence[int]] | None = None) -> list[float]:
         """How often each training source, or each recording, is drawn, relative to the others: in proportion to its
@@ -204,7 +226,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             max_windows=max_windows,
             max_fps=self.max_fps,
             view=self.view,
-            body=self.body,
+            bodies=self.bodies,
             classes=self.classes,
             sampling=self.clip_sampling,
             recordings=self.recordings(sources),
@@ -219,13 +241,13 @@ class MotionDataModule(L.LightningDataModule, ABC):
 
     def _loader(
         self,
-        windows: TrainingWindows | EvaluationWindows,
+        windows: Dataset[Sample],
         sampler: EpochSampler | EvaluationSampler,
         batch_size: int,
     ) -> DataLoader[Sample]:
         folded = self.persons_together or self.clip_sampling is not None
         return ResumableLoader(
-            Rows(windows, windows.sources) if folded else windows,
+            Rows(cast(Windows, windows)) if folded else windows,
             batch_size=batch_size,
             collate_fn=fold if folded else None,
             sampler=sampler,

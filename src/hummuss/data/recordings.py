@@ -63,6 +63,9 @@ def within(instants: Instants, times: Float64[np.ndarray, "F"]) -> Instants | No
 class Windows(Protocol):
     """What `TrainingWindows` and `EvaluationWindows` have in common."""
 
+    @property
+    def sources(self) -> Sequence[object]: ...
+
     def rows(self, item: int) -> list[dict[str, Tensor]]: ...
 
 
@@ -71,11 +74,10 @@ class Rows(Dataset[list[dict[str, Tensor]]]):
 
     Args:
         windows: what makes them.
-        sources: the clips that they are of.
     """
 
-    def __init__(self, windows: Windows, sources: Sequence[object]) -> None:
-        self.windows, self.sources = windows, sources
+    def __init__(self, windows: Windows) -> None:
+        self.windows, self.sources = windows, windows.sources
 
     def __getitem__(self, item: int) -> list[dict[str, Tensor]]:
         return self.windows.rows(item)

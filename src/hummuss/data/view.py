@@ -1,6 +1,6 @@
 """How motion becomes what a detector reports: camera -> flip -> noise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,35 +29,38 @@ class View:
     noise: DetectionNoise | RealisticNoise = field(default_factory=DetectionNoise)
     normalisation: str = "image"
 
-    def see(self, clip: MotionClip, body: BodyModel | None, flip: float, rng: np.random.Generator) -> MotionClip:
+    def see(
+        self, clip: MotionClip, bodies: Mapping[str, BodyModel], flip: float, rng: np.random.Generator
+    ) -> MotionClip:
         """Take a clip to camera coordinates and detected keypoints; mirror it with probability ``flip``.
 
-        ``body`` may be None for a clip without body parameters.
+        Among ``bodies``, by name, is the one that a clip's parameters pose, where it has any.
         """
-        return self.see_together([clip], body, flip, rng)[0]
+        return self.see_together([clip], bodies, flip, rng)[0]
 
     def see_together(
-        self, clips: Sequence[MotionClip], body: BodyModel | None, flip: float, rng: np.random.Generator
+        self, clips: Sequence[MotionClip], bodies: Mapping[str, BodyModel], flip: float, rng: np.random.Generator
     ) -> list[MotionClip]:
         """The same for persons of one recording: one camera sees them, and all are mirrored or none."""
         unseen = [clip.joints3d for clip in clips if clip.frame == "world" and clip.camera is None]
         joints = [own for own in unseen if own is not None]
         camera = self.camera.draw(np.concatenate(joints), rng) if joints else None
-        placed = [self._to_camera(clip, camera, body) for clip in clips]
+        placed = [self._to_camera(clip, camera, bodies) for clip in clips]
         mirrored = rng.random() < flip
         return [self._detect(*clip, mirrored, rng) for clip in placed]
 
     def _to_camera(
-        self, clip: MotionClip, camera: Camera | None, body: BodyModel | None
+        self, clip: MotionClip, camera: Camera | None, bodies: Mapping[str, BodyModel]
     ) -> tuple[MotionClip, np.ndarray | None, bool]:
         """A clip in camera coordinates, the pelvis of its unposed body, and whether it came with detections."""
         rest_pelvis = None
         if clip.betas is not None:
-            assert body is not None
-            if clip.body != body.name:
+            body = bodies.get(clip.body or "")
+            if body is None:
                 raise InputError(
-                    f"clip {clip.name} poses the body {clip.body!r}, but the data module has {body.name!r}: "
-                    "give data.init_args.body_path the body file of that name"
+                    f"clip {clip.name} poses the body {clip.body!r}, but the data module has "
+                    f"{', '.join(map(repr, bodies)) or 'none'}: give data.init_args.body_path the body file of that "
+                    "name"
                 )
             rest_pelvis = body.rest_joints(torch.from_numpy(clip.betas))[0].numpy()
         detected = clip.keypoints2d is not None

@@ -1,6 +1,6 @@
 """Windows of motion as model inputs: source -> instants -> camera -> flip -> noise -> normalisation -> sample."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -49,7 +49,7 @@ def see_recording(
     places: Sequence[int],
     instants: Instants,
     view: View,
-    body: BodyModel,
+    bodies: Mapping[str, BodyModel],
     flip: float,
     rng: np.random.Generator,
 ) -> list[tuple[int, MotionClip, Instants]]:
@@ -59,7 +59,7 @@ def see_recording(
     """
     others = ((place, within(instants, sources[place].times)) for place in places[1:])
     there = [(places[0], instants), *((place, own) for place, own in others if own is not None)]
-    clips = view.see_together([sources[place].at(taken.times) for place, taken in there], body, flip, rng)
+    clips = view.see_together([sources[place].at(taken.times) for place, taken in there], bodies, flip, rng)
     return [(place, clip, taken) for (place, taken), clip in zip(there, clips, strict=True)]
 
 
@@ -129,7 +129,7 @@ class TrainingWindows(Dataset[Sample]):
         max_fps: base rate at most, frames per second.
         flip: probability of mirroring.
         occlusion: hides joints; None hides none.
-        view, body, classes: see `View` and `to_sample`.
+        view, bodies, classes: see `View` and `to_sample`.
         seed: of every random choice.
         sampling: spreads the window over a clip; None takes consecutive frames by ``frame_rate``.
         labels: class of each source or recording, for ``clips_per_class``.
@@ -151,7 +151,7 @@ class TrainingWindows(Dataset[Sample]):
         flip: float,
         occlusion: Occlusion | None,
         view: View,
-        body: BodyModel,
+        bodies: Mapping[str, BodyModel],
         classes: Sequence[str],
         seed: int,
         sampling: ClipSampling | None = None,
@@ -167,7 +167,7 @@ class TrainingWindows(Dataset[Sample]):
         members = [[place for place, label in enumerate(labels) if label == name] for name in classes]
         self.members = [(own, np.cumsum(np.asarray(shares, np.float64)[own])) for own in members if own]
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
-        self.max_fps, self.flip, self.view, self.body = max_fps, flip, view, body
+        self.max_fps, self.flip, self.view, self.bodies = max_fps, flip, view, bodies
         self.occlusion, self.move, self.classes, self.seed = occlusion, move, classes, seed
 
     def __getitem__(self, draw: int) -> Sample:
@@ -186,7 +186,7 @@ class TrainingWindows(Dataset[Sample]):
         else:
             stride = self.frame_rate.stride(rng) * base_stride(times, self.max_fps)
             instants = random_instants(times, stride, rhythm, rng)
-        seen = see_recording(self.sources, self.recordings[chosen], instants, self.view, self.body, self.flip, rng)
+        seen = see_recording(self.sources, self.recordings[chosen], instants, self.view, self.bodies, self.flip, rng)
         clips = [clip for _, clip, _ in seen]
         if self.move:
             clips = self.move.apply(clips, rng)
@@ -216,8 +216,8 @@ class EvaluationWindows(Dataset[Sample]):
         sources: motion to evaluate on.
         frames: length of a window; None makes a window of every clip, as long as it is.
         max_windows: evenly spaced choice of that many windows; None for all.
-        max_fps, view, body, classes, sampling, recordings: as in `TrainingWindows`; ``sampling`` makes one sample of a
-            whole clip, of one row for each of its windows.
+        max_fps, view, bodies, classes, sampling, recordings: as in `TrainingWindows`; ``sampling`` makes one sample of
+            a whole clip, of one row for each of its windows.
     """
 
     def __init__(
@@ -227,13 +227,13 @@ class EvaluationWindows(Dataset[Sample]):
         max_windows: int | None,
         max_fps: float | None,
         view: View,
-        body: BodyModel,
+        bodies: Mapping[str, BodyModel],
         classes: Sequence[str],
         sampling: ClipSampling | None = None,
         recordings: Sequence[Sequence[int]] | None = None,
     ) -> None:
         self.sources, self.frames, self.view = sources, frames, view
-        self.body, self.classes, self.max_fps = body, classes, max_fps
+        self.bodies, self.classes, self.max_fps = bodies, classes, max_fps
         self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         windows = []
         for index, source in enumerate(sources):
@@ -269,7 +269,7 @@ class EvaluationWindows(Dataset[Sample]):
         for window, instants in enumerate(self._instants(self.sources[places[0]].times, first)):
             rng = np.random.default_rng([EVALUATION_SEED, item])
             frames, number = self.frames or len(instants.times), item + window * len(self)
-            seen = see_recording(self.sources, places, instants, self.view, self.body, 0.0, rng)
+            seen = see_recording(self.sources, places, instants, self.view, self.bodies, 0.0, rng)
             for place, clip, own in seen:
                 row = to_sample(clip, own, frames, self.view.normalisation, self.classes, (number, place))
                 rows.append(row | {"has_label": torch.tensor(False)} if window else row)

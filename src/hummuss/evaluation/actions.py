@@ -165,7 +165,7 @@ def _training_views(data: MotionDataModule) -> Iterator[Batch]:
         replace(clip, smpl_pose=None, betas=None, transl=None, body=None) if isinstance(clip, MotionClip) else clip
         for clip in data.sources("train")
     ]
-    options: dict[str, Any] = {"view": data.view, "body": data.body, "classes": data.classes}
+    options: dict[str, Any] = {"view": data.view, "bodies": data.bodies, "classes": data.classes}
     windows = EvaluationWindows(
         sources * TRAINING_VIEWS, frames=None, max_windows=None, max_fps=data.max_fps, **options
     )

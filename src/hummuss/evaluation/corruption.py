@@ -1,6 +1,6 @@
 """What is done to detected keypoints to see how far a model's answer moves: hidden, off, or on the wrong side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -65,14 +65,14 @@ class CorruptedView(View):
     corruption: Corruption = CLEAN
 
     def see_together(
-        self, clips: Sequence[MotionClip], body: BodyModel | None, flip: float, rng: np.random.Generator
+        self, clips: Sequence[MotionClip], bodies: Mapping[str, BodyModel], flip: float, rng: np.random.Generator
     ) -> list[MotionClip]:
-        """As the view, then corrupt what was detected; targets stay as they are."""
-        return [self._corrupted(clip, rng) for clip in super().see_together(clips, body, flip, rng)]
+        """As the view, then corrupt what was detected, of each person apart; targets stay as they are."""
+        return [self._corrupted(clip, rng) for clip in super().see_together(clips, bodies, flip, rng)]
 
-    def _corrupted(self, seen: MotionClip, rng: np.random.Generator) -> MotionClip:
-        assert seen.keypoints2d is not None
-        return replace(seen, keypoints2d=corrupt(seen.keypoints2d, seen.times, self.corruption, rng))
+    def _corrupted(self, clip: MotionClip, rng: np.random.Generator) -> MotionClip:
+        assert clip.keypoints2d is not None
+        return replace(clip, keypoints2d=corrupt(clip.keypoints2d, clip.times, self.corruption, rng))
 
 
 def corrupt(

@@ -14,17 +14,20 @@ from hummuss.evaluation.contestants import Contestant
 from hummuss.evaluation.moments import datasets, spread_moments
 from hummuss.evaluation.rates import BASE, Rate, all_rates, margins
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
-from hummuss.inference.strategy import FRAMES_AT_ONCE
 from hummuss.metrics.functional import mpjpe
 from hummuss.provenance import device_name, git_commit
 
 # The moments of rate 0.5 at the base rate, where not all moments can be upsampled: what that row compares with.
 PAIRED = Rate("upsample", 1.0)
+# Fewer than elsewhere: a batch's activations then stay in a processor's cache.
+FRAMES_AT_ONCE = 512
 COLUMNS = (
     "dataset", "model", "variant", "trained_with_augmentation", "rate", "kind", "mpjpe_mm", "seed",
     # What the page says of them.
     "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "checkpoint", "commit",
     "device",
+    # Digits that stand for all that the models were shown and scored against, see `SeenMoments.digest`.
+    "moments",
 )  # fmt: skip
 # Rows of a contestant; one that was trained at a single other rate has a row at that rate alone.
 VARIANTS = {
@@ -38,14 +41,22 @@ AT_RATE = "trained-at-rate"
 Row = dict[str, Any]
 
 
-def compare_rates(contestants: Sequence[Contestant], data: MotionDataModule, split: str, windows: int) -> Iterator[Row]:
-    """One row per dataset, contestant, variant and rate.
+def compare_rates(
+    contestants: Sequence[Contestant],
+    data: MotionDataModule,
+    split: str,
+    windows: int,
+    known: Sequence[Row] = (),
+) -> Iterator[list[Row]]:
+    """The rows of one dataset and contestant after another: one per variant and rate.
 
     Args:
         contestants: from `load_contestants`.
         data: from `load_data`; its ``frames`` is the span at the base rate.
         split: which of its splits.
         windows: test moments of each dataset.
+        known: rows of an earlier comparison. Those of the same checkpoint on the same moments are handed back as they
+            are instead of being computed again.
 
     Raises:
         InputError: a run trained at one rate that is not compared, two runs that would share their rows, or no clip
@@ -56,12 +67,19 @@ def compare_rates(contestants: Sequence[Contestant], data: MotionDataModule, spl
     for dataset, sources in datasets(data, split).items():
         moments = spread_moments(sources, data.max_fps, *margins(half), windows)
         seen = see(data, sources, moments, all_rates())
+        place = {"dataset": dataset, "moments": seen.digest()}
         for contestant in contestants:
-            facts = _facts(contestant, 2 * half + 1)
-            for variant, rate, errors in _errors(contestant, seen):
-                place: Row = {"dataset": dataset, "model": contestant.model, "variant": variant}
-                place |= {"trained_with_augmentation": contestant.augmented, "rate": rate.rate, "kind": rate.kind}
-                yield place | {"mpjpe_mm": round(float(errors.mean()), 4), "windows": len(errors)} | facts
+            same = place | _facts(contestant, 2 * half + 1)
+            kept = [row for row in known if same.items() <= row.items()]
+            yield kept or _rows(contestant, seen, same | _origin(contestant))
+
+
+def _rows(contestant: Contestant, seen: SeenMoments, facts: Row) -> list[Row]:
+    rows = []
+    for variant, rate, errors in _errors(contestant, seen):
+        own = {"variant": variant, "rate": rate.rate, "kind": rate.kind}
+        rows.append(facts | own | {"mpjpe_mm": round(float(errors.mean()), 4), "windows": len(errors)})
+    return rows
 
 
 def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 17 3"]) -> Float[Tensor, " W"]:
@@ -114,15 +132,21 @@ def _facts(contestant: Contestant, span: int) -> Row:
     backbone = contestant.run.model.backbone
     low, high = contestant.strides
     return {
+        "model": contestant.model,
+        "trained_with_augmentation": contestant.augmented,
         "seed": contestant.seed,
         "trained_strides": f"{low:g}-{high:g}" if contestant.augmented else f"{low:g}",
         "trained_frames": contestant.run.trained_frames,
         "span_frames": span,
         "multiply_adds_per_frame": round(cost(backbone, contestant.run.trained_frames).multiply_adds),
         "checkpoint": contestant.checkpoint,
-        "commit": git_commit(),
-        "device": device_name(next(backbone.parameters()).device),
     }
+
+
+def _origin(contestant: Contestant) -> Row:
+    """What may differ between rows that are kept and new ones."""
+    device = next(contestant.run.model.parameters()).device
+    return {"commit": git_commit(), "device": device_name(device)}
 
 
 def _check(contestants: Sequence[Contestant]) -> None:

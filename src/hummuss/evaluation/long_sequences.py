@@ -162,7 +162,7 @@ def _see(source: str, data: MotionDataModule, clips: Iterator[MotionClip]) -> Se
     for number, clip in enumerate(clips):
         clip = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
         valid = clip.extras.get(VALID, np.ones(len(clip), bool)).reshape(-1).astype(bool)
-        clip = data.view.see(clip, None, 0.0, np.random.default_rng([EVALUATION_SEED, number]))
+        clip = data.view.see(clip, {}, 0.0, np.random.default_rng([EVALUATION_SEED, number]))
         dt = np.diff(clip.times, prepend=2 * clip.times[0] - clip.times[1])
         instants = Instants(clip.times, dt, np.arange(len(dt), dtype=np.float64))
         sample = to_sample(clip, instants, len(dt), data.view.normalisation, (), (0, 0))

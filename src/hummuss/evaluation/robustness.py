@@ -60,8 +60,7 @@ def _batches(
 ) -> Iterator[dict[str, Tensor]]:
     seen = {entry.name: getattr(data.view, entry.name) for entry in fields(View)}
     view = CorruptedView(**seen, corruption=corruption)
-    # No body: `datasets` leaves joints alone.
-    chosen = EvaluationWindows(sources, data.frames, windows, data.max_fps, view, data.body, ())
+    chosen = EvaluationWindows(sources, data.frames, windows, data.max_fps, view, data.bodies, ())
     yield from DataLoader(chosen, batch_size=max(1, FRAMES_AT_ONCE // data.frames))
 
 

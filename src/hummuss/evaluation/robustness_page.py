@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
+from hummuss.evaluation.pages import COLORS, spread, values, windows_of
 from hummuss.evaluation.robustness import Row
 
-# Okabe and Ito's blue, sky blue, vermilion and grey, as in the other pictures.
-COLORS = {"hummuss": "#0072B2", "hummuss-causal": "#56B4E9", "dstformer": "#D55E00", "per-frame": "0.5"}
 COLUMNS = 4  # panels side by side
 UNITS = dict.fromkeys(LEVELS, "% of the time hidden") | {
     "frames": "% of the frames",
@@ -47,17 +46,15 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         rows: of `compare_corruptions`.
         command: what wrote them, in full.
     """
-    frames = ", ".join(str(row["windows"]) + " windows of " + row["dataset"] for row in _first_of_each(rows))
-    facts = {key: ", ".join(sorted({str(row[key]) for row in rows})) for key in ("commit", "device")}
     lines = [
         "# Corrupted detections",
         "",
         f"Written by `{command}`; every figure is in {out.name}.csv. Root-relative MPJPE in mm over every joint of "
-        f"every frame, seen or not, of {frames}; mean ± standard deviation over seeds. All models see the same "
-        "windows, corrupted alike. `hummuss.evaluation.corruption` says what each corruption does; models are not told "
-        "of it, but for hidden joints, which are zeros of confidence 0. *masked*: joints were hidden in training, in "
-        "episodes that `hummuss.data.Occlusion` draws; *varied rate*: trained at random strides. "
-        f"Commit {facts['commit']}; {facts['device']}.",
+        f"every frame, seen or not, of {windows_of(rows)}; mean ± standard deviation over seeds. All models see the "
+        "same windows, corrupted alike. `hummuss.evaluation.corruption` says what each corruption does; models are not "
+        "told of it, but for hidden joints, which are zeros of confidence 0. *masked*: joints were hidden in "
+        "training, in episodes that `hummuss.data.Occlusion` draws; *varied rate*: trained at random strides. "
+        f"Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -141,12 +138,12 @@ def _panel(axes: Axes, kind: str, corruptions: Sequence[Corruption], errors: Err
     levels = [100 * corruption.level for corruption in corruptions]
     for model, own in errors.items():
         means = [mean(own[corruption]) for corruption in corruptions]
-        spread = [stdev(own[corruption]) if len(own[corruption]) > 1 else 0.0 for corruption in corruptions]
+        deviations = [stdev(own[corruption]) if len(own[corruption]) > 1 else 0.0 for corruption in corruptions]
         color = COLORS[model.name]
         line, marker = "-" if model.masked else "--", "o" if model.augmented else "s"
         axes.plot(levels, means, line + marker, color=color, ms=4, label=model.label)
         low, high = (
-            [middle + sign * deviation for middle, deviation in zip(means, spread, strict=True)] for sign in (-1, 1)
+            [middle + sign * deviation for middle, deviation in zip(means, deviations, strict=True)] for sign in (-1, 1)
         )
         axes.fill_between(levels, low, high, color=color, alpha=0.15, lw=0)
     axes.set_title(kind, fontsize=10)
@@ -162,21 +159,10 @@ def _table(errors: Errors, kinds: Sequence[str] = ("clean", *LEVELS)) -> list[st
     lines = ["| corruption | " + " | ".join(model.label for model in errors) + " |", "|---" * (len(errors) + 1) + "|"]
     for corruption in all_corruptions():
         if corruption.kind in kinds:
-            cells = [_spread(own.get(corruption, [])) for own in errors.values()]
+            cells = [spread(own.get(corruption, [])) for own in errors.values()]
             lines.append(f"| {_name(corruption)} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
-
-
 def _name(corruption: Corruption) -> str:
     return corruption.kind if corruption == CLEAN else f"{corruption.kind} {100 * corruption.level:g} %"
-
-
-def _first_of_each(rows: Sequence[Row]) -> list[Row]:
-    """The first row of every dataset."""
-    return list({row["dataset"]: row for row in reversed(rows)}.values())[::-1]

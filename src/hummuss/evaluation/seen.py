@@ -1,5 +1,6 @@
 """Test moments as models see them at every rate: one camera, one noise, one normalisation for all."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from hummuss.data.transforms.frame_rate import Instants, window_instants
 from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
 from hummuss.evaluation.moments import Moment
 from hummuss.evaluation.rates import Rate, positions
+from hummuss.provenance import SHORT_HASH
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class SeenMoments:
     rates: dict[Rate, Seen]
     target: Float[Tensor, "W 17 3"]
     upsampled: Bool[Tensor, " W"]
+
+    def digest(self) -> str:
+        """The first digits of a hash of all of it: the same wherever nothing that decides a figure has changed."""
+        digest = hashlib.sha256(self.target.numpy().tobytes())
+        for rate, seen in self.rates.items():
+            digest.update(repr(rate).encode())
+            for name in seen.__dataclass_fields__:
+                digest.update(getattr(seen, name).numpy().tobytes())
+        return digest.hexdigest()[:SHORT_HASH]
 
 
 # Keypoints, times and dt of one window; windows may differ in length.
@@ -102,7 +113,7 @@ def _see_one(
     times = np.interp(union, np.arange(len(source.times)), source.times)
     clip = source.at(times)
     clip = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
-    clip = data.view.see(clip, None, 0.0, rng)
+    clip = data.view.see(clip, {}, 0.0, rng)
     instants = Instants(times, np.gradient(times), union)
     sample = to_sample(clip, instants, len(union), data.view.normalisation, (), (0, 0))
     keypoints, joints = sample["keypoints"].numpy(), sample["joints3d"]

@@ -5,5 +5,6 @@ from hummuss.heads.base import Head
 from hummuss.heads.embedding import EmbeddingHead
 from hummuss.heads.mesh import MeshHead
 from hummuss.heads.pose import PoseHead
+from hummuss.heads.pretrain import PretrainHead
 
-__all__ = ["ActionHead", "EmbeddingHead", "Head", "MeshHead", "PoseHead"]
+__all__ = ["ActionHead", "EmbeddingHead", "Head", "MeshHead", "PoseHead", "PretrainHead"]

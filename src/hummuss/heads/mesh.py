@@ -99,11 +99,12 @@ class MeshHead(Head):
                 f"no clip of {data.dataset} has joints3d or smpl_pose for the mesh head: it is 2D only, or "
                 "data.init_args.move makes it so"
             )
-        if data.body.name != self.body.name:
-            raise InputError(
-                f"the data poses the body {data.body.name!r}, the mesh head {self.body.name!r}: "
-                "give data.init_args and the head's init_args the same body_path"
-            )
+        for name in data.bodies:
+            if name != self.body.name:
+                raise InputError(
+                    f"the data poses the body {name!r}, the mesh head {self.body.name!r}: "
+                    "give data.init_args and the head's init_args the same body_path"
+                )
 
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:
         """``rotations`` (B, F, 24, 3, 3) parent-relative, root in the camera frame; ``betas`` (B, 10);

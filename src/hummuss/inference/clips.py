@@ -92,7 +92,7 @@ def predict_clip(run: Run, clip: MotionClip, inference: Inference | None = None)
     # Labels of a body would need that body; they play no part here.
     unlabelled = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
     rng = np.random.default_rng([EVALUATION_SEED, crc32(clip.name.encode())])
-    seen = run.view.see(unlabelled, None, 0.0, rng)
+    seen = run.view.see(unlabelled, {}, 0.0, rng)
     sample = to_sample(seen, _instants(seen), len(seen), run.view.normalisation, (), (0, 0))
     parameter = next(run.model.parameters())
     batch = {

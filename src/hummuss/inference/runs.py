@@ -48,7 +48,7 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu") -> R
     if not checkpoint.is_file():
         raise InputError(f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, or its folder")
     config = _read_config(checkpoint.with_name(CONFIG))
-    data = config["data"]["init_args"]
+    data = _data_options(config)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(MotionModule, "model")
     parser.add_argument("--view", type=View | None)
@@ -63,6 +63,12 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu") -> R
     return Run(checkpoint, model.to(device).eval(), made.view or View(), data["frames"])
 
 
+def _data_options(config: dict[str, Any]) -> dict[str, Any]:
+    """How inputs were made and windowed; where each task has its own way, that of the first."""
+    options = config["data"]["init_args"]
+    return options if "frames" in options else next(iter(options["parts"].values()))["init_args"]
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(
@@ -71,7 +77,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         )
     config = yaml.safe_load(path.read_text())
     try:
-        _ = config["model"]["class_path"], config["data"]["init_args"]["frames"]
+        _ = config["model"]["class_path"], _data_options(config)["frames"]
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not the config of a run of `hummuss fit`: it names no model.class_path and "

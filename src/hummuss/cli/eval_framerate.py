@@ -1,0 +1,81 @@
+"""Score trained runs on the same test moments at every frame rate, with frames dropped and with jittered time stamps.
+
+Rows that OUT.csv already has, of the same checkpoint on the same moments, are kept: a comparison that was cut off goes
+on where it was.
+"""
+
+import argparse
+import csv
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hummuss.errors import InputError
+from hummuss.evaluation.contestants import load_contestants, load_data
+from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
+from hummuss.evaluation.framerate_page import write_page
+
+# What columns hold, where that is no text.
+TYPES: dict[str, Callable[[str], Any]] = {
+    "trained_with_augmentation": lambda text: text == "True",
+    "rate": float,
+    "mpjpe_mm": float,
+} | dict.fromkeys(("seed", "windows", "trained_frames", "span_frames", "multiply_adds_per_frame"), int)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None but those of every comparison."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write OUT.csv, as it goes, then OUT.md and OUT.png."""
+    contestants = load_contestants(arguments.ckpt)
+    data = load_data(arguments.config, contestants)
+    table = arguments.out.with_suffix(".csv")
+    known = read_rows(table) if table.is_file() else []
+    rows: list[Row] = []
+    for found in compare_rates(contestants, data, arguments.split, arguments.windows, known):
+        rows += found
+        # Rows that are still to be handed back are kept in the file too.
+        done = {(row["dataset"], row["checkpoint"]) for row in rows}
+        later = [row for row in known if (row["dataset"], row["checkpoint"]) not in done]
+        write_rows(table, [*rows, *later])
+        first = found[0]
+        print(
+            f"{first['dataset']} {first['model']}, strides {first['trained_strides']}, seed {first['seed']}: "
+            f"{first['mpjpe_mm']:.1f} mm at {first['kind']} {first['rate']:g}, {len(found)} rows"
+            + (" from before" if found[0] in known else ""),
+            flush=True,
+        )
+    write_rows(table, rows)
+    configs = [part for config in arguments.config for part in ("--config", str(config))]
+    checkpoints = [str(path) for path in arguments.ckpt]
+    command = ["hummuss", "eval", "framerate", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]
+    write_page(arguments.out, rows, shlex.join([*command, "--windows", str(arguments.windows)]))
+    print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
+    return 0
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows that `write_rows` wrote.
+
+    Raises:
+        InputError: the file has other columns.
+    """
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise InputError(f"{path} has other columns than this comparison: move it away, or give another --out")
+        return [{key: TYPES.get(key, str)(text) for key, text in row.items()} for row in reader]
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write the CSV whole or not at all: it is written again after every run that was scored."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(path)

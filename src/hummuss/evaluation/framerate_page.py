@@ -1,0 +1,155 @@
+"""The page of a comparison over frame rates: sentences and tables computed from its rows, and a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hummuss.evaluation.framerate import AT_RATE, Row
+from hummuss.evaluation.framerate_lines import Line, Lines, lines_of
+from hummuss.evaluation.framerate_targets import judge
+from hummuss.evaluation.pages import COLORS, spread, values, windows_of
+from hummuss.evaluation.rates import BASE, Rate
+
+# Panels from left to right, and tables: what a rate of each kind is.
+KINDS = {
+    "stride": "stride, in frames at the base rate",
+    "upsample": "stride: 0.5 is the capture's own rate",
+    "dropped": "% of the frames dropped",
+    "jitter": "jitter, % of an interval",
+}
+MARKS = {"dt": "-o", "dt-ignored": "--x", "subsampled": "-s", "interpolated": "--^", AT_RATE: ":*"}
+WIDTHS = (2.2, 0.8, 1.0, 0.9)  # of the panels
+
+
+def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
+    """Write OUT.md and OUT.png.
+
+    Args:
+        out: path without an ending.
+        rows: of `compare_rates`.
+        command: what wrote them, in full.
+    """
+    lines = [
+        "# Any frame rate",
+        "",
+        f"Written by `{command}`; every figure is in {out.name}.csv. Root-relative MPJPE in mm at one frame per "
+        f"window, of {windows_of(rows)}. At every rate these are the same moments of the same clips, seen by the same "
+        f"camera with the same detections, amid frames that span as much time as {values(rows, 'span_frames')} frames "
+        "at the base rate do: only the rate changes. evaluation.md has the protocol. Mean ± standard deviation over "
+        f"seeds {values(rows, 'seed')}. {len({row['checkpoint'] for row in rows})} checkpoints; commit "
+        f"{values(rows, 'commit')}; {values(rows, 'device')}.",
+        "",
+        f"*Varied rate*: trained at random strides ({_strides(rows, True)}). *One rate*: trained at stride 1 alone. "
+        "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
+        "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
+        "takes at most as many frames as in training, from the window's middle.",
+        "",
+    ]
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        own = [row for row in rows if row["dataset"] == dataset]
+        found = lines_of(own)
+        multiply_adds = {
+            row["model"]: row["multiply_adds_per_frame"] for row in own if row["trained_with_augmentation"]
+        }
+        lines += [f"## {dataset}", "", *(f"- {sentence}" for sentence in judge(found, multiply_adds)), ""]
+        for kind, unit in KINDS.items():
+            lines += _table(own, found, kind, unit)
+    lines += [f"![error of every model against the frame rate]({out.name}.png)", ""]
+    out.with_suffix(".md").write_text("\n".join(lines))
+    draw(out.with_suffix(".png"), rows)
+
+
+def draw(path: Path, rows: Sequence[Row]) -> None:
+    """Write a PNG: for each dataset and way of training one panel per kind, mean error against rate with deviations."""
+    parts = [
+        (dataset, augmented)
+        for dataset in dict.fromkeys(row["dataset"] for row in rows)
+        for augmented in (True, False)
+        if any((row["dataset"], row["trained_with_augmentation"]) == (dataset, augmented) for row in rows)
+    ]
+    figure = Figure(figsize=(16, 3.8 * len(parts)), dpi=100, layout="constrained")
+    subfigures = figure.subfigures(len(parts), 1, squeeze=False)[:, 0]
+    for subfigure, (dataset, augmented) in zip(subfigures, parts, strict=True):
+        found = lines_of([row for row in rows if row["dataset"] == dataset])
+        shown = {line: own for line, own in found.items() if line.augmented == augmented or line.variant == AT_RATE}
+        how = "trained at varied rates" if augmented else "trained at one rate"
+        subfigure.suptitle(f"{dataset}, {how}: MPJPE, mm", fontsize=11)
+        panels = subfigure.subplots(1, len(KINDS), sharey=True, width_ratios=WIDTHS)
+        for axes, kind in zip(panels, KINDS, strict=True):
+            _panel(axes, kind, shown)
+        handles, labels = panels[0].get_legend_handles_labels()
+        subfigure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
+    figure.savefig(path)
+
+
+def _panel(axes: Axes, kind: str, lines: Lines) -> None:
+    for line, own in lines.items():
+        rates = _rates(own, kind)
+        if kind != "stride" and len(rates) < 2:  # the base rate alone
+            continue
+        figures = [list(own[rate].values()) for rate in rates]
+        deviations = [stdev(each) if len(each) > 1 else 0.0 for each in figures]
+        where = [_place(rate) if rate.kind == kind or kind == "upsample" else 0.0 for rate in rates]
+        axes.errorbar(
+            where, [mean(each) for each in figures], deviations, fmt=MARKS[line.variant], color=COLORS[line.model],
+            ms=9 if line.variant == AT_RATE else 4, lw=1.2, elinewidth=0.8, capsize=2, label=line.label,
+        )  # fmt: skip
+    if kind in ("stride", "upsample"):
+        axes.set_xscale("log", base=2)
+        places = [1, 1.5, 2, 2.5, 3, 4, 6, 8] if kind == "stride" else [0.5, 1]
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.minorticks_off()
+    axes.set_title(kind, fontsize=10)
+    axes.set_xlabel(KINDS[kind], fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _rates(own: dict[Rate, dict[int, float]], kind: str) -> list[Rate]:
+    """A line's rates of a kind, lowest first; the base rate among them, or that of the upsampled moments alone."""
+    rates = [rate for rate in own if rate.kind == kind]
+    if kind != "stride" and BASE in own and Rate(kind, 1.0) not in own:
+        rates.append(BASE)
+    return sorted(rates, key=lambda rate: 0.0 if rate == BASE and kind in ("dropped", "jitter") else rate.rate)
+
+
+def _place(rate: Rate) -> float:
+    return rate.rate if rate.kind in ("stride", "upsample") else 100 * rate.rate
+
+
+def _table(rows: Sequence[Row], lines: Lines, kind: str, unit: str) -> list[str]:
+    """A row per line, a column per rate."""
+    rates = sorted({rate for own in lines.values() for rate in own if rate.kind == kind})
+    if not rates:
+        return []
+    seen = {
+        Line(row["model"], row["variant"], row["trained_with_augmentation"]): _range(row["trained_strides"])
+        for row in rows
+    }
+    head = [f"{_place(rate):g}" for rate in rates]
+    table = [f"{kind} ({unit}):", "", f"| model | {' | '.join(head)} |", "|---" * (len(rates) + 1) + "|"]
+    for line, own in lines.items():
+        cells = []
+        for rate in rates:
+            cell = spread(list(own.get(rate, {}).values()))
+            low, high = seen[line]
+            apart = line.variant != AT_RATE and kind in ("stride", "upsample") and not low <= rate.rate <= high
+            cells.append(f"*{cell}*" if apart else cell)
+        if any(cell not in ("-", "*-*") for cell in cells):
+            table.append(f"| {line.label} | {' | '.join(cells)} |")
+    return [*table, ""]
+
+
+def _range(strides: str) -> tuple[float, float]:
+    """What the column ``trained_strides`` says."""
+    low, _, high = strides.partition("-")
+    return float(low), float(high or low)
+
+
+def _strides(rows: Sequence[Row], augmented: bool) -> str:
+    own = [row for row in rows if row["trained_with_augmentation"] == augmented]
+    return f"from {values(own, 'trained_strides').replace('-', ' to ')}" if own else "none here"

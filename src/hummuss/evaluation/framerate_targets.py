@@ -1,0 +1,91 @@
+"""What a comparison over frame rates set out to reach: each target judged by the figures, in a sentence."""
+
+from collections.abc import Callable, Sequence
+
+from hummuss.evaluation.framerate import AT_RATE
+from hummuss.evaluation.framerate_lines import Line, Lines, Pair, pairs
+from hummuss.evaluation.rates import STRIDES, Rate
+
+OURS = Line("hummuss", "dt", True)
+IGNORED = Line("hummuss", "dt-ignored", True)
+AT_THAT_RATE = Line("hummuss", AT_RATE, False)
+WITHIN = 1.03
+WORTH_TELLING = (Rate("stride", 2.0), Rate("stride", 8.0), Rate("dropped", 0.5))
+
+
+def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
+    """One sentence per target, then what ignoring dt costs.
+
+    Args:
+        lines: of one dataset.
+        multiply_adds: per frame, of each model.
+    """
+    return [
+        _no_retraining(lines),
+        *(_against_attention(lines, augmented, variant, multiply_adds) for augmented, variant in _ATTENTION),
+        _cost_of_ignoring(lines),
+    ]
+
+
+_ATTENTION = [(augmented, variant) for augmented in (False, True) for variant in ("subsampled", "interpolated")]
+
+
+def _no_retraining(lines: Lines) -> str:
+    target = f"hummuss trained at varied rates within {100 * (WITHIN - 1):.0f} % of hummuss trained at that very rate"
+    found = pairs(lines, OURS, AT_THAT_RATE)
+    if not found:
+        return f"(a) {target}: runs are missing."
+    seen = {pair.rate.rate for pair in found}
+    missing = [f"{stride:g}" for stride in STRIDES if stride not in seen]
+    said = _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
+    return said + (f" No run was trained at stride {', '.join(missing)}." if missing else "")
+
+
+def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_adds: dict[str, int]) -> str:
+    shown = {"subsampled": "shown the subsampled clip", "interpolated": "shown the clip interpolated back"}[variant]
+    found = pairs(lines, OURS, Line("dstformer", variant, augmented))
+    if not augmented:
+        target = f"(c) hummuss trained at varied rates ahead of dstformer trained at one rate, {shown}"
+        return _verdict(target, found, lambda pair: pair.ratio < 1) if found else f"{target}: runs are missing."
+    target = f"(d) hummuss no worse than dstformer trained at the same varied rates, {shown}, at no more multiply-adds"
+    if not found:
+        return f"{target}: runs are missing."
+    ours, theirs = multiply_adds["hummuss"], multiply_adds["dstformer"]
+    said = _verdict(target, found, lambda pair: pair.ratio <= 1, ours <= theirs)
+    return f"{said} Multiply-adds per frame: {ours / 1e6:.2f} and {theirs / 1e6:.2f} million."
+
+
+def _cost_of_ignoring(lines: Lines) -> str:
+    found = [pair for kind in ("stride", "dropped") for pair in pairs(lines, IGNORED, OURS, kind)]
+    told = [pair for pair in found if pair.rate in WORTH_TELLING]
+    if not told:
+        return "What ignoring dt costs: runs are missing."
+    parts = [f"from {pair.second:.1f} to {pair.first:.1f} mm ({_percent(pair)}) at {name(pair.rate)}" for pair in told]
+    return f"Ignoring dt takes hummuss trained at varied rates {', '.join(parts)}."
+
+
+def _verdict(target: str, found: Sequence[Pair], good: Callable[[Pair], bool], also: bool = True) -> str:
+    reached = [pair for pair in found if good(pair)]
+    holds = also and len(reached) == len(found)
+    seeds = sorted({seed for pair in found for seed in pair.seeds})
+    figures = "; ".join(
+        f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({_percent(pair)})"
+        + ("" if good(pair) else " **no**")
+        for pair in found
+    )
+    return (
+        f"{target}: **{'holds' if holds else 'does not hold'}**, at {len(reached)} of {len(found)} strides (means over "
+        f"seeds {', '.join(map(str, seeds))}): {figures}."
+    )
+
+
+def name(rate: Rate) -> str:
+    """What sentences call a rate."""
+    shares = {"dropped": "of the frames dropped", "jitter": "of an interval of jitter"}
+    if rate.kind in shares:
+        return f"{100 * rate.rate:g} % {shares[rate.kind]}"
+    return f"stride {rate.rate:g}"
+
+
+def _percent(pair: Pair) -> str:
+    return f"{100 * (pair.ratio - 1):+.1f} %"

@@ -1,0 +1,30 @@
+"""What the pages of comparisons share: colours, means with spreads, and what their rows have in common."""
+
+from collections.abc import Sequence
+from statistics import mean, stdev
+from typing import Any
+
+# Okabe and Ito's blue, sky blue, vermilion and grey, as in the other pictures.
+COLORS = {"hummuss": "#0072B2", "hummuss-causal": "#56B4E9", "dstformer": "#D55E00", "per-frame": "0.5"}
+
+
+def spread(figures: Sequence[float]) -> str:
+    """Mean ± standard deviation, or what there is of them.
+
+    >>> spread([1.0, 3.0]), spread([1.0]), spread([])
+    ('2.0 ± 1.4', '1.0', '-')
+    """
+    if not figures:
+        return "-"
+    return f"{mean(figures):.1f}" + (f" ± {stdev(figures):.1f}" if len(figures) > 1 else "")
+
+
+def values(rows: Sequence[dict[str, Any]], column: str) -> str:
+    """All that stand in a column, each once."""
+    return ", ".join(sorted({str(row[column]) for row in rows}))
+
+
+def windows_of(rows: Sequence[dict[str, Any]]) -> str:
+    """How many windows of each dataset its first row is of."""
+    first = {row["dataset"]: row["windows"] for row in reversed(rows)}
+    return ", ".join(f"{first[dataset]} windows of {dataset}" for dataset in reversed(first))

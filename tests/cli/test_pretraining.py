@@ -1,0 +1,35 @@
+"""Pretraining and what begins with it, by the commands of docs/pretraining.md."""
+
+from pathlib import Path
+
+import pytest
+
+from hummuss.cli.main import main
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SHORT = [
+    "--data.init_args.frames", "5", "--data.init_args.batch_size", "2", "--data.init_args.windows_per_epoch", "2",
+    "--data.init_args.val_windows", "2", "--trainer.max_epochs", "1", "--trainer.callbacks", "[]",
+    "--model.init_args.backbone.init_args.depth", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+def test_mesh_begins_with_a_pretrained_backbone_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--model.init_args.backbone.init_args.dim", "16"]
+    assert main(["fit", "--config", str(CONFIGS / "pretrain.yaml"), *small, *SHORT]) == 0
+    mesh = ["fit", "--config", str(CONFIGS / "mesh.yaml"), "--model.init_args.backbone_learning_rate", "1e-3", *SHORT]
+    begun = ["--model.init_args.pretrained", "runs/pretrain/1/last.ckpt"]
+    capsys.readouterr()
+    assert main([*mesh, *small, *begun]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "begins with runs/pretrain/1/last.ckpt" in said
+    assert "head mesh starts anew: the file has none of that name" in said
+
+    assert main([*mesh, "--model.init_args.backbone.init_args.dim", "32", *begun]) == 2
+    assert "the backbone in runs/pretrain/1/last.ckpt has in other shapes" in capsys.readouterr().err

@@ -1,0 +1,188 @@
+"""Comparison over frame rates: rows of models whose errors are known, targets by hand, and a command that goes on."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from hummuss import InputError
+from hummuss.cli.eval_framerate import read_rows
+from hummuss.cli.main import main
+from hummuss.data import SyntheticDataModule
+from hummuss.evaluation.contestants import Contestant, load_contestants
+from hummuss.evaluation.framerate import COLUMNS, compare_rates
+from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
+from hummuss.evaluation.framerate_targets import judge
+from hummuss.evaluation.moments import datasets, spread_moments
+from hummuss.evaluation.rates import BASE, STRIDES, Rate, all_rates, margins
+from hummuss.evaluation.seen import SeenMoments, see
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+STEADY = [rate for rate in all_rates() if rate.kind == "stride"]
+
+
+def synthetic(**options) -> SyntheticDataModule:
+    return SyntheticDataModule(frames=9, test_clips=3, duration=1.0, **options)
+
+
+def seen_by_models(count: int) -> SeenMoments:
+    data = synthetic()
+    ((_, sources),) = datasets(data, "test").items()
+    return see(data, sources, spread_moments(sources, data.max_fps, *margins(4), count), all_rates())
+
+
+@pytest.fixture
+def oracle(monkeypatch) -> SeenMoments:
+    """Makes every model know the scored moments, by their detections, and be off by its dt there: a mm for a ms."""
+    seen = seen_by_models(4)
+    base = seen.rates[BASE]
+    known = {
+        base.keypoints[w, base.scored[w]].numpy().tobytes(): seen.target[w] for w in range(len(base.keypoints))
+    }  # fmt: skip
+
+    def joints(self, keypoints, dt, valid=None):
+        found = torch.zeros_like(keypoints)
+        for w in range(len(keypoints)):
+            for f in range(keypoints.shape[1]):
+                if keypoints[w, f].numpy().tobytes() in known:
+                    found[w, f] = known[keypoints[w, f].numpy().tobytes()] + torch.tensor([dt[w, f], 0, 0])
+        return found
+
+    monkeypatch.setattr(Contestant, "joints", joints)
+    return seen
+
+
+def test_errors_are_those_of_the_moment_at_every_rate_and_in_every_variant(make_run, oracle) -> None:
+    runs = [make_run("a", frame_rate={"strides": [1, 4]}), make_run("b", "DSTformer", max_frames=9, seed=3)]
+    both = list(compare_rates(load_contestants(runs), synthetic(), "test", 4))
+    assert [(len(rows), rows[0]["model"], rows[0]["seed"]) for rows in both] == [
+        (2 * len(oracle.rates), "hummuss", 0),
+        (2 * len(oracle.rates), "dstformer", 3),
+    ]
+    base = float(oracle.rates[BASE].base[0])
+    for row in [row for rows in both for row in rows]:
+        rate = Rate(row["kind"], row["rate"])
+        window = oracle.rates[rate]
+        own = 1000 * float(window.dt[torch.arange(len(window.dt)), window.scored].mean())
+        told = 1000 * base if row["variant"] in ("dt-ignored", "interpolated") else own
+        assert row["mpjpe_mm"] == pytest.approx(told, abs=2e-3), row
+        assert (row["dataset"], row["windows"], row["span_frames"]) == ("synthetic", 4, 9)
+        if rate.kind == "stride":
+            assert own == pytest.approx(1000 * base * rate.rate, rel=1e-4)
+
+
+def test_columns_begin_as_agreed(make_run, oracle) -> None:
+    (rows,) = compare_rates(load_contestants([make_run("a")]), synthetic(), "test", 4)
+    assert COLUMNS[:8] == (
+        "dataset", "model", "variant", "trained_with_augmentation", "rate", "kind", "mpjpe_mm", "seed",
+    )  # fmt: skip
+    assert set(rows[0]) == set(COLUMNS)
+    assert {row["kind"] for row in rows} <= {"stride", "dropped", "jitter", "upsample"}
+    assert {row["rate"] for row in rows if row["kind"] == "stride"} == {1, 1.5, 2, 2.5, 3, 4, 6, 8}
+
+
+def test_who_was_trained_at_one_rate_is_scored_there(make_run, oracle) -> None:
+    runs = [make_run("a", frame_rate={"strides": [4, 4]}), make_run("b"), make_run("c", "PerFrame")]
+    four, fixed, floor = compare_rates(load_contestants(runs), synthetic(), "test", 4)
+    assert [(row["variant"], row["kind"], row["rate"]) for row in four] == [("trained-at-rate", "stride", 4.0)]
+    assert [row["variant"] for row in fixed].count("trained-at-rate") == 1
+    assert {row["variant"] for row in fixed} == {"trained-at-rate", "dt", "dt-ignored"}
+    assert {row["variant"] for row in floor} == {"subsampled"}
+    five = load_contestants([make_run("d", frame_rate={"strides": [5, 5]})])
+    with pytest.raises(InputError, match="trained at stride 5, which is no rate of this comparison"):
+        next(compare_rates(five, synthetic(), "test", 4))
+    with pytest.raises(InputError, match="both hummuss, seed 0, trained alike"):
+        next(compare_rates(load_contestants([runs[1], make_run("e", dim=16)]), synthetic(), "test", 4))
+
+
+def test_what_is_known_of_the_same_moments_is_not_computed_again(make_run, monkeypatch) -> None:
+    contestants = load_contestants([make_run("a", "PerFrame"), make_run("b", "PerFrame", seed=1)])
+    (first, second) = compare_rates(contestants, synthetic(), "test", 4)
+    scored = []
+    joints = Contestant.joints
+    monkeypatch.setattr(Contestant, "joints", lambda self, *shown: scored.append(self.seed) or joints(self, *shown))
+    again = list(compare_rates(contestants, synthetic(), "test", 4, first))
+    assert again == [first, second]
+    assert set(scored) == {1}
+    list(compare_rates(contestants[:1], synthetic(), "test", 3, first))
+    assert set(scored) == {0, 1}
+
+
+def rows_of(model: str, variant: str, augmented: bool, errors: dict[float, float], seed: int = 0) -> list[dict]:
+    facts = {"model": model, "variant": variant, "trained_with_augmentation": augmented, "seed": seed}
+    return [facts | {"kind": "stride", "rate": rate, "mpjpe_mm": error} for rate, error in errors.items()]
+
+
+def said_of(rows: list[dict], multiply_adds: tuple[int, int] = (4_000_000, 5_000_000)) -> dict[str, str]:
+    """What is said first of each target."""
+    said = judge(lines_of(rows), dict(zip(("hummuss", "dstformer"), multiply_adds, strict=True)))
+    return {f"{sentence[:3]}{'interpolated' in sentence}": sentence for sentence in said}
+
+
+def test_the_claim_of_no_retraining_is_judged_at_every_stride_that_was_trained() -> None:
+    ours = rows_of("hummuss", "dt", True, dict.fromkeys(STRIDES, 103.0))
+    at = rows_of("hummuss", "trained-at-rate", False, {1.0: 101.0, 8.0: 100.0})
+    said = said_of(ours + at)["(a)False"]
+    assert "**holds**, at 2 of 2 strides (means over seeds 0): 1: 103.0 / 101.0 mm (+2.0 %); 8: 103.0 / 100.0" in said
+    assert "No run was trained at stride 1.5, 2, 2.5, 3, 4, 6." in said
+    at[1]["mpjpe_mm"] = 99.9
+    said = said_of(ours + at)["(a)False"]
+    assert "**does not hold**, at 1 of 2 strides" in said
+    assert said.count("**no**") == 1
+    assert said_of(ours)["(a)False"].endswith("runs are missing.")
+
+
+def test_attention_is_judged_shown_either_clip() -> None:
+    ours = rows_of("hummuss", "dt", True, {1.0: 100.0, 8.0: 110.0})
+    subsampled = rows_of("dstformer", "subsampled", False, {1.0: 100.1, 8.0: 150.0})
+    interpolated = rows_of("dstformer", "interpolated", False, {1.0: 100.0, 8.0: 150.0})
+    said = said_of(ours + subsampled + interpolated)
+    assert "**holds**, at 2 of 2" in said["(c)False"]
+    assert "**does not hold**, at 1 of 2" in said["(c)True"]  # not ahead where alike
+    assert said["(d)False"].endswith("runs are missing.")
+    same = [row | {"trained_with_augmentation": True} for row in interpolated]
+    assert "**holds**, at 2 of 2" in said_of(ours + same)["(d)True"]  # no worse
+    assert "**does not hold**, at 2 of 2" in said_of(ours + same, (5_000_001, 5_000_000))["(d)True"]
+    assert "Multiply-adds per frame: 4.00 and 5.00 million." in said_of(ours + same)["(d)True"]
+
+
+def test_lines_are_compared_over_the_seeds_that_both_have() -> None:
+    first = rows_of("hummuss", "dt", True, {1.0: 100.0}) + rows_of("hummuss", "dt", True, {1.0: 50.0}, seed=1)
+    second = rows_of("dstformer", "subsampled", True, {1.0: 90.0})
+    (pair,) = pairs(lines_of(first + second), Line("hummuss", "dt", True), Line("dstformer", "subsampled", True))
+    assert (pair.first, pair.second, pair.seeds) == (100.0, 90.0, [0])
+
+
+def test_the_cost_of_ignoring_dt_is_told() -> None:
+    rows = rows_of("hummuss", "dt", True, {8.0: 100.0}) + rows_of("hummuss", "dt-ignored", True, {8.0: 125.0})
+    said = judge(lines_of(rows), {})[-1]
+    assert said == "Ignoring dt takes hummuss trained at varied rates from 100.0 to 125.0 mm (+25.0 %) at stride 8."
+
+
+def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    overlay = tmp_path / "short.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"frames": 9, "test_clips": 2, "duration": 1.0}}}))
+    runs = [make_run("a", frame_rate={}), make_run("b"), make_run("c", "DSTformer", max_frames=9, frame_rate={})]
+    options = ["--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay), "--out", "page/rate", "--windows", "2"]
+    assert main(["eval", "framerate", *options, "--ckpt", *map(str, runs[:2])]) == 0
+    assert "from before" not in capsys.readouterr().out
+    before = read_rows(Path("page/rate.csv"))
+    assert main(["eval", "framerate", *options, "--ckpt", *map(str, runs)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.endswith("from before") for line in told] == [True, True, False, False]
+    after = read_rows(Path("page/rate.csv"))
+    assert after[: len(before)] == before
+    assert {row["model"] for row in after[len(before) :]} == {"dstformer"}
+    page = Path("page/rate.md").read_text()
+    (eight,) = [row for row in after if (row["variant"], row["rate"], row["seed"]) == ("subsampled", 8.0, 0)]
+    line = next(line for line in page.splitlines() if line.startswith("| dstformer, varied rate, subsampled"))
+    assert line.endswith(f"| *{eight['mpjpe_mm']:.1f}* |")  # a rate beyond those of training
+    assert "(c) hummuss trained at varied rates ahead of dstformer trained at one rate" in page
+    assert Path("page/rate.png").stat().st_size > 10_000
+    with open("page/rate.csv", "w", newline="") as file:
+        csv.writer(file).writerow(["other"])
+    assert main(["eval", "framerate", *options, "--ckpt", str(runs[0])]) == 2
+    assert "page/rate.csv has other columns than this comparison" in capsys.readouterr().err
