@@ -6,7 +6,7 @@ CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
 .PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-pretrain \
-  study-multitask study-tasks eval-robustness eval-ablation bench sweep-check
+  study-multitask study-tasks eval-framerate eval-framerate-cmu eval-robustness eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -73,8 +73,8 @@ study-tasks: install  ## HumMUSS and attention at three tasks on data/cmu, three
 
 eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
 	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2
-	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/studies/spans_synthetic.yaml \
-	  --ckpt runs/framerate_synthetic/*/1 --out docs/results/framerate_synthetic --windows 100
+	$(BIN)/hummuss eval framerate --config configs/pose.yaml --frames 41 --windows 100 \
+	  --ckpt runs/framerate_synthetic/*/1 --out docs/results/framerate_synthetic
 
 eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/framerate.yaml --out runs/framerate/study --jobs 2

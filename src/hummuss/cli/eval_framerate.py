@@ -25,13 +25,17 @@ TYPES: dict[str, Callable[[str], Any]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None but those of every comparison."""
+    """What this comparison has beside those of every comparison."""
+    text = "frames that the span of all windows has at the base rate, by default as the config's windows"
+    parser.add_argument("--frames", type=int, help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, as it goes, then OUT.md and OUT.png."""
     contestants = load_contestants(arguments.ckpt)
     data = load_data(arguments.config, contestants)
+    if arguments.frames is not None:
+        data.frames = arguments.frames
     table = arguments.out.with_suffix(".csv")
     known = read_rows(table) if table.is_file() else []
     rows: list[Row] = []
@@ -52,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     configs = [part for config in arguments.config for part in ("--config", str(config))]
     checkpoints = [str(path) for path in arguments.ckpt]
     command = ["hummuss", "eval", "framerate", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]
-    write_page(arguments.out, rows, shlex.join([*command, "--windows", str(arguments.windows)]))
+    command += ["--windows", str(arguments.windows)] + (["--frames", str(data.frames)] if arguments.frames else [])
+    write_page(arguments.out, rows, shlex.join(command))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 
