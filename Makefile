@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-pretrain study-multitask study-tasks eval-framerate eval-framerate-cmu eval-robustness eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-pretrain study-multitask study-tasks eval-framerate eval-framerate-cmu eval-robustness eval-long eval-long-cmu eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -83,6 +83,14 @@ eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
 eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
 	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2
 	$(BIN)/hummuss eval robustness --config configs/pose.yaml --ckpt runs/robustness/*/1 --out docs/results/robustness
+
+eval-long: eval-framerate  ## predict long synthetic sequences in windows, in one piece and streamed (minutes)
+	$(BIN)/hummuss eval long --config configs/pose.yaml --lengths 4000 --out docs/results/long_synthetic \
+	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate_synthetic/$(name)-*/1)
+
+eval-long-cmu: install  ## the same on data/cmu, with the runs that make eval-framerate-cmu leaves (an hour)
+	$(BIN)/hummuss eval long --config configs/pose.yaml --config configs/data/cmu.yaml \
+	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate/$(name)-*/1)
 
 eval-ablation: install  ## change one choice of the design at a time, train on data/cmu, three seeds (hours)
 	$(BIN)/hummuss eval ablation --jobs 2

@@ -45,7 +45,7 @@ class Captures(MotionDataModule):
 
 
 def captures() -> Captures:
-    return Captures(frames=9)
+    return Captures()
 
 
 def bare(clip: MotionClip) -> MotionClip:
@@ -190,7 +190,7 @@ def test_a_stream_is_one_piece_and_its_state_is_watched(make_run) -> None:
     assert float(norms[17]) == pytest.approx(expected, rel=1e-5)
     told = [row["state_norm"] for row in streamed if row["source"] == "capture"]
     assert told[0] is None
-    assert told[2] == pytest.approx(expected, rel=1e-5)
+    assert told[2] == pytest.approx(expected, abs=1e-4)
 
 
 def test_what_cannot_be_compared_is_refused(make_run, monkeypatch) -> None:
@@ -199,12 +199,12 @@ def test_what_cannot_be_compared_is_refused(make_run, monkeypatch) -> None:
         next(compare_lengths(contestants, captures(), "test", 400, [100], 1))
     with pytest.raises(InputError, match="--lengths has 90 frames: give more than 90"):
         next(compare_lengths(contestants[:1], captures(), "test", 400, [100, 90], 1))
-    (short,) = load_contestants([make_run("c", "DSTformer", max_frames=5)])
-    with pytest.raises(InputError, match="takes 5 frames at most"):
-        next(compare_lengths([short], captures(), "test", 400, [100], 1))
+    shorter = load_contestants([make_run("c", frames=5, seed=1)])
+    with pytest.raises(InputError, match=r"different lengths, .*a/1/best.ckpt on 9, .*c/1/best.ckpt on 5 frames"):
+        next(compare_lengths([contestants[0], *shorter], captures(), "test", 400, [100], 1))
     monkeypatch.setattr("hummuss.evaluation.long.fits", lambda backbone, frames, device: frames < 100)
     with pytest.raises(InputError, match=r"100 frames in one piece do not fit .* shorter --lengths"):
-        list(compare_lengths(contestants[:1], captures(), "test", 400, [100], 1))
+        next(compare_lengths(contestants[:1], captures(), "test", 400, [100, 99], 1))
 
 
 def fabricated(seed: int, source: str, frames: int, mode: str, errors: list[float]) -> list[dict]:
@@ -250,7 +250,7 @@ def test_verdicts_are_computed_from_means_over_seeds() -> None:
 def test_the_command_writes_rows_page_and_picture(make_run, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     overlay = tmp_path / "short.yaml"
-    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"frames": 9, "test_clips": 4, "duration": 0.5}}}))
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"test_clips": 4, "duration": 0.5}}}))
     runs = [make_run("a", causal=True), make_run("b", "DSTformer", max_frames=9)]
     configs = ["--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay)]
     options = ["--ckpt", *map(str, runs), "--out", "page/long", "--lengths", "100", "120", "--clips", "1"]

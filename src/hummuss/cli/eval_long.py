@@ -22,16 +22,16 @@ def run(arguments: argparse.Namespace) -> int:
     data = load_data(arguments.config, contestants)
     rows = []
     asked = (arguments.split, arguments.windows, arguments.lengths, arguments.clips)
-    for row in compare_lengths(contestants, data, *asked):
-        rows.append(row)
-        if row["position_s"] is None:
-            what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
-            print(f"{what}: {row['mpjpe_mm']:.1f} mm", flush=True)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        for row in compare_lengths(contestants, data, *asked):
+            rows.append(row)
+            writer.writerow(row)
+            if row["position_s"] is None:
+                what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
+                print(f"{what}: {row['mpjpe_mm']:.1f} mm", flush=True)
     configs = [part for config in arguments.config for part in ("--config", str(config))]
     checkpoints = [str(path) for path in arguments.ckpt]
     command = ["hummuss", "eval", "long", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.synthetic_module import SyntheticDataModule
+from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
-from hummuss.evaluation.contestants import Contestant, pose_head, refuse_alike, refuse_short
+from hummuss.evaluation.contestants import Contestant, pose_head, refuse_alike
 from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
 from hummuss.evaluation.moments import datasets
 from hummuss.inference.memory import fits
@@ -49,31 +50,37 @@ def compare_lengths(
 
     Args:
         contestants: from `load_contestants`.
-        data: from `load_data`; its ``frames`` is the window.
+        data: from `load_data`.
         split: which of its splits.
         windows: most windows of each dataset that real spans cover.
         lengths: frames of ping-pongs and of long performances.
         clips: how many of either.
 
     Raises:
-        InputError: a length of no more than ten windows or that the memory cannot hold, a run that takes no windows of
-            that length, or two runs that would share their rows.
+        InputError: a length of no more than ten windows or that the memory cannot hold, runs trained on windows of
+            different lengths, or two runs that would share their rows.
     """
-    _check(contestants, data.frames, lengths)
+    window = _check(contestants, lengths)
     for dataset, sources in datasets(data, split).items():
-        for group in _groups(data, sources, split, windows, lengths, clips):
+        for group in _groups(data, sources, split, window, windows, lengths, clips):
             for contestant in contestants:
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented}
-                for row in _rows(contestant, group, data.frames):
-                    yield place | row | _facts(contestant, data.frames)
+                for row in _rows(contestant, group, window):
+                    yield place | row | _facts(contestant, window)
 
 
 def _groups(
-    data: MotionDataModule, sources: Sequence[Any], split: str, windows: int, lengths: Sequence[int], clips: int
+    data: MotionDataModule,
+    sources: Sequence[MotionSource],
+    split: str,
+    window: int,
+    windows: int,
+    lengths: Sequence[int],
+    clips: int,
 ) -> Iterator[list[Sequences]]:
     """Lists of the same frames in growing length."""
-    spans = [size * data.frames for size in SPANS]
+    spans = [size * window for size in SPANS]
     found = (
         None
         if isinstance(data, SyntheticDataModule)
@@ -101,7 +108,7 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int) -> It
         if sequences.frames == streamed and getattr(contestant.run.model.backbone, "causal", False):
             one = sequences.take(1)
             joints, norms = stream_joints(contestant, one)
-            off = {"stream_off_mm": float(position_errors(joints, whole[:1]).max())}
+            off = {"stream_off_mm": round(float(position_errors(joints, whole[:1]).max()), 6)}
             yield from _told(place | {"mode": "stream"} | off, one, joints, window, norms)
 
 
@@ -123,7 +130,7 @@ def _told(
     ends = [round(sequences.frames * number / bins) for number in range(bins + 1)]
     for first, end in pairwise(ends):
         row = place | {"position_s": round(float(times[first:end].mean()), 3)}
-        norm = {} if norms is None else {"state_norm": float(norms[end - 1])}
+        norm = {} if norms is None else {"state_norm": round(float(norms[end - 1]), 4)}
         yield row | _mean(errors[:, first:end], sequences.scored[:, first:end]) | norm
 
 
@@ -145,12 +152,6 @@ def _windows(contestant: Contestant, sequences: Sequences, window: int) -> Float
 
 def _whole(contestant: Contestant, sequences: Sequences) -> Float[Tensor, "N F 17 3"]:
     """Every sequence in one piece; some at once where they are short."""
-    device = next(contestant.run.model.parameters()).device
-    if not fits(contestant.run.model.backbone, sequences.frames, device):
-        raise InputError(
-            f"{sequences.frames} frames in one piece do not fit into this machine's memory with "
-            f"{contestant.run.checkpoint}: give shorter --lengths"
-        )
     size = max(1, FRAMES_AT_ONCE // sequences.frames)
     shown = zip(sequences.keypoints.split(size), sequences.dt.split(size), strict=True)
     return torch.cat([contestant.joints(keypoints, dt) for keypoints, dt in shown])
@@ -204,9 +205,22 @@ def _facts(contestant: Contestant, window: int) -> Row:
     }
 
 
-def _check(contestants: Sequence[Contestant], window: int, lengths: Sequence[int]) -> None:
-    refuse_short(contestants, window)
+def _check(contestants: Sequence[Contestant], lengths: Sequence[int]) -> int:
+    """The window that all were trained on."""
+    trained = {own.run.trained_frames: own.run.checkpoint for own in contestants}
+    if len(trained) > 1:
+        told = ", ".join(f"{checkpoint} on {frames}" for frames, checkpoint in trained.items())
+        raise InputError(f"runs were trained on windows of different lengths, {told} frames: compare those of one")
+    (window,) = trained
     refuse_alike(contestants, lambda own: (own.model, own.augmented, own.seed))
     least = max(SPANS) * window
     if min(lengths) <= least:
         raise InputError(f"--lengths has {min(lengths)} frames: give more than {least}, which are ten windows")
+    for own in contestants:
+        device = next(own.run.model.parameters()).device
+        if own.most_frames is None and not fits(own.run.model.backbone, max(lengths), device):
+            raise InputError(
+                f"{max(lengths)} frames in one piece do not fit into this machine's memory with {own.run.checkpoint}: "
+                "give shorter --lengths"
+            )
+    return window

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.long import SPANS, Row
-from hummuss.evaluation.robustness_page import COLORS
+from hummuss.evaluation.pages import COLORS, spread, values
 
 MOST_WORSE = 2.0  # per cent that target (b) of the claims allows spans
 SOURCES = {
@@ -48,17 +48,16 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         rows: of `compare_lengths`.
         command: what wrote them, in full.
     """
-    facts = {key: ", ".join(sorted({str(row[key]) for row in rows})) for key in ("commit", "device", "window")}
     lines = [
         "# Long sequences",
         "",
         f"Written by `{command}`; every figure is in {out.name}.csv. Root-relative MPJPE in mm; mean ± standard "
-        f"deviation over seeds. Models were trained on windows of {facts['window']} frames. Every sequence is seen "
-        "once, by one camera that holds all of it in view; spans are cut from the same frames, so all are scored at "
-        "the same moments on the same detections. *Windows* are as long as in training, half overlapping and averaged, "
-        "as `hummuss predict` makes them; *one piece* is the sequence at once. *Ping-pong*: a clip played forwards and "
-        "backwards in turn, with detection errors drawn afresh for every frame: longer than any capture, but no real "
-        f"motion of that length. Commit {facts['commit']}; {facts['device']}.",
+        f"deviation over seeds. Models were trained on windows of {values(rows, 'window')} frames. Every sequence is "
+        "seen once, by one camera that holds all of it in view; spans are cut from the same frames, so all are scored "
+        "at the same moments on the same detections. *Windows* are as long as in training, half overlapping and "
+        "averaged, as `hummuss predict` makes them; *one piece* is the sequence at once. *Ping-pong*: a clip played "
+        "forwards and backwards in turn, with detection errors drawn afresh for every frame: longer than any capture, "
+        f"but no real motion of that length. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -77,8 +76,8 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         said.append(f"No clip has {max(SPANS) * window} frames at the base rate: there are no real spans.")
     for model, errors in by_model(rows).items():
         ratios = {
-            way: 100 * (mean(values) / mean(errors[way._replace(mode="windows")]) - 1)
-            for way, values in errors.items()
+            way: 100 * (mean(own) / mean(errors[way._replace(mode="windows")]) - 1)
+            for way, own in errors.items()
             if way.mode == "whole"
         }
         if not ratios:
@@ -127,7 +126,7 @@ def by_position(rows: Sequence[Row], model: Model, way: Way) -> dict[float, floa
         told = row["position_s"] is not None and row["mpjpe_mm"] is not None
         if told and (_model(row), _way(row)) == (model, way):
             found.setdefault(row["position_s"], []).append(row["mpjpe_mm"])
-    return {position: mean(values) for position, values in sorted(found.items())}
+    return {position: mean(figures) for position, figures in sorted(found.items())}
 
 
 def draw(path: Path, rows: Sequence[Row]) -> None:
@@ -157,7 +156,10 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
             label = f"{model.label}, {'one piece' if mode == 'whole' else mode}"
             axes.plot(frames, [mean(errors[way]) for way in ways], line + _marker(model), label=label, **_look(model))
     axes.set_xscale("log")
-    _finish(axes, SOURCES[source], "frames")
+    ticks = sorted({row["frames"] for row in rows if row["source"] == source})
+    axes.set_xticks(ticks, [f"{frames:,}" for frames in ticks])
+    axes.minorticks_off()
+    _finish(axes, source, "frames")
 
 
 def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
@@ -166,7 +168,7 @@ def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
         for mode, line in MODES.items():
             found = by_position(rows, model, Way(source, longest, mode))
             axes.plot(list(found), list(found.values()), line + _marker(model), **_look(model))
-    _finish(axes, f"{SOURCES[source]}, {longest:,} frames", "position, s")
+    _finish(axes, f"{source}, {longest:,} frames", "position, s")
 
 
 def _finish(axes: Axes, title: str, unit: str) -> None:
@@ -177,7 +179,7 @@ def _finish(axes: Axes, title: str, unit: str) -> None:
 
 
 def _look(model: Model) -> dict[str, Any]:
-    return {"color": COLORS[model.name], "ms": 4, "alpha": 0.9}
+    return {"color": COLORS[model.name], "ms": 4, "alpha": 1.0 if model.augmented else 0.4}
 
 
 def _marker(model: Model) -> str:
@@ -191,19 +193,13 @@ def _table(rows: Sequence[Row]) -> list[str]:
     names = [f"{model.label}, {'one piece' if mode == 'whole' else mode}" for model, mode in columns]
     lines = ["| sequences | frames | " + " | ".join(names) + " |", "|---" * (len(columns) + 2) + "|"]
     for source, frames in dict.fromkeys((row["source"], row["frames"]) for row in rows):
-        cells = [_spread(errors[model].get(Way(source, frames, mode), [])) for model, mode in columns]
+        cells = [spread(errors[model].get(Way(source, frames, mode), [])) for model, mode in columns]
         lines.append(f"| {_count(rows, source, frames)} {source} | {frames} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 
 def _count(rows: Sequence[Row], source: str, frames: int) -> int:
     return next(row["sequences"] for row in rows if (row["source"], row["frames"]) == (source, frames))
-
-
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def _drift(rows: Sequence[Row], model: Model, way: Way) -> float:
