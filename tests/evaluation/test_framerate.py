@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from hummuss import InputError
 from hummuss.cli.eval_framerate import read_rows
 from hummuss.cli.main import main
-from hummuss.data import SyntheticDataModule
+from hummuss.data import Camera, MotionClip, StoreWriter, SyntheticDataModule
 from hummuss.evaluation.contestants import Contestant, load_contestants
 from hummuss.evaluation.framerate import COLUMNS, compare_rates
 from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
@@ -186,3 +187,27 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
         csv.writer(file).writerow(["other"])
     assert main(["eval", "framerate", *options, "--ckpt", str(runs[0])]) == 2
     assert "page/rate.csv has other columns than this comparison" in capsys.readouterr().err
+
+
+def test_the_papers_own_data_are_one_overlay_away(make_run, tmp_path, monkeypatch) -> None:
+    """A store as the readers of MPI-INF-3DHP leave it; only its valid frames are scored."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    valid = np.ones(60, np.uint8)
+    valid[:30] = 0
+    with StoreWriter(tmp_path / "data" / "mpi_inf_3dhp") as writer:
+        writer.add(
+            MotionClip(
+                name="TS1", sequence="TS1", subject="TS1", split="test", fps=25.0, frame="camera",
+                camera=Camera.of_size(2048, 2048), extras={"valid_frame": valid},
+                joints3d=rng.normal((0, 0, 4), 0.3, (60, 17, 3)).astype(np.float32),
+                keypoints2d=np.ones((60, 17, 3), np.float32),
+            )
+        )  # fmt: skip
+    configs = [part for name in ("pose", "data/mpi_inf_3dhp") for part in ("--config", str(CONFIGS / f"{name}.yaml"))]
+    options = ["--ckpt", str(make_run("a", "PerFrame")), "--out", "page/rate", "--frames", "9"]
+    assert main(["eval", "framerate", *configs, *options]) == 0
+    rows = read_rows(Path("page/rate.csv"))
+    assert {row["rate"] for row in rows if row["kind"] == "stride"} == set(STRIDES)
+    # From frame 30 on, with the half span and the frame after it behind.
+    assert {(row["dataset"], row["windows"], row["span_frames"]) for row in rows} == {("mpi_inf_3dhp-test", 25, 9)}

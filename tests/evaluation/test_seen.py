@@ -203,3 +203,15 @@ def test_every_rate_holds_the_moment_within_the_margins(rate, half) -> None:
         assert (np.diff(places) > 0).all()
         assert -before <= places[0]
         assert places[-1] <= after
+
+
+def test_a_digest_changes_with_anything_that_decides_a_figure() -> None:
+    seen = seen_at_all_rates(Clips({"": [make_clip()]}))
+    assert seen_at_all_rates(Clips({"": [make_clip()]})).digest() == seen.digest()
+    base = seen.rates[BASE]
+    others = [
+        replace(seen, target=seen.target + 0.001),
+        replace(seen, rates=seen.rates | {BASE: replace(base, dt=2 * base.dt)}),
+        replace(seen, rates=seen.rates | {BASE: replace(base, keypoints=base.keypoints * 2)}),
+    ]
+    assert len({seen.digest(), *(other.digest() for other in others)}) == 4

@@ -21,7 +21,7 @@ KINDS = {
     "jitter": "jitter, % of an interval",
 }
 MARKS = {"dt": "-o", "dt-ignored": "--x", "subsampled": "-s", "interpolated": "--^", AT_RATE: ":*"}
-WIDTHS = (2.2, 0.8, 1.0, 0.9)  # of the panels
+WIDTHS = {"stride": 2.2, "upsample": 0.8}  # of panels, beside those of width 1
 
 
 def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
@@ -77,8 +77,10 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         shown = {line: own for line, own in found.items() if line.augmented == augmented or line.variant == AT_RATE}
         how = "trained at varied rates" if augmented else "trained at one rate"
         subfigure.suptitle(f"{dataset}, {how}: MPJPE, mm", fontsize=11)
-        panels = subfigure.subplots(1, len(KINDS), sharey=True, width_ratios=WIDTHS)
-        for axes, kind in zip(panels, KINDS, strict=True):
+        kinds = [kind for kind in KINDS if any(rate.kind == kind for own in shown.values() for rate in own)]
+        widths = [WIDTHS.get(kind, 1.0) for kind in kinds]
+        panels = subfigure.subplots(1, len(kinds), sharey=True, width_ratios=widths, squeeze=False)[0]
+        for axes, kind in zip(panels, kinds, strict=True):
             _panel(axes, kind, shown)
         handles, labels = panels[0].get_legend_handles_labels()
         subfigure.legend(handles, labels, loc="outside right center", fontsize=8, frameon=False)
