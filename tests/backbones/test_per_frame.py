@@ -5,6 +5,7 @@ import torch
 
 from hummuss import InputError, PerFrame
 from hummuss.backbones.cost import cost
+from hummuss.backbones.per_frame import _about_their_middle
 
 
 def test_neither_time_nor_the_other_frames_change_a_frame() -> None:
@@ -26,8 +27,19 @@ def test_every_joint_sees_every_joint() -> None:
 
 def test_multiply_adds_are_counted_by_hand() -> None:
     dim, width = 8, 64
-    expected = 51 * width + 2 * 2 * width * width + width * 17 * dim
+    expected = 54 * width + 2 * 2 * width * width + width * 17 * dim
     assert cost(PerFrame(dim=dim, depth=2), 5).multiply_adds == expected
+
+
+def test_a_pose_looks_alike_wherever_it_is_and_however_large() -> None:
+    keypoints = torch.rand(1, 1, 17, 3).double() + 0.1
+    keypoints[0, 0, 3] = 0  # not detected
+    moved = keypoints.clone()
+    moved[..., :2] = (3 * keypoints[..., :2] + torch.tensor([0.5, -2.0])) * (keypoints[..., 2:] > 0)
+    one, other = (_about_their_middle(points)[0, 0] for points in (keypoints, moved))
+    torch.testing.assert_close(one[:51], other[:51], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(3 * one[53], other[53])
+    assert (one[9:12] == 0).all()
 
 
 def test_other_layouts_are_refused() -> None:

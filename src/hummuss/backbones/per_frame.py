@@ -40,7 +40,7 @@ class PerFrame(nn.Module):
         def hidden(channels: int) -> nn.Sequential:
             return nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
 
-        self.lift = hidden(joints * 3)
+        self.lift = hidden(joints * 3 + 3)
         self.blocks = nn.ModuleList(nn.Sequential(hidden(width), hidden(width)) for _ in range(depth))
         self.project = nn.Linear(width, joints * self.dim_rep)
 
@@ -56,7 +56,22 @@ class PerFrame(nn.Module):
             InputError: another number of joints than the model has.
         """
         check_joints(keypoints, self.joints)
-        x = self.lift(keypoints.flatten(-2))
+        x = self.lift(_about_their_middle(keypoints))
         for block in self.blocks:
             x = x + block(x)
         return torch.tanh(self.project(x).unflatten(-1, (self.joints, self.dim_rep)))
+
+
+def _about_their_middle(keypoints: Float[Tensor, "B F J 3"]) -> Float[Tensor, "B F D"]:
+    """Detected joints relative to the middle and the extent of all that are, their confidence, and those two.
+
+    D = 3 J + 3. Linear layers see a pose well only if it looks alike wherever the person stands.
+    """
+    position, confidence = keypoints[..., :2], keypoints[..., 2:]
+    seen = (confidence > 0).to(keypoints.dtype)
+    count = seen.sum(-2, keepdim=True).clamp(min=1)
+    middle = (position * seen).sum(-2, keepdim=True) / count
+    away = (position - middle) * seen
+    extent = (away.square().sum((-2, -1), keepdim=True) / count).sqrt()
+    about = torch.cat([away / extent.clamp(min=1e-6), confidence], -1)
+    return torch.cat([about.flatten(-2), middle.flatten(-2), extent.flatten(-2)], -1)
