@@ -21,7 +21,8 @@ def test_selection_is_read_from_the_checkpoint_not_from_its_name(tmp_path) -> No
     assert selection(checkpoint(tmp_path / "best.ckpt", **state)) == "best val/mpjpe"
     assert selection(checkpoint(tmp_path / "last.ckpt", **state)) == "last"
     assert selection(checkpoint(tmp_path / "epoch=3.ckpt", **state)) == "picked by hand"
-    assert selection(checkpoint(tmp_path / "best.ckpt", monitor=None, best_model_path="best.ckpt")) == "picked by hand"
+    assert selection(checkpoint(tmp_path / "best.ckpt", monitor=None, best_model_path="best.ckpt")) == "last"
+    assert selection(checkpoint(tmp_path / "mine.ckpt", monitor=None, best_model_path="best.ckpt")) == "picked by hand"
     assert selection(checkpoint(tmp_path / "best.ckpt")) == "picked by hand"
 
 

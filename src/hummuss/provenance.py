@@ -56,16 +56,16 @@ def code_hash(*packages: str) -> str:
 def selection(path: Path) -> str:
     """How a checkpoint was chosen, out of what Lightning's ModelCheckpoint left in it.
 
-    A file that is the best so far by its own record is the best of a metric; ``last.ckpt`` is the last; what else
-    there is was picked by whoever gave its name.
+    A file that is the best so far by its own record is the best of a metric, or the last epoch's where none was
+    monitored; ``last.ckpt`` is the last; what else there is was picked by whoever gave its name.
     """
     states = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {})
     for key, state in states.items():
         if not key.startswith("ModelCheckpoint"):
             continue
         monitor = state.get("monitor")
-        if monitor and Path(state.get("best_model_path", "")).name == path.name:
-            return f"best {monitor}"
-        if path.stem == "last" or monitor is None:
+        if Path(state.get("best_model_path", "")).name == path.name:
+            return f"best {monitor}" if monitor else "last"
+        if path.stem == "last":
             return "last"
     return "picked by hand"

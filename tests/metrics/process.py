@@ -20,6 +20,7 @@ def make() -> dict[str, Metric]:
     named = {name: getattr(metrics, name) for name in metrics.__all__}
     made = {name: named.pop(name)(12) for name in ("TopKAccuracy", "MeanClassAccuracy")}
     per_group, per_joint = named.pop("PerGroup"), named.pop("PerJoint")
+    made |= {"OneShotAccuracy": named.pop("OneShotAccuracy")()}  # compares clips with one another: no part of a mean
     made |= {name: maker() for name, maker in named.items()}
     made |= {"Top5": metrics.TopKAccuracy(12, k=5)}
     made |= {f"{name} by action": per_group(maker(), ACTIONS) for name, maker in named.items()}
@@ -41,6 +42,8 @@ def data() -> dict[str, torch.Tensor]:
         "visible": torch.rand(7, 9, 17, generator=generator) < 0.8,
         "dt": 0.02 + 0.02 * torch.rand(7, 9, generator=generator),
         "logits": torch.randn(7, 12, generator=generator),
+        "embedding": torch.randn(7, 4, generator=generator),
+        "sample": torch.tensor([3, 0, 6, 1, 5, 2, 4]),
         "label": torch.tensor([0, 3, 3, 5, 7, 7, 11]),
     }
 
