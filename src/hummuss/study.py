@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from hummuss.evaluation.pages import spread
 from hummuss.heads.base import BASELINES
 from hummuss.metrics.units import unit
 
@@ -128,7 +129,7 @@ def _table(split: str, group: str, rows: list[Row], metrics: Sequence[str]) -> l
         own = [row for row in rows if row["variant"] == variant]
         minutes = mean(row["seconds"] for row in own) / 60
         costs = f"{own[0]['parameters'] / 1e6:.2f} | {own[0]['multiply_adds_per_frame'] / 1e6:.1f} | {minutes:.0f}"
-        cells = [_spread(figures.get(metric, [])) for metric in shown]
+        cells = [spread(figures.get(metric, [])) for metric in shown]
         lines.append(f"| {variant} | {len({row['seed'] for row in own})} | {costs} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
@@ -139,12 +140,6 @@ def _by_variant(rows: list[Row]) -> dict[str, dict[str, list[float]]]:
     for row in rows:
         found.setdefault(row["variant"], {}).setdefault(row["metric"], []).append(row["value"])
     return found
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return "-"
-    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def _draw(path: Path, rows: list[Row], metrics: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import statistics
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -21,6 +20,7 @@ from hummuss.evaluation.actions import (
     judge_statistics,
 )
 from hummuss.evaluation.contestants import model_name, read_data
+from hummuss.evaluation.pages import spread
 from hummuss.inference.runs import CONFIG, Run, load_run
 from hummuss.provenance import file_hash, git_commit, selection
 from hummuss.viz.charts import save_confusions
@@ -100,19 +100,8 @@ def _page(judged: Sequence[Judged], data: MotionDataModule, runs: Sequence[Run],
     for model in dict.fromkeys(one.model for one in judged):
         own = [one for one in judged if one.model == model]
         recalls = np.array([np.diag(one.confusion) / np.maximum(clips, 1) for one in own]).mean(0) * 100
-        cells = [model, str(len(own)), _spread([one.balanced for one in own]), _spread([one.top1 for one in own])]
+        cells = [model, str(len(own)), spread([one.balanced for one in own]), spread([one.top1 for one in own])]
         cells += [f"{recall:.0f}" if count else "-" for recall, count in zip(recalls, clips, strict=True)]
         lines.append("| " + " | ".join(cells) + " |")
     note = "The classes' columns: share of their clips that are recognised, mean over the seeds."
     return "\n".join([*lines, "", note, "", f"![confusion matrices]({name}.png)", ""])
-
-
-def _spread(values: Sequence[float]) -> str:
-    """Mean, and the standard deviation where there are several.
-
-    >>> _spread([50.0]), _spread([50.0, 60.0])
-    ('50.0', '55.0 ± 7.1')
-    """
-    if len(values) == 1:
-        return f"{values[0]:.1f}"
-    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
