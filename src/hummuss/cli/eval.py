@@ -1,6 +1,7 @@
 """Compare trained runs: at every frame rate, on long sequences, under corruption, with one choice changed."""
 
 import argparse
+import shlex
 from importlib import import_module
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     parser.add_argument("--out", type=Path, default=out, help="page to write, without an ending")
     parser.add_argument("--windows", type=int, default=400, help="test moments of each dataset, evenly spaced")
     parser.add_argument("--split", default="test", choices=["test", "val"])
+
+
+def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:
+    """What was typed, for the page: the arguments of every comparison but the split, and the kind's ``own``."""
+    configs = [part for config in arguments.config for part in ("--config", str(config))]
+    common = [*configs, "--ckpt", *map(str, arguments.ckpt), "--out", str(arguments.out)]
+    return shlex.join(["hummuss", "eval", kind, *common, "--windows", str(arguments.windows), *own])
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,11 +6,11 @@ on where it was.
 
 import argparse
 import csv
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hummuss.cli.eval import command
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
@@ -53,11 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
             flush=True,
         )
     write_rows(table, rows)
-    configs = [part for config in arguments.config for part in ("--config", str(config))]
-    checkpoints = [str(path) for path in arguments.ckpt]
-    command = ["hummuss", "eval", "framerate", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]
-    command += ["--windows", str(arguments.windows)] + (["--frames", str(data.frames)] if arguments.frames else [])
-    write_page(arguments.out, rows, shlex.join(command))
+    own = ["--frames", str(data.frames)] if arguments.frames else []
+    write_page(arguments.out, rows, command("framerate", arguments, *own))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 

@@ -2,8 +2,8 @@
 
 import argparse
 import csv
-import shlex
 
+from hummuss.cli.eval import command
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.long import COLUMNS, compare_lengths
 from hummuss.evaluation.long_page import write_page
@@ -32,10 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             if row["position_s"] is None:
                 what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
                 print(f"{what}: {row['mpjpe_mm']:.1f} mm", flush=True)
-    configs = [part for config in arguments.config for part in ("--config", str(config))]
-    checkpoints = [str(path) for path in arguments.ckpt]
-    command = ["hummuss", "eval", "long", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]
-    command += ["--windows", str(arguments.windows), "--lengths", *map(str, arguments.lengths)]
-    write_page(arguments.out, rows, shlex.join([*command, "--clips", str(arguments.clips)]))
+    own = ["--lengths", *map(str, arguments.lengths), "--clips", str(arguments.clips)]
+    write_page(arguments.out, rows, command("long", arguments, *own))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0

@@ -2,8 +2,8 @@
 
 import argparse
 import csv
-import shlex
 
+from hummuss.cli.eval import command
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
 from hummuss.evaluation.robustness_page import write_page
@@ -29,9 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    configs = [part for config in arguments.config for part in ("--config", str(config))]
-    checkpoints = [str(path) for path in arguments.ckpt]
-    command = ["hummuss", "eval", "robustness", *configs, "--ckpt", *checkpoints, "--out", str(arguments.out)]
-    write_page(arguments.out, rows, shlex.join([*command, "--windows", str(arguments.windows)]))
+    write_page(arguments.out, rows, command("robustness", arguments))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0

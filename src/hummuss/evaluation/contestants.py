@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.runs import CONFIG, Run, load_run
-from hummuss.provenance import file_hash
+from hummuss.provenance import device_name, file_hash, git_commit
 
 # What tables call a backbone, by its class; a causal one's name says so.
 MODELS = {"HumMUSS": "hummuss", "DSTformer": "dstformer", "PerFrame": "per-frame"}
@@ -55,6 +56,16 @@ class Contestant:
         most = getattr(self.run.model.backbone, "max_frames", None)
         return None if most is None else min(most, self.run.trained_frames)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.run.model.parameters()).device
+
+    @cached_property
+    def origin(self) -> dict[str, str | None]:
+        """What its rows say of where they were computed. Asked once: the commit takes two calls of git."""
+        return {"commit": git_commit(), "device": device_name(self.device)}
+
     @torch.inference_mode()
     def joints(
         self,
@@ -66,9 +77,8 @@ class Contestant:
 
         Computed where the model is, and handed back where the keypoints are.
         """
-        device = next(self.run.model.parameters()).device
-        valid = None if valid is None or bool(valid.all()) else valid.to(device)
-        representation = self.run.model.backbone(keypoints.to(device), dt.to(device), valid)
+        valid = None if valid is None or bool(valid.all()) else valid.to(self.device)
+        representation = self.run.model.backbone(keypoints.to(self.device), dt.to(self.device), valid)
         return pose_head(self.run)(representation, {})["joints"].to(keypoints.device)
 
 

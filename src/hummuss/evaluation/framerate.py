@@ -10,12 +10,11 @@ from torch import Tensor
 from hummuss.backbones.cost import cost
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
-from hummuss.evaluation.contestants import Contestant
+from hummuss.evaluation.contestants import Contestant, refuse_alike
 from hummuss.evaluation.moments import datasets, spread_moments
 from hummuss.evaluation.rates import BASE, Rate, all_rates, margins
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
 from hummuss.metrics.functional import mpjpe
-from hummuss.provenance import device_name, git_commit
 
 # The moments of rate 0.5 at the base rate, where not all moments can be upsampled: what that row compares with.
 PAIRED = Rate("upsample", 1.0)
@@ -64,14 +63,16 @@ def compare_rates(
     """
     _check(contestants)
     half = (data.frames - 1) // 2
+    facts = [_facts(contestant, 2 * half + 1) for contestant in contestants]
     for dataset, sources in datasets(data, split).items():
         moments = spread_moments(sources, data.max_fps, *margins(half), windows)
         seen = see(data, sources, moments, all_rates())
         place = {"dataset": dataset, "moments": seen.digest()}
-        for contestant in contestants:
-            same = place | _facts(contestant, 2 * half + 1)
+        for contestant, own in zip(contestants, facts, strict=True):
+            same = place | own
             kept = [row for row in known if same.items() <= row.items()]
-            yield kept or _rows(contestant, seen, same | _origin(contestant))
+            # Where rows were computed may differ between those that are kept and new ones.
+            yield kept or _rows(contestant, seen, same | contestant.origin)
 
 
 def _rows(contestant: Contestant, seen: SeenMoments, facts: Row) -> list[Row]:
@@ -143,24 +144,10 @@ def _facts(contestant: Contestant, span: int) -> Row:
     }
 
 
-def _origin(contestant: Contestant) -> Row:
-    """What may differ between rows that are kept and new ones."""
-    device = next(contestant.run.model.parameters()).device
-    return {"commit": git_commit(), "device": device_name(device)}
-
-
 def _check(contestants: Sequence[Contestant]) -> None:
-    found: dict[tuple[Any, ...], Contestant] = {}
-    for contestant in contestants:
-        own = contestant.run.checkpoint
-        if not contestant.augmented and Rate("stride", contestant.strides[0]) not in all_rates():
+    for own in contestants:
+        if not own.augmented and Rate("stride", own.strides[0]) not in all_rates():
             raise InputError(
-                f"{own} was trained at stride {contestant.strides[0]:g}, which is no rate of this comparison"
+                f"{own.run.checkpoint} was trained at stride {own.strides[0]:g}, which is no rate of this comparison"
             )
-        key = (contestant.model, contestant.augmented or contestant.strides, contestant.seed)
-        if key in found:
-            raise InputError(
-                f"{own} and {found[key].run.checkpoint} are both {contestant.model}, seed {contestant.seed}, trained "
-                "alike: they would share their rows, give one of them"
-            )
-        found[key] = contestant
+    refuse_alike(contestants, lambda own: (own.model, own.augmented or own.strides, own.seed))

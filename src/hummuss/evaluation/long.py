@@ -18,7 +18,6 @@ from hummuss.evaluation.moments import datasets
 from hummuss.inference.memory import fits
 from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, stream
 from hummuss.metrics.per_joint import position_errors
-from hummuss.provenance import device_name, git_commit
 
 COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "source", "frames", "mode", "position_s", "mpjpe_mm",
@@ -66,8 +65,9 @@ def compare_lengths(
             for contestant in contestants:
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented}
+                place |= {"seed": contestant.seed, "window": window, "checkpoint": contestant.checkpoint}
                 for row in _rows(contestant, group, window):
-                    yield place | row | _facts(contestant, window)
+                    yield place | row | contestant.origin
 
 
 def _groups(
@@ -194,17 +194,6 @@ class _WatchedState(nn.Module):
         return representation, state
 
 
-def _facts(contestant: Contestant, window: int) -> Row:
-    device = next(contestant.run.model.parameters()).device
-    return {
-        "seed": contestant.seed,
-        "window": window,
-        "checkpoint": contestant.checkpoint,
-        "commit": git_commit(),
-        "device": device_name(device),
-    }
-
-
 def _check(contestants: Sequence[Contestant], lengths: Sequence[int]) -> int:
     """The window that all were trained on."""
     trained = {own.run.trained_frames: own.run.checkpoint for own in contestants}
@@ -217,8 +206,7 @@ def _check(contestants: Sequence[Contestant], lengths: Sequence[int]) -> int:
     if min(lengths) <= least:
         raise InputError(f"--lengths has {min(lengths)} frames: give more than {least}, which are ten windows")
     for own in contestants:
-        device = next(own.run.model.parameters()).device
-        if own.most_frames is None and not fits(own.run.model.backbone, max(lengths), device):
+        if own.most_frames is None and not fits(own.run.model.backbone, max(lengths), own.device):
             raise InputError(
                 f"{max(lengths)} frames in one piece do not fit into this machine's memory with {own.run.checkpoint}: "
                 "give shorter --lengths"

@@ -15,7 +15,6 @@ from hummuss.evaluation.moments import datasets
 from hummuss.heads.base import root_relative
 from hummuss.inference.strategy import FRAMES_AT_ONCE
 from hummuss.metrics.per_joint import position_errors
-from hummuss.provenance import device_name, git_commit
 
 COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "trained_with_masking", "corruption", "level", "mpjpe_mm", "seed",
@@ -52,7 +51,8 @@ def compare_corruptions(
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented, "trained_with_masking": contestant.masked}
                 place |= {"corruption": corruption.kind, "level": corruption.level}
-                yield place | _errors(contestant, batches) | _facts(contestant)
+                place |= {"seed": contestant.seed, "checkpoint": contestant.checkpoint}
+                yield place | _errors(contestant, batches) | contestant.origin
 
 
 def _batches(
@@ -70,7 +70,7 @@ def _errors(contestant: Contestant, batches: Sequence[dict[str, Tensor]]) -> Row
     count = unseen_count = windows = frames = 0
     for batch in batches:
         valid = batch["valid"]
-        joints = contestant.joints(batch["keypoints"], batch["dt"], None if bool(valid.all()) else valid)
+        joints = contestant.joints(batch["keypoints"], batch["dt"], valid)
         errors = position_errors(joints, root_relative(batch["joints3d"]))[valid]
         unseen = (batch["keypoints"][..., 2] == 0)[valid]
         total, count = total + float(errors.double().sum()), count + errors.numel()
@@ -83,14 +83,4 @@ def _errors(contestant: Contestant, batches: Sequence[dict[str, Tensor]]) -> Row
         "unseen_share": round(unseen_count / count, 4),
         "windows": windows,
         "frames": frames,
-    }
-
-
-def _facts(contestant: Contestant) -> Row:
-    device = next(contestant.run.model.parameters()).device
-    return {
-        "seed": contestant.seed,
-        "checkpoint": contestant.checkpoint,
-        "commit": git_commit(),
-        "device": device_name(device),
     }
