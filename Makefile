@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-pretrain study-multitask study-tasks eval-framerate eval-framerate-cmu eval-robustness eval-long eval-long-cmu eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-tasks study-multitask study-pretrain eval-framerate eval-framerate-cmu eval-robustness eval-long eval-long-cmu eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -61,14 +61,16 @@ train-cmu-action: install  ## train action recognition on data/cmu, three seeds;
 study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
 
-study-pretrain: install  ## mesh recovery from scratch and after pretraining on data/cmu, three seeds (hours)
-	$(BIN)/hummuss study configs/studies/pretrain.yaml --out docs/results/pretrain_study --jobs 2
+# One study, so that what all three compare is trained once.
+STUDY_TASKS = $(BIN)/hummuss study configs/studies/tasks.yaml --out docs/results/tasks_study --jobs 2 --variants
+study-tasks: install  ## HumMUSS and attention at three tasks on data/cmu, three seeds (hours)
+	$(STUDY_TASKS) pose mesh action dstformer-pose dstformer-mesh dstformer-action
 
 study-multitask: install  ## three tasks on one backbone against each alone on data/cmu, three seeds (hours)
-	$(BIN)/hummuss study configs/studies/multitask.yaml --out docs/results/multitask_study --jobs 2
+	$(STUDY_TASKS) pose mesh action multi
 
-study-tasks: install  ## HumMUSS and attention at three tasks on data/cmu, three seeds (hours)
-	$(BIN)/hummuss study configs/studies/tasks.yaml --out docs/results/tasks_study --jobs 2
+study-pretrain: install  ## mesh recovery from scratch and after pretraining on data/cmu, three seeds (hours)
+	$(STUDY_TASKS) mesh mesh-long pretrain pretrained
 
 eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
 	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2

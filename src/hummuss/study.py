@@ -90,12 +90,13 @@ def unit_of(metric: str) -> str:
 def write_page(out: Path, study: Study, source: Path, rows: list[Row]) -> None:
     """Write OUT.md and OUT.png."""
     facts = {key: sorted({str(row[key]) for row in rows}) for key in ("commit", "device")}
+    common = f", with `{' '.join(study.arguments)}`" if study.arguments else ""
     lines = [
         f"# {study.title}",
         "",
         f"Written by `hummuss study {source} --out {out}` on {date.today()}; every figure is in {out.name}.csv. "
-        f"Configs: {', '.join(f'`{config}`' for config in study.configs)}, "
-        f"with `{' '.join(study.arguments)}`; seeds {', '.join(str(seed) for seed in study.seeds)} "
+        f"Configs: {', '.join(f'`{config}`' for config in study.configs)}{common}; "
+        f"seeds {', '.join(str(seed) for seed in study.seeds)} "
         f"(the column says how many have run). Commit {', '.join(facts['commit'])}; {', '.join(facts['device'])}.",
         "",
         "Mean ± standard deviation over seeds. What a variant changes stands in the study's file.",
