@@ -5,24 +5,17 @@ from itertools import pairwise
 import lightning as L
 import pytest
 import torch
-from torch import nn
 
 from hummuss import HumMUSS, Inference, InputError, MotionModule
+from hummuss.backbones import PerFrame
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.data import SyntheticDataModule
 from hummuss.heads import MeshHead, PoseHead
 
 
-class Plain(nn.Module):
-    """The smallest backbone: no time, no mixing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dim_rep = 4
-        self.lift = nn.Linear(3, 4)
-
-    def forward(self, keypoints, dt, valid=None):
-        return self.lift(keypoints)
+def plain() -> PerFrame:
+    """The smallest backbone: no time."""
+    return PerFrame(dim=1, depth=0, dim_rep=4)
 
 
 def data() -> SyntheticDataModule:
@@ -41,7 +34,7 @@ def trainer(tmp_path, **options) -> L.Trainer:
 
 
 def test_any_backbone_any_heads(tmp_path) -> None:
-    module = MotionModule(Plain(), {"pose": PoseHead, "mesh": mesh})
+    module = MotionModule(plain(), {"pose": PoseHead, "mesh": mesh})
     train = trainer(tmp_path)
     train.fit(module, data())
     shown = set(train.callback_metrics)
@@ -54,7 +47,7 @@ def test_any_backbone_any_heads(tmp_path) -> None:
 
 
 def test_losses_are_summed_with_their_weights() -> None:
-    module = MotionModule(Plain(), {"pose": PoseHead, "mesh": mesh}, loss_weights={"mesh": 3.0})
+    module = MotionModule(plain(), {"pose": PoseHead, "mesh": mesh}, loss_weights={"mesh": 3.0})
     module.log = lambda *_, **__: None
     batch = next(iter(data().train_dataloader()))
     total = module.training_step(batch, 0)
@@ -80,7 +73,7 @@ def test_optimiser_groups_cover_every_parameter_once() -> None:
 
 
 def test_learning_rate_warms_up_and_falls_to_nothing(tmp_path) -> None:
-    module = MotionModule(Plain(), {"pose": PoseHead}, learning_rate=1.0, warmup=0.5)
+    module = MotionModule(plain(), {"pose": PoseHead}, learning_rate=1.0, warmup=0.5)
     rates: list[float] = []
 
     class Record(L.Callback):
@@ -106,20 +99,19 @@ def test_a_seed_gives_the_same_training_twice(tmp_path) -> None:
 
 
 def test_data_of_another_body_is_refused(tmp_path) -> None:
-    module, other = MotionModule(Plain(), {"mesh": mesh}), data()
+    module, other = MotionModule(plain(), {"mesh": mesh}), data()
     other.body.name = "SMPL_NEUTRAL"
     with pytest.raises(InputError, match="the data poses the body 'SMPL_NEUTRAL', the mesh head 'free'"):
         trainer(tmp_path).fit(module, other)
 
 
 def test_whole_test_clips_are_scored_frame_by_frame_once_and_it_is_said_how(tmp_path) -> None:
-    class Limited(Plain):
-        max_frames = 243
-
+    limited = plain()
+    limited.max_frames = 243
     for backbone, windows, said in (
-        (Plain(), "auto", "whole clips"),
-        (Limited(), "auto", "windows of 5 frames, one every 2, averaged"),
-        (Plain(), 8, "windows of 8 frames, one every 4, averaged"),
+        (plain(), "auto", "whole clips"),
+        (limited, "auto", "windows of 5 frames, one every 2, averaged"),
+        (plain(), 8, "windows of 8 frames, one every 4, averaged"),
     ):
         module = MotionModule(backbone, {"pose": PoseHead}, inference=Inference(windows=windows))
         for _ in range(2):

@@ -5,25 +5,13 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
-from torch import nn
 
 from hummuss import InputError, MotionModule
+from hummuss.backbones import PerFrame
 from hummuss.data import MotionDataModule, MultiDataModule, SyntheticDataModule
 from hummuss.heads import ActionHead, MeshHead, PoseHead
 
 SIZES = {"train_clips": 24, "val_clips": 2, "test_clips": 2, "windows_per_epoch": 8, "duration": 1.0}
-
-
-class Lift(nn.Module):
-    """The smallest backbone: no time, no mixing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dim_rep = 4
-        self.lift = nn.Linear(3, 4)
-
-    def forward(self, keypoints, dt, valid=None):
-        return self.lift(keypoints)
 
 
 def part(**options) -> SyntheticDataModule:
@@ -41,7 +29,9 @@ def module(**options) -> MotionModule:
         "mesh": lambda dim: MeshHead(dim, hidden=8, vertex_count=20),
         "action": lambda dim: ActionHead(dim, hidden=8, dropout=0.5),
     }
-    return MotionModule(Lift(), heads, loss_weights={"mesh": 3.0, "action": 0.5}, **options)
+    return MotionModule(
+        PerFrame(dim=1, depth=0, dim_rep=4), heads, loss_weights={"mesh": 3.0, "action": 0.5}, **options
+    )
 
 
 def trainer(tmp_path, **options) -> L.Trainer:
@@ -73,7 +63,7 @@ def test_each_batch_trains_its_own_heads_with_their_weights() -> None:
     expected = 0.0
     for name, weight in (("pose", 1.0), ("mesh", 3.0), ("action", 0.5)):
         head = model.heads[name]
-        own = head.loss(head(model.backbone.lift(batch[name]["keypoints"]), batch[name]), batch[name])
+        own = head.loss(head(model.backbone(batch[name]["keypoints"], batch[name]["dt"]), batch[name]), batch[name])
         expected += weight * float(sum(own.values()).detach())
         assert {f"train/{name}/{term}" for term in own} <= set(logged)
         assert all(

@@ -21,7 +21,7 @@ from hummuss.protocols.base import Protocol, TestClips
 from hummuss.protocols.plain import Plain
 from hummuss.protocols.scoring import Results, Scoring, logged
 from hummuss.tasks import TrainingBatch, batches_of, check_tasks, heads_of
-from hummuss.training.pretrained import take_over
+from hummuss.training.initial_weights import take_over
 
 
 class MotionModule(L.LightningModule):

@@ -87,14 +87,14 @@ def unit_of(metric: str) -> str:
     return unit(metric.rpartition("/")[2])
 
 
-def write_page(out: Path, study: Study, source: Path, rows: list[Row]) -> None:
-    """Write OUT.md and OUT.png."""
+def write_page(out: Path, study: Study, command: str, rows: list[Row]) -> None:
+    """Write OUT.md and OUT.png; the page says which ``command`` wrote it."""
     facts = {key: sorted({str(row[key]) for row in rows}) for key in ("commit", "device")}
     common = f", with `{' '.join(study.arguments)}`" if study.arguments else ""
     lines = [
         f"# {study.title}",
         "",
-        f"Written by `hummuss study {source} --out {out}` on {date.today()}; every figure is in {out.name}.csv. "
+        f"Written by `{command}` on {date.today()}; every figure is in {out.name}.csv. "
         f"Configs: {', '.join(f'`{config}`' for config in study.configs)}{common}; "
         f"seeds {', '.join(str(seed) for seed in study.seeds)} "
         f"(the column says how many have run). Commit {', '.join(facts['commit'])}; {', '.join(facts['device'])}.",

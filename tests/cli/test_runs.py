@@ -146,6 +146,23 @@ def test_a_config_names_the_protocol_which_refuses_other_data(tmp_path, monkeypa
     assert "gt" in capsys.readouterr().err
 
 
+def test_a_runs_own_config_used_again_leaves_that_run_alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert run("fit", "pose") == 0
+    first = Path("runs/pose/1")
+    before = {path.name: path.read_bytes() for path in first.glob("*.ckpt")}
+    again = ["--name", "again", "--seed_everything", "7"]
+    assert main(["fit", "--config", str(first / "config.yaml"), *again]) == 0
+    assert {path.name: path.read_bytes() for path in first.glob("*.ckpt")} == before
+    assert {path.name for path in Path("runs/again/1").glob("*.ckpt")} == set(before)
+
+    config = yaml.safe_load((first / "config.yaml").read_text())
+    config["trainer"]["callbacks"][0]["init_args"]["dirpath"] = "chosen"
+    Path("chosen.yaml").write_text(yaml.safe_dump(config))
+    assert main(["fit", "--config", "chosen.yaml"]) == 0
+    assert Path("chosen/best.ckpt").is_file(), "a folder that is no run's is the user's choice"
+
+
 def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert run("fit", "pose", "--trainer.max_epochs", "3") == 0

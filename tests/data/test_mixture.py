@@ -6,9 +6,9 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from hummuss import InputError, MotionModule
+from hummuss.backbones import PerFrame
 from hummuss.data import (
     Camera,
     DetectionNoise,
@@ -16,6 +16,7 @@ from hummuss.data import (
     MotionClip,
     MotionDataModule,
     Occlusion,
+    RandomMove,
     Stage,
     StoreDataModule,
     StoreWriter,
@@ -143,15 +144,11 @@ def test_a_window_of_a_stage_is_that_of_a_module_with_its_settings(in_2d: Path) 
             assert torch.equal(staged[number][key], value), (number, key)
 
 
-class Lift(nn.Module):
-    dim_rep = 4
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lift = nn.Linear(3, 4)
-
-    def forward(self, keypoints, dt, valid=None):
-        return self.lift(keypoints)
+def test_a_moved_picture_carries_no_3d(in_2d: Path) -> None:
+    assert mixture(in_2d).carries("joints3d")
+    moved = mixture(in_2d, move=RandomMove())
+    assert moved.carries("keypoints2d")
+    assert not moved.carries("joints3d")
 
 
 def test_a_run_resumed_within_a_stage_goes_on_as_if_never_interrupted(in_2d: Path, tmp_path: Path) -> None:
@@ -166,12 +163,12 @@ def test_a_run_resumed_within_a_stage_goes_on_as_if_never_interrupted(in_2d: Pat
 
     def train(**options) -> tuple[list[list[int]], torch.Tensor]:
         torch.manual_seed(0)
-        model, record = MotionModule(Lift(), {"pose": PoseHead}), Record()
+        model, record = MotionModule(PerFrame(dim=1, depth=0, dim_rep=4), {"pose": PoseHead}), Record()
         L.Trainer(
             max_epochs=3, logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
             default_root_dir=tmp_path, enable_model_summary=False, limit_val_batches=0, callbacks=[record],
         ).fit(model, mixture(in_2d, curriculum=HALFWAY), weights_only=True, **options)  # fmt: skip
-        return record.seen, model.backbone.lift.weight.detach()
+        return record.seen, model.backbone.project.weight.detach()
 
     whole, weights = train()
     resumed, again = train(ckpt_path=tmp_path / "within.ckpt")

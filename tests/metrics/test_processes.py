@@ -19,3 +19,4 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     finally:
         for process in both:
             process.kill()
+            process.communicate()  # reaps it, which an unraised warning would else fail a later test over

@@ -38,10 +38,11 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
 
 
 def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:
-    """What was typed, for the page: the arguments of every comparison but the split, and the kind's ``own``."""
+    """What was typed, for the page: the arguments of every comparison, and the kind's ``own``."""
     configs = [part for config in arguments.config for part in ("--config", str(config))]
     common = [*configs, "--ckpt", *map(str, arguments.ckpt), "--out", str(arguments.out)]
-    return shlex.join(["hummuss", "eval", kind, *common, "--windows", str(arguments.windows), *own])
+    common += ["--windows", str(arguments.windows), "--split", arguments.split]
+    return shlex.join(["hummuss", "eval", kind, *common, *own])
 
 
 def run(arguments: argparse.Namespace) -> int:

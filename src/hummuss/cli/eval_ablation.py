@@ -1,6 +1,7 @@
 """What each choice in the design buys: train a study's variants over several seeds, as `hummuss study`, and compare."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from hummuss.cli import study
@@ -17,4 +18,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train what is missing, then write OUT.csv, OUT.md and OUT.png."""
-    return study.run(arguments)
+    typed = ["hummuss", "eval", "ablation", "--study", str(arguments.study), "--out", str(arguments.out)]
+    return study.compare(arguments, shlex.join(typed))

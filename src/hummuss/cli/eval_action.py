@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.evaluation.actions import (
@@ -19,9 +18,9 @@ from hummuss.evaluation.actions import (
     judge_runs,
     judge_statistics,
 )
-from hummuss.evaluation.contestants import model_name, read_data
+from hummuss.evaluation.contestants import model_name, read_data, training_seed
 from hummuss.evaluation.pages import spread
-from hummuss.inference.runs import CONFIG, Run, load_run
+from hummuss.inference.runs import Run, load_run
 from hummuss.provenance import file_hash, git_commit, selection
 from hummuss.viz.charts import save_confusions
 
@@ -54,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(path: str, device: str) -> tuple[str, int, Run]:
     loaded = load_run(path, device)
-    config = yaml.safe_load(loaded.checkpoint.with_name(CONFIG).read_text())
-    return model_name(loaded), int(config.get("seed_everything") or 0), loaded
+    return model_name(loaded), training_seed(loaded), loaded
 
 
 def _write_csv(path: Path, judged: Sequence[Judged], classes: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from hummuss.cli import runs
 from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
+from hummuss.inference.runs import CONFIG
 from hummuss.module import MotionModule
 from hummuss.report import RunReport
 from hummuss.training.atomic_io import AtomicCheckpointIO, damage
@@ -97,7 +98,7 @@ class HummussCLI(LightningCLI):
         for callback in config.trainer.callbacks or []:
             if _is(callback, "ModelCheckpoint"):
                 callback.init_args.save_last = False  # `LastCheckpoint` does
-                callback.init_args.dirpath = callback.init_args.dirpath or str(self.folder)
+                callback.init_args.dirpath = _checkpoint_folder(callback.init_args.dirpath) or str(self.folder)
             if callback.class_path.startswith("hummuss.callbacks.") and "folder" in callback.get("init_args", {}):
                 callback.init_args.folder = str(self.folder)
 
@@ -151,6 +152,11 @@ def _is_first() -> bool:
 def _is(entry: Any, name: str) -> bool:
     """Whether an entry of a config is of the class of that name."""
     return entry.class_path.rpartition(".")[2] == name
+
+
+def _checkpoint_folder(given: str | None) -> str | None:
+    """The folder that a config gives, unless it is a run's: a run's own config, used again, names that run's."""
+    return None if given is None or (Path(given) / CONFIG).is_file() else given
 
 
 def _refuse_damaged(checkpoint: Path) -> None:

@@ -13,6 +13,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,11 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train what is missing, then write OUT.csv, OUT.md and OUT.png."""
+    return compare(arguments, shlex.join(["hummuss", "study", str(arguments.study), "--out", str(arguments.out)]))
+
+
+def compare(arguments: argparse.Namespace, command: str) -> int:
+    """`run` for any command that has its arguments; the page names that ``command``."""
     study = read_study(arguments.study)
     name = arguments.study.stem
     for variant in arguments.variants or ():
@@ -81,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    write_page(arguments.out, study, arguments.study, rows)
+    write_page(arguments.out, study, command, rows)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 

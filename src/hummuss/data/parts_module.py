@@ -42,7 +42,7 @@ class PartsDataModule(MotionDataModule, ABC):
         return [label for part in self.parts.values() for label in part.labels(split)]
 
     def carries(self, field: str) -> bool:
-        return any(part.carries(field) for part in self.parts.values())
+        return super().carries(field) and any(part.carries(field) for part in self.parts.values())
 
     @property
     def bodies(self) -> dict[str, BodyModel]:

@@ -168,15 +168,24 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
 def _load(path: str | PathLike[str], device: str) -> Contestant:
     run = load_run(path, device)
     pose_head(run)  # refuses a run without one
-    config = yaml.safe_load(run.checkpoint.with_name(CONFIG).read_text())
+    config = _config(run)
     return Contestant(
         run=run,
         model=model_name(run),
-        seed=int(config.get("seed_everything") or 0),
+        seed=training_seed(run),
         strides=_strides(config["data"]["init_args"].get("frame_rate")),
         masked=config["data"]["init_args"].get("occlusion") is not None,
         checkpoint=file_hash(run.checkpoint),
     )
+
+
+def _config(run: Run) -> dict[str, Any]:
+    return yaml.safe_load(run.checkpoint.with_name(CONFIG).read_text())
+
+
+def training_seed(run: Run) -> int:
+    """The seed of a run's weights and data, by the config beside its checkpoint."""
+    return int(_config(run).get("seed_everything") or 0)
 
 
 def model_name(run: Run) -> str:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from hummuss import HumMUSS, InputError, MotionModule
 from hummuss.data import SyntheticDataModule
 from hummuss.heads import ActionHead, MeshHead, PoseHead
-from hummuss.training.pretrained import TakenOver, take_over
+from hummuss.training.initial_weights import TakenOver, take_over
 
 
 def module(seed: int, heads=None) -> MotionModule:
