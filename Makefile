@@ -70,7 +70,7 @@ study-multitask: install  ## three tasks on one backbone against each alone on d
 	$(STUDY_TASKS) pose mesh action multi
 
 study-pretrain: install  ## mesh recovery from scratch and after pretraining on data/cmu, three seeds (hours)
-	$(STUDY_TASKS) mesh mesh-long pretrain pretrained
+	$(STUDY_TASKS) mesh pretrain pretrained
 
 eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
 	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2
