@@ -1,4 +1,4 @@
-"""Write the README's table of results from the CSV files in docs/results, between its two markers.
+"""Write the README's tables of results from the CSV files in docs/results, between its two markers.
 
 python tools/readme_results.py
 """
@@ -6,36 +6,89 @@ python tools/readme_results.py
 import csv
 from pathlib import Path
 
+from hummuss.cli.eval_framerate import read_rows
+from hummuss.evaluation.framerate_lines import Line, lines_of
+from hummuss.evaluation.pages import spread
+from hummuss.evaluation.rates import Rate
+
 ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results"
 START, END = "<!-- results: written by tools/readme_results.py -->", "<!-- end of results -->"
-PAGES = {"synthetic": "synthetic, validation", "cmu": "CMU test subjects"}
-METRICS = ("mpjpe", "pa_mpjpe", "mpve")
+RATES = [Rate("stride", 1), Rate("stride", 2), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
+# Rows of the first table: how the page of frame rates calls them, and what the README says they are.
+LINES = {
+    Line("hummuss", "dt", True): "**HumMUSS**, trained at random strides from 1 to 4",
+    Line("hummuss", "dt-ignored", True): "the same, not told dt",
+    Line("hummuss", "trained-at-rate", False): "HumMUSS, trained at that very stride",
+    Line("hummuss", "dt", False): "HumMUSS, trained at stride 1",
+    Line("hummuss-causal", "dt", True): "causal HumMUSS, random strides",
+    Line("dstformer", "subsampled", True): "attention (DSTformer), random strides",
+    Line("dstformer", "subsampled", False): "attention, trained at stride 1",
+    Line("dstformer", "interpolated", False): "the same, keypoints interpolated to stride 1",
+    Line("per-frame", "subsampled", True): "every frame by itself",
+}
+# Rows of the second: metric -> what it is. Columns: the variants of HumMUSS and attention that have it.
+TASKS = {
+    "pose/mpjpe": "3D pose, MPJPE in mm",
+    "mesh/mpve": "body mesh, MPVE in mm",
+    "action/mean_class": "action, balanced accuracy in %",
+}
+COLUMNS = {
+    "alone": ("pose", "mesh", "action"),
+    "all three on one backbone": ("multi",),
+    "pretrained": ("pretrained",),
+    "attention, alone": ("dstformer-pose", "dstformer-mesh", "dstformer-action"),
+}
 
 
 def main() -> None:
     """Replace what stands between the markers."""
-    lines = [
-        "| task and data | part | MPJPE, mm | mean pose's | PA-MPJPE, mm | mean pose's | MPVE, mm | mean pose's |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for page, data in PAGES.items():
-        with open(ROOT / "docs" / "results" / f"{page}.csv", newline="") as file:
-            rows = list(csv.DictReader(file))
-        values = {(row["run"], row["split"], row["group"], row["model"], row["metric"]): row["value"] for row in rows}
-        tested = {run for run, split, *_ in values if split == "test"}
-        for run, split, group in dict.fromkeys(key[:3] for key in values):
-            if split == "val" and run in tested:
-                continue  # the test split's figures stand for the run
-            cells = []
-            for metric in METRICS:
-                for model in ("hummuss", "mean_pose"):
-                    value = values.get((run, split, group, model, metric))
-                    cells.append(f"{float(value):.1f}" if value else "-")
-            task = run.split("-")[0]
-            lines.append(f"| [{task}, {data}](docs/results/{page}.md) | {group} | " + " | ".join(cells) + " |")
     readme = ROOT / "README.md"
     before, _, rest = readme.read_text().partition(START)
-    readme.write_text("\n".join([before + START, "", *lines, "", END + rest.partition(END)[2]]))
+    readme.write_text(before + section() + rest.partition(END)[2])
+
+
+def section() -> str:
+    """The tables, with their markers."""
+    lines = [START, "", *framerate_table(), "", *task_table(), "", END]
+    return "\n".join(lines)
+
+
+def framerate_table() -> list[str]:
+    """CMU's test subjects at a few rates."""
+    rows = [row for row in read_rows(RESULTS / "framerate.csv") if row["dataset"] == "cmu-test"]
+    found = lines_of(rows)
+    work = {(row["model"], row["variant"], row["trained_with_augmentation"]): row for row in reversed(rows)}
+    names = [f"stride {rate.rate:g}" if rate.kind == "stride" else f"{rate.rate:.0%} dropped" for rate in RATES]
+    table = [
+        "| MPJPE in mm, [any frame rate](docs/results/framerate.md) | multiply-adds per frame, M | "
+        + " | ".join(names)
+        + " |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for line, what in LINES.items():
+        if line in found:
+            cells = [spread(list(found[line].get(rate, {}).values())) for rate in RATES]
+            costs = f"{work[line]['multiply_adds_per_frame'] / 1e6:.1f}"
+            table.append(f"| {what} | {costs} | " + " | ".join(cells) + " |")
+    return table
+
+
+def task_table() -> list[str]:
+    """Every task on all of CMU's test clips."""
+    with open(RESULTS / "tasks_study.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if (row["split"], row["group"]) == ("test", "all")]
+    table = [
+        f"| [task](docs/results/tasks_study.md) | {' | '.join(COLUMNS)} |",
+        "|---|" + "---|" * len(COLUMNS),
+    ]
+    for metric, what in TASKS.items():
+        cells = [
+            spread([float(row["value"]) for row in rows if row["variant"] in variants and row["metric"] == metric])
+            for variants in COLUMNS.values()
+        ]
+        table.append(f"| {what} | " + " | ".join(cells) + " |")
+    return table
 
 
 if __name__ == "__main__":
