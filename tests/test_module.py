@@ -122,6 +122,11 @@ def test_whole_test_clips_are_scored_frame_by_frame_once_and_it_is_said_how(tmp_
         assert module.results["pose"]["model"].rows[0].count == 2 * 300
 
 
+def test_a_weight_of_no_head_is_refused() -> None:
+    with pytest.raises(InputError, match="loss_weights names psoe, but the heads are pose"):
+        MotionModule(plain(), {"pose": PoseHead}, loss_weights={"psoe": 2.0})
+
+
 def test_mixed_precision_ends_at_the_backbone(tmp_path) -> None:
     found = []
 

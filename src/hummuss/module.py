@@ -73,6 +73,10 @@ class MotionModule(L.LightningModule):
         made = nn.ModuleDict({name: make(dim_rep) for name, make in heads.items()})
         self.heads = cast(dict[str, Head], made)
         self.loss_weights, self.pretrained = loss_weights or {}, pretrained
+        if unknown := sorted(self.loss_weights.keys() - heads.keys()):
+            raise InputError(
+                f"model.init_args.loss_weights names {', '.join(unknown)}, but the heads are {', '.join(heads)}"
+            )
         self.backbone_learning_rate = learning_rate if backbone_learning_rate is None else backbone_learning_rate
         self.ssm_learning_rate = self.backbone_learning_rate if ssm_learning_rate is None else ssm_learning_rate
         self.learning_rate = learning_rate

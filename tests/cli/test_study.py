@@ -54,6 +54,19 @@ def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path,
     assert [row["value"] for row in rows if (row["variant"], row["metric"]) == ("bad", "mpjpe")] == ["200.0"]
 
 
+def test_runs_of_other_arguments_are_not_taken_for_the_studys(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--config=a.yaml", "--x=1", "--seed_everything=0", "--name=made/good-0"]
+    options += ["--trainer.enable_progress_bar=false"]
+    record = Path("runs/made/good-0/arguments.json")
+    for written, code in ((options, 0), ([*options[:1], "--x=2", *options[2:]], 2)):
+        record.write_text(json.dumps(written))
+        assert main(["study", str(study), "--out", "page/made", "--variants", "good", "--seeds", "0"]) == code
+    said = capsys.readouterr().err
+    assert f"runs/made/good-0 was trained with other arguments than the study has now ({record})" in said
+    assert main(["study", str(study), "--out", "page/made", "--seeds", "3"]) == 2
+    assert "has the seeds 0, 1, the page would not show 3" in capsys.readouterr().err
+
+
 def test_baselines_and_other_metrics_stay_out() -> None:
     rows = rows_of("x", {"val": {"mpjpe": 1.0, "mean_pose/mpjpe": 2.0, "auc": 3.0, "walk/mpjpe": 4.0}})
     assert [(row["group"], row["value"]) for row in rows] == [("all", 1.0), ("walk", 4.0)]
@@ -151,6 +164,7 @@ def test_a_variant_begins_with_another_ones_run_of_its_seed(trained, capsys) -> 
     before = len(trained)
     assert main(["study", "begun.yaml", "--out", "page"]) == 0
     assert len(trained) == before, "all has been done, also where it has none of the metrics"
+    assert "--y=2" in json.loads(Path("runs/begun/before-0/arguments.json").read_text())
 
 
 def test_what_a_variant_begins_with_must_have_finished(trained, capsys) -> None:

@@ -129,19 +129,37 @@ def test_stages_follow_from_the_epoch_alone(in_2d: Path) -> None:
             loader.sampler.set_epoch(epoch)
             batches = list(loader)
             flat = torch.cat([batch["has_2d_target"] for batch in batches])
+            assert flat.all() == (epoch == 0), "weights stay until a stage has others"
             hidden = torch.cat([(batch["keypoints"][..., 2] == 0).flatten(1).float().mean(1) for batch in batches])
-            whole = epoch in (0, 3)
-            assert flat.all() == whole
-            assert (hidden.max() == 0) if whole else (hidden.max() > 0.5)
+            assert (hidden.max() == 0) if epoch in (0, 3) else (hidden.max() > 0.5)
 
 
 def test_a_window_of_a_stage_is_that_of_a_module_with_its_settings(in_2d: Path) -> None:
     staged = mixture(in_2d, curriculum=HALFWAY).train_dataloader().dataset
     plain = mixture(in_2d, HALFWAY[0].weights, occlusion=HALFWAY[0].occlusion).train_dataloader().dataset
     start = mixture(in_2d).train_dataloader().dataset
-    for number, like in ((7, start), (8, plain), (23, plain)):
+    last = mixture(in_2d, HALFWAY[0].weights, occlusion=HALFWAY[1].occlusion).train_dataloader().dataset
+    for number, like in ((7, start), (8, plain), (23, plain), (24, last)):
         for key, value in like[number].items():
             assert torch.equal(staged[number][key], value), (number, key)
+
+
+def test_a_part_that_is_only_learnt_from_needs_no_test_clips(in_2d: Path, tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "train") as writer:
+        writer.add(moving(0, name="a"))
+    only = StoreDataModule(tmp_path / "train")
+    parts: dict[str, MotionDataModule] = {"flat": StoreDataModule(in_2d), "only": only}
+    module = MixtureDataModule(parts, dict.fromkeys(parts, 1.0), frames=5, batch_size=2, windows_per_epoch=8)
+    assert len(module.sources("train")) == 3
+    assert len(module.sources("val")) == len(module.labels("val")) == 2
+    assert list(module.groups("test")) == ["flat"]
+    with pytest.raises(InputError, match=r"no part of .* has a clip in its 'val' split: only"):
+        MixtureDataModule({"only": only}, {"only": 1.0}).sources("val")
+
+
+def test_classes_of_a_part_that_is_left_out_have_no_turn(in_2d: Path) -> None:
+    windows = mixture(in_2d, {"made": 0.0, "flat": 1.0}, clips_per_class=2, classes=["walk", "of 1", "of 3"])
+    assert {int(windows.train_dataloader().dataset[number]["label"]) for number in range(16)} == {1, 2}
 
 
 def test_a_moved_picture_carries_no_3d(in_2d: Path) -> None:

@@ -14,6 +14,8 @@ from hummuss.data import (
     SyntheticDataModule,
     View,
 )
+from hummuss.data.transforms.frame_rate import Instants
+from hummuss.data.windows import to_sample
 from hummuss.errors import InputError
 
 SHAPES = {
@@ -173,6 +175,20 @@ def test_clips_without_targets_say_so(tmp_path) -> None:
     for key in ("has_joints3d", "has_smpl", "has_label"):
         assert not batch[key].any()
     assert (batch["label"] == -1).all()
+
+
+def test_the_box_is_the_detections_even_where_the_model_does_not_see_them() -> None:
+    rng = np.random.default_rng(0)
+    keypoints = np.concatenate([rng.uniform(0, 400, (30, 17, 2)), np.ones((30, 17, 1))], -1).astype(np.float32)
+    clip = MotionClip(
+        name="a", sequence="a", subject="", split="train", fps=30.0, keypoints2d=keypoints, frame="camera"
+    )
+    instants = Instants(np.arange(30) / 30, np.full(30, 1 / 30), np.arange(30.0))
+    hidden = np.zeros((30, 17), bool)
+    hidden[:20] = True  # all of the box's half second
+    whole, masked = (to_sample(clip, instants, 30, "box", (), (0, 0), mask)["keypoints"] for mask in (None, hidden))
+    assert (masked[:20] == 0).all()
+    assert torch.equal(masked[20:], whole[20:])
 
 
 def test_label_indices_follow_the_classes(root) -> None:

@@ -1,6 +1,7 @@
 """Action recognition beside its baselines: features against loops, accuracies against scikit-learn."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,12 @@ def test_runs_without_an_action_head_and_other_classes_are_refused(
     error = " ".join(capsys.readouterr().err.split())
     assert "has no action head, only any" in error
     assert "tells apart walk, run, jump, data.init_args.classes are walk, run" in error
+
+
+def test_configs_of_several_tasks_are_refused(run_folder, tmp_path, capsys) -> None:
+    config = str(Path(__file__).parents[2] / "configs" / "multitask.yaml")
+    assert main(["eval", "action", "--config", config, "--ckpt", str(run_folder), "--out", str(tmp_path / "p")]) == 2
+    assert "give data of 3 tasks, pose, mesh, action: give the configs of one" in capsys.readouterr().err
 
 
 def test_without_scikit_learn_the_command_says_so(data, monkeypatch) -> None:

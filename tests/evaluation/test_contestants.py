@@ -42,6 +42,18 @@ def test_strides_are_those_of_the_training(make_run, frame_rate, strides, augmen
     assert (found.strides, found.augmented) == (strides, augmented)
 
 
+def test_of_a_run_of_several_tasks_its_pose_part_counts(make_run) -> None:
+    folder = make_run("a")
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    own = config["data"]["init_args"] | {"frame_rate": {"strides": [1.0, 4.0]}, "occlusion": {"windows": 1.0}}
+    other = own | {"frames": 5, "frame_rate": None, "occlusion": None}
+    parts = {"x": {"class_path": "any", "init_args": other}, "y+any": {"class_path": "any", "init_args": own}}
+    config["data"]["init_args"] = {"parts": parts}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (found,) = load_contestants([folder])
+    assert (found.strides, found.masked, found.run.trained_frames) == ((1, 4), True, 9)
+
+
 def test_joints_are_the_pose_heads(make_run) -> None:
     (found,) = load_contestants([make_run("a") / "best.ckpt"])
     keypoints, dt = torch.rand(2, 5, 17, 3), torch.full((2, 5), 0.02)

@@ -109,6 +109,18 @@ class Labelled(SyntheticDataModule):
         return [1.0, 5.0, 2.0, 3.0, 2.0, 4.0]
 
 
+def test_a_test_needs_no_training_clips() -> None:
+    class OnlyTest(SyntheticDataModule):
+        def labels(self, split: str) -> Sequence[str | None]:
+            return [] if split == "train" else super().labels(split)
+
+    data = OnlyTest()
+    head = ActionHead(8, classes=data.classes)
+    head.majority.fill_(3)
+    head.check_data(data)
+    assert head.baseline(make_batch())["logits"].argmax(1).tolist() == [3] * 4, "that of its checkpoint"
+
+
 def test_the_majority_is_of_clips_and_balance_is_of_seconds() -> None:
     data = Labelled(balance_classes=False)
     head = ActionHead(8)

@@ -128,6 +128,18 @@ def test_gradients(camera: torch.Tensor) -> None:
     assert torch.autograd.gradcheck(lambda p: reprojection_error(p, keypoints, many(camera))[0], joints)
 
 
+@pytest.mark.parametrize("camera", [K, NONE])
+@pytest.mark.parametrize("spread", [0.0, 0.05])
+def test_in_single_precision_detections_in_one_place_are_not_counted(camera: torch.Tensor, spread: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    joints = people(4, 60).float()
+    place = torch.tensor([500.0, 300.0]) + spread * torch.rand(4, 60, 17, 2, generator=generator)
+    keypoints = torch.cat([place, 0.1 + torch.rand(4, 60, 17, 1, generator=generator)], -1)
+    error, counted = reprojection_error(joints, keypoints, many(camera, 4).float())
+    assert not counted.any()
+    assert (error == 0).all()
+
+
 def test_frames_that_say_nothing_are_not_counted() -> None:
     joints, keypoints = people().requires_grad_(), seen(people())
     keypoints[0, 1] = 0

@@ -43,6 +43,7 @@ def test_backbone_and_like_heads_are_taken_over_and_baselines_are_not(earlier) -
     taken = begin(new, folder)
     assert taken.heads == ["pose", "action"]
     assert taken.anew == {}
+    assert taken.left == []
     for name, value in source.named_parameters():
         assert torch.equal(new.get_parameter(name), value), name
     assert new.heads["pose"].mean_joints.count == 0
@@ -69,6 +70,13 @@ def test_other_heads_start_anew_and_it_is_said_why(earlier) -> None:
     assert "head mesh starts anew: the file has none of that name" in str(taken)
     for name, value in untouched.heads.named_parameters():
         assert torch.equal(new.heads.get_parameter(name), value), name
+
+
+def test_heads_of_the_file_that_the_model_has_not_are_named(earlier) -> None:
+    _, folder = earlier
+    taken = begin(module(1, {"pose": PoseHead}), folder)
+    assert taken.left == ["action"]
+    assert str(taken).endswith("; head action of the file is not taken: the model has none")
 
 
 def test_a_shared_models_folder_serves_as_well(earlier, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hummuss.cli.eval import command
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.evaluation.actions import (
     REGULARISATIONS,
@@ -20,6 +21,7 @@ from hummuss.evaluation.actions import (
 )
 from hummuss.evaluation.contestants import model_name, read_data, training_seed
 from hummuss.evaluation.pages import spread
+from hummuss.heads.action import ActionHead
 from hummuss.inference.runs import Run, load_run
 from hummuss.provenance import file_hash, git_commit, selection
 from hummuss.viz.charts import save_confusions
@@ -44,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         if one.model != "majority class":
             shown[one.model] = shown.get(one.model, np.zeros_like(one.confusion)) + one.confusion
     save_confusions(arguments.out.with_suffix(".png"), shown, data.classes)
-    page = _page(judged, data, [own for _, _, own in runs], arguments.split, arguments.out.name)
+    typed = command("action", arguments)
+    page = _page(judged, data, [own for _, _, own in runs], arguments.split, typed, arguments.out.name)
     arguments.out.with_suffix(".md").write_text(page)
     print("\n".join(line for line in page.splitlines() if line.startswith("|")))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _load(path: str, device: str) -> tuple[str, int, Run]:
-    loaded = load_run(path, device)
+    loaded = load_run(path, device, ActionHead)
     return model_name(loaded), training_seed(loaded), loaded
 
 
@@ -71,7 +74,9 @@ def _write_csv(path: Path, judged: Sequence[Judged], classes: Sequence[str]) -> 
                 writer.writerow([one.model, seed, name, row.sum(), share, "", *row])
 
 
-def _page(judged: Sequence[Judged], data: MotionDataModule, runs: Sequence[Run], split: str, name: str) -> str:
+def _page(
+    judged: Sequence[Judged], data: MotionDataModule, runs: Sequence[Run], split: str, typed: str, name: str
+) -> str:
     clips = np.bincount(judged[0].label, minlength=len(data.classes))
     known = list(data.labels("train"))
     counts = [f"{own} {known.count(own)} / {tested}" for own, tested in zip(data.classes, clips, strict=True)]
@@ -79,8 +84,7 @@ def _page(judged: Sequence[Judged], data: MotionDataModule, runs: Sequence[Run],
     lines = [
         "# Action recognition",
         "",
-        f"Written by `hummuss eval action` on {date.today()}, commit {git_commit()}; clip by clip counts are in "
-        f"{name}.csv.",
+        f"Written by `{typed}` on {date.today()}, commit {git_commit()}; every figure is in {name}.csv.",
         "",
         f"- data: {data.dataset}, split {split}, whole clips; training / {split} clips: {', '.join(counts)}",
         "- checkpoints: "

@@ -61,6 +61,10 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     # In the study's order, in which every variant stands behind those it begins with.
     variants = [variant for variant in study.variants if variant in (arguments.variants or study.variants)]
     seeds = study.seeds if arguments.seeds is None else arguments.seeds
+    for seed in seeds:
+        if seed not in study.seeds:
+            known = ", ".join(map(str, study.seeds))
+            raise InputError(f"{arguments.study} has the seeds {known}, the page would not show {seed}: add it there")
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     runs: dict[tuple[str, int], Future[None]] = {}
     with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -142,8 +146,15 @@ def _train(study: Study, name: str, variant: str, seed: int, threads: int, befor
     own = [RUN.sub(lambda found: _folder(name, variant, found[1], seed), argument) for argument in chosen.arguments]
     options = [*configs, *own, *study.arguments, f"--seed_everything={seed}"]
     options += [f"--name={folder}", "--trainer.enable_progress_bar=false"]
-    done = _summary(name, variant, seed)
+    done, asked = _summary(name, variant, seed), Path("runs", folder, "arguments.json")
+    if "val" in done and asked.is_file() and json.loads(asked.read_text()) != options:
+        raise InputError(
+            f"runs/{folder} was trained with other arguments than the study has now ({asked}): move that folder away, "
+            "or give the study a file of another name"
+        )
     if "val" not in done:
+        asked.parent.mkdir(parents=True, exist_ok=True)
+        asked.write_text(json.dumps(options, indent=1))
         _hummuss(["fit", *options], folder, threads)
     if variant in study.tested and "test" not in done:
         _hummuss(["test", *options, "--ckpt_path=best"], folder, threads)

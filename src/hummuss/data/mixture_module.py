@@ -22,8 +22,8 @@ class Stage:
 
     Attributes:
         from_epoch: the first epoch of the stage, counted from 0.
-        weights: part -> weight, as `MixtureDataModule` takes them; its own where there are none.
-        occlusion: hides joints; the data module's own where there is none. One with ``windows: 0`` hides nothing.
+        weights: part -> weight, as `MixtureDataModule` takes them; without any, those of before stay.
+        occlusion: hides joints; without one, that of before stays. One with ``windows: 0`` hides nothing.
     """
 
     from_epoch: int
@@ -71,12 +71,12 @@ class MixtureDataModule(PartsDataModule):
                 )
 
     def _training_windows(self, per_epoch: int) -> Dataset[Sample]:
-        start = self._drawn(self._shares_with(self.weights), self.occlusion)
-        later = [
-            self._drawn(self._shares_with(stage.weights or self.weights), stage.occlusion or self.occlusion)
-            for stage in self.curriculum
-        ]
-        return _StagedWindows([start, *later], [stage.from_epoch * per_epoch for stage in self.curriculum])
+        weights, occlusion = self.weights, self.occlusion
+        stages = [self._drawn(self._shares_with(weights), occlusion)]
+        for stage in self.curriculum:
+            weights, occlusion = stage.weights or weights, stage.occlusion or occlusion
+            stages.append(self._drawn(self._shares_with(weights), occlusion))
+        return _StagedWindows(stages, [stage.from_epoch * per_epoch for stage in self.curriculum])
 
     def _shares_with(self, weights: dict[str, float]) -> list[float]:
         """Of every training source: its share of its part, times the part's weight."""

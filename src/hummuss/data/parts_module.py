@@ -33,7 +33,7 @@ class PartsDataModule(MotionDataModule, ABC):
         self.dataset = "+".join(dict.fromkeys(part.dataset for part in parts.values()))
 
     def sources(self, split: str) -> Sequence[MotionSource]:
-        return _Chain([part.sources(split) for part in self.parts.values()])
+        return _Chain([part.sources(split) for part in self._having(split).values()])
 
     def seconds(self, split: str) -> list[float]:
         return [seconds for part in self.parts.values() for seconds in part.seconds(split)]
@@ -54,9 +54,20 @@ class PartsDataModule(MotionDataModule, ABC):
         """Every part, and within it the groups that it names."""
         return {
             "/".join(filter(None, (name, group))): sources
-            for name, part in self.parts.items()
+            for name, part in self._having(split).items()
             for group, sources in part.groups(split).items()
         }
+
+    def _having(self, split: str) -> dict[str, MotionDataModule]:
+        """Parts with clips in a split: all of them in training, any in evaluation, where 2D to learn from needs none.
+
+        Raises:
+            InputError: none has.
+        """
+        found = {name: part for name, part in self.parts.items() if split == "train" or part.seconds(split)}
+        if not found:
+            raise InputError(f"no part of {self.dataset} has a clip in its {split!r} split: {', '.join(self.parts)}")
+        return found
 
 
 class _Chain(Sequence[MotionSource]):

@@ -86,8 +86,9 @@ def to_sample(
     count, padding = len(clip), frames - len(clip)
     size = (clip.camera.width, clip.camera.height) if clip.camera else None
     assert clip.keypoints2d is not None
-    visible = clip.keypoints2d if hidden is None else clip.keypoints2d * ~hidden[..., None]
-    keypoints = normalise(visible, instants.times, size, normalisation)
+    keypoints = normalise(clip.keypoints2d, instants.times, size, normalisation)
+    if hidden is not None:  # after the box was taken, which is the detections'
+        keypoints = keypoints * ~hidden[..., None]
     label = classes.index(clip.label) if clip.label in classes else -1
     intrinsics = clip.camera.intrinsics if clip.camera else np.zeros((3, 3))
 
@@ -165,7 +166,8 @@ class TrainingWindows(Dataset[Sample]):
         self.cumulative = np.cumsum(np.asarray(shares, np.float64))
         self.clips_per_class = clips_per_class
         members = [[place for place, label in enumerate(labels) if label == name] for name in classes]
-        self.members = [(own, np.cumsum(np.asarray(shares, np.float64)[own])) for own in members if own]
+        totals = [(own, np.cumsum(np.asarray(shares, np.float64)[own])) for own in members]
+        self.members = [(own, cumulative) for own, cumulative in totals if own and cumulative[-1] > 0]
         self.frame_rate = frame_rate or FrameRateAugmentation(strides=(1.0, 1.0), fractional=0.0)
         self.max_fps, self.flip, self.view, self.bodies = max_fps, flip, view, bodies
         self.occlusion, self.move, self.classes, self.seed = occlusion, move, classes, seed

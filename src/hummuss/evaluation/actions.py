@@ -166,8 +166,16 @@ def _training_views(data: MotionDataModule) -> Iterator[Batch]:
         for clip in data.sources("train")
     ]
     options: dict[str, Any] = {"view": data.view, "bodies": data.bodies, "classes": data.classes}
+    if data.clip_sampling is not None:
+        options |= {"sampling": replace(data.clip_sampling, test_clips=1)}
+    recordings, count = data.recordings(data.sources("train")), len(sources)
+    if recordings is not None:
+        options["recordings"] = [
+            [place + count * view for place in own] for view in range(TRAINING_VIEWS) for own in recordings
+        ]
+    frames = data.frames if data.clip_sampling else None
     windows = EvaluationWindows(
-        sources * TRAINING_VIEWS, frames=None, max_windows=None, max_fps=data.max_fps, **options
+        sources * TRAINING_VIEWS, frames=frames, max_windows=None, max_fps=data.max_fps, **options
     )
     for number in range(len(windows)):
         row = windows[number]

@@ -18,7 +18,7 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
 from hummuss.heads.pose import PoseHead
-from hummuss.inference.runs import CONFIG, Run, load_run
+from hummuss.inference.runs import CONFIG, Run, data_options, load_run
 from hummuss.provenance import device_name, file_hash, git_commit
 
 # What tables call a backbone, by its class; a causal one's name says so.
@@ -149,7 +149,7 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
     """The data module that these configs, in this order, give ``hummuss fit``; nothing else of them is made.
 
     Raises:
-        InputError: no such file, or no data in any of them.
+        InputError: no such file, no data in any of them, or data of several tasks.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(MotionDataModule, "data")
@@ -162,19 +162,25 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
             arguments.append(f"--data={json.dumps(content['data'])}")
     if not arguments:
         raise InputError(f"{', '.join(map(str, configs))} name no data: give those that the runs were fitted with")
-    return parser.instantiate_classes(parser.parse_args(arguments)).data
+    data = parser.instantiate_classes(parser.parse_args(arguments)).data
+    if list(data.tasks) != [""]:
+        raise InputError(
+            f"{', '.join(map(str, configs))} give data of {len(data.tasks)} tasks, {', '.join(data.tasks)}: give the "
+            "configs of one, such as configs/pose.yaml and configs/data/cmu.yaml"
+        )
+    return data
 
 
 def _load(path: str | PathLike[str], device: str) -> Contestant:
-    run = load_run(path, device)
+    run = load_run(path, device, PoseHead)
     pose_head(run)  # refuses a run without one
-    config = _config(run)
+    options = data_options(_config(run), run.model, PoseHead)
     return Contestant(
         run=run,
         model=model_name(run),
         seed=training_seed(run),
-        strides=_strides(config["data"]["init_args"].get("frame_rate")),
-        masked=config["data"]["init_args"].get("occlusion") is not None,
+        strides=_strides(options.get("frame_rate")),
+        masked=options.get("occlusion") is not None,
         checkpoint=file_hash(run.checkpoint),
     )
 

@@ -7,6 +7,9 @@ from torch import Tensor
 # Fewer joints than that are matched by almost any pose.
 FEWEST_JOINTS = 4
 TINY = 1e-8
+# Detections as close to each other as that share of their distance from the image's origin are in one place: float32
+# has seven digits, of which squares need twice as many.
+ONE_PLACE = 1e-3
 
 
 def reprojection_error(
@@ -51,7 +54,8 @@ def reprojection_error(
     rays = torch.einsum("bij,bfkj->bfki", inverse, pixels)[..., :2]
 
     centred, extent = _standardised(rays, confidence)
-    counted = ((confidence > 0).sum(-1) >= FEWEST_JOINTS) & (extent > TINY)
+    reach = (rays.abs().amax(-1) * (confidence > 0)).amax(-1)
+    counted = ((confidence > 0).sum(-1) >= FEWEST_JOINTS) & (extent > TINY + ONE_PLACE * reach)
     flat, size = _standardised(joints[..., :2], confidence)
     weak = flat / size[..., None, None] - centred / extent[..., None, None]
 
@@ -93,5 +97,6 @@ def _translation(
     normal = torch.einsum("bfj,bfjki,bfjkl->bfil", weight, rows, rows)
     right = torch.einsum("bfj,bfjki,bfjk->bfi", weight, rows, wanted)
     eye = torch.eye(3, dtype=normal.dtype, device=normal.device)
-    solved = torch.linalg.solve(torch.where(usable[..., None, None], normal, eye), right)
+    # Without the check for singular matrices, which would end the training, and wait for a GPU in every step.
+    solved = torch.linalg.solve_ex(torch.where(usable[..., None, None], normal, eye), right).result
     return torch.where(usable[..., None], solved, 0.0)

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser
 
 from hummuss.data.windows import View
 from hummuss.errors import InputError
+from hummuss.heads.base import Head
 from hummuss.module import MotionModule
 from hummuss.weights import in_short, read_checkpoint
 
@@ -25,7 +26,7 @@ class Run:
         checkpoint: the file its weights come from.
         model: in eval mode.
         view: how its inputs were made; its normalisation serves every input.
-        trained_frames: frames in its training windows.
+        trained_frames: frames in its training windows, those of the head that it was loaded for.
     """
 
     checkpoint: Path
@@ -34,12 +35,13 @@ class Run:
     trained_frames: int
 
 
-def load_run(path: str | PathLike[str], device: str | torch.device = "cpu") -> Run:
+def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head: type[Head] | None = None) -> Run:
     """Load a run that ``hummuss fit`` left behind.
 
     Args:
         path: a checkpoint beside its run's config.yaml, or the run's folder, whose best.ckpt is taken.
         device: where the model shall run.
+        head: whose training windows count, where each task had its own; by default the first one's.
 
     Raises:
         InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model.
@@ -48,25 +50,32 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu") -> R
     if not checkpoint.is_file():
         raise InputError(f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, or its folder")
     config = _read_config(checkpoint.with_name(CONFIG))
-    data = _data_options(config)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(MotionModule, "model")
+    model: MotionModule = parser.instantiate_classes(parser.parse_object({"model": config["model"]})).model
+    data = data_options(config, model, head)
+    parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--view", type=View | None)
-    made = parser.instantiate_classes(parser.parse_object({"model": config["model"], "view": data.get("view")}))
-    model: MotionModule = made.model
+    view = parser.instantiate_classes(parser.parse_object({"view": data.get("view")})).view
     try:
         model.load_state_dict(read_checkpoint(checkpoint))
     except RuntimeError as error:
         raise InputError(
             f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
-    return Run(checkpoint, model.to(device).eval(), made.view or View(), data["frames"])
+    return Run(checkpoint, model.to(device).eval(), view or View(), data["frames"])
 
 
-def _data_options(config: dict[str, Any]) -> dict[str, Any]:
-    """How inputs were made and windowed; where each task has its own way, that of the first."""
+def data_options(config: dict[str, Any], model: MotionModule, head: type[Head] | None) -> dict[str, Any]:
+    """How inputs were made and windowed, by a run's config; where each task has its own way, that of the first head of
+    a class, or the first of all.
+    """
     options = config["data"]["init_args"]
-    return options if "frames" in options else next(iter(options["parts"].values()))["init_args"]
+    if "frames" in options:
+        return options
+    names = [name for name, own in model.heads.items() if head is None or isinstance(own, head)]
+    parts = {name: task for task in options["parts"] for name in task.split("+")}
+    return options["parts"][parts[(names or list(parts))[0]]]["init_args"]
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -77,7 +86,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         )
     config = yaml.safe_load(path.read_text())
     try:
-        _ = config["model"]["class_path"], _data_options(config)["frames"]
+        options = config["data"]["init_args"]
+        _ = config["model"]["class_path"], options["parts"] if "parts" in options else options["frames"]
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not the config of a run of `hummuss fit`: it names no model.class_path and "

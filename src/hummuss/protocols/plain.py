@@ -83,6 +83,8 @@ class _PlainEvaluation(Evaluation):
 
     def update(self, prediction: Prediction, batch: Batch, clip: Int[Tensor, " B"]) -> Float[Tensor, "B F"] | None:
         arguments = self._compare(prediction, batch)
+        if "sample" in arguments:
+            arguments["sample"] = clip  # every loader counts its samples from 0, clips are counted over all of them
         if self.frames is not None:
             self.frames.update(clip, batch["frame_index"], **arguments)
             return self.spread.update(clip, **{key: arguments[key] for key in ("predicted", "target", "valid")})

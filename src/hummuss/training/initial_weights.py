@@ -22,17 +22,20 @@ class TakenOver(NamedTuple):
         backbone: how many of its tensors were taken over: all of them.
         heads: names of the heads whose weights were taken over.
         anew: head -> why it starts anew.
+        left: heads of the file that the new model has not.
     """
 
     file: Path
     backbone: int
     heads: list[str]
     anew: dict[str, str]
+    left: list[str]
 
     def __str__(self) -> str:
         parts = [f"begins with {self.file} (sha256 {file_hash(self.file)}): backbone ({self.backbone} tensors)"]
         parts += [f"head {name}" for name in self.heads]
-        return ", ".join(parts) + "".join(f"; head {name} starts anew: {why}" for name, why in self.anew.items())
+        said = ", ".join(parts) + "".join(f"; head {name} starts anew: {why}" for name, why in self.anew.items())
+        return said + "".join(f"; head {name} of the file is not taken: the model has none" for name in self.left)
 
 
 def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | Path) -> TakenOver:
@@ -70,7 +73,8 @@ def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | P
             taken.append(name)
         else:
             anew[name] = reason
-    return TakenOver(file, len(own), taken, anew)
+    there = dict.fromkeys(name.split(".")[1] for name in state if name.startswith("heads."))
+    return TakenOver(file, len(own), taken, anew, [name for name in there if name not in heads])
 
 
 def _file(path: Path) -> Path:

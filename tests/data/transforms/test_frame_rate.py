@@ -96,7 +96,14 @@ def test_base_stride(fps, max_fps, stride) -> None:
     assert base_stride(np.arange(100) / fps, max_fps) == stride
 
 
+def test_a_range_without_a_whole_stride_draws_fractions() -> None:
+    augmentation, rng = FrameRateAugmentation(strides=(1.2, 1.8), fractional=0.0), np.random.default_rng(0)
+    assert all(1.2 <= augmentation.stride(rng) <= 1.8 for _ in range(50))
+
+
 def test_impossible_settings_are_refused() -> None:
+    with pytest.raises(InputError, match=r"min_frames is 0"):
+        FrameRateAugmentation(min_frames=0)
     with pytest.raises(InputError, match=r"strides are \(0.5, 2.0\)"):
         FrameRateAugmentation(strides=(0.5, 2.0))
     with pytest.raises(InputError, match=r"fractional is 1.5"):

@@ -66,6 +66,8 @@ class FrameRateAugmentation:
         low, high = self.strides
         if not 1 <= low <= high:
             raise InputError(f"frame-rate strides are {self.strides}: give smallest <= largest, from 1 on")
+        if self.min_frames is not None and self.min_frames < 1:
+            raise InputError(f"frame-rate augmentation: min_frames is {self.min_frames}, expected 1 or more")
         for name in ("fractional", "irregular", "max_dropped"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"frame-rate augmentation: {name} is {getattr(self, name)}, expected 0 to 1")
@@ -81,7 +83,8 @@ class FrameRateAugmentation:
     def stride(self, rng: np.random.Generator) -> float:
         """Draw one clip's stride, in base frames."""
         low, high = self.strides
-        if rng.random() < self.fractional:
+        none_whole = math.ceil(low) > math.floor(high)
+        if rng.random() < self.fractional or none_whole:
             return float(rng.uniform(low, high))
         return float(rng.integers(math.ceil(low), math.floor(high) + 1))
 
