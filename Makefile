@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-tasks study-multitask study-pretrain eval-framerate eval-framerate-cmu eval-robustness eval-long eval-long-cmu eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-tasks study-multitask study-pretrain eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -75,24 +75,31 @@ study-pretrain: install  ## mesh recovery from scratch and after pretraining on 
 eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
 	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2
 	$(BIN)/hummuss eval framerate --config configs/pose.yaml --frames 41 --windows 100 \
-	  --ckpt runs/framerate_synthetic/*/1 --out docs/results/framerate_synthetic
+	  --ckpt runs/framerate_synthetic/*-[0-9] --out docs/results/framerate_synthetic
 
 eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/framerate.yaml --out runs/framerate/study --jobs 2
 	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/data/cmu.yaml \
-	  --ckpt runs/framerate/*/1 --out docs/results/framerate --windows 100
+	  --ckpt runs/framerate/*-[0-9] --out docs/results/framerate --windows 100
 
 eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
+	$(BIN)/hummuss study configs/studies/robustness_synthetic.yaml --out runs/robustness_synthetic/study --jobs 2
+	$(BIN)/hummuss eval robustness --config configs/pose.yaml --ckpt runs/robustness_synthetic/*-[0-9] \
+	  --out docs/results/robustness_synthetic
+
+eval-robustness-cmu: install  ## the same on data/cmu, three seeds, with runs of make eval-framerate-cmu (hours)
+	$(BIN)/hummuss study configs/studies/framerate.yaml --variants hummuss dstformer --out runs/framerate/study --jobs 2
 	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2
-	$(BIN)/hummuss eval robustness --config configs/pose.yaml --ckpt runs/robustness/*/1 --out docs/results/robustness
+	$(BIN)/hummuss eval robustness --config configs/pose.yaml --config configs/data/cmu.yaml \
+	  --ckpt runs/framerate/hummuss-[0-9] runs/framerate/dstformer-[0-9] runs/robustness/*-[0-9]
 
 eval-long: eval-framerate  ## predict long synthetic sequences in windows, in one piece and streamed (minutes)
 	$(BIN)/hummuss eval long --config configs/pose.yaml --lengths 4000 --out docs/results/long_synthetic \
-	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate_synthetic/$(name)-*/1)
+	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate_synthetic/$(name)-[0-9])
 
 eval-long-cmu: install  ## the same on data/cmu, with the runs that make eval-framerate-cmu leaves (an hour)
 	$(BIN)/hummuss eval long --config configs/pose.yaml --config configs/data/cmu.yaml \
-	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate/$(name)-*/1)
+	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate/$(name)-[0-9])
 
 eval-ablation: install  ## change one choice of the design at a time, train on data/cmu, three seeds (hours)
 	$(BIN)/hummuss eval ablation --jobs 2

@@ -146,6 +146,19 @@ def test_a_clip_of_one_frame_is_refused_by_name(tmp_path) -> None:
         StoreDataModule(tmp_path / "s").test_dataloader()
 
 
+@pytest.mark.parametrize(("strides", "expected"), [((4.0, 4.0), 4), ((1.0, 4.0), 1), ((1.5, 1.5), 1)])
+def test_validation_is_at_the_rate_of_the_training_where_that_is_one(root, strides, expected) -> None:
+    frame_rate = FrameRateAugmentation(strides=strides, fractional=0.0)
+    data = StoreDataModule(root, frames=5, batch_size=2, max_fps=None, frame_rate=frame_rate, val_windows=None)
+    windows = data.val_dataloader().dataset
+    assert {int(step) for row in windows for step in row["frame_index"][row["valid"]].diff()} == {expected}
+    assert sum(int(row["valid"].sum()) for row in windows) == sum(-(-frames // expected) for frames in (25, 38))
+    first = next(iter(data.val_dataloader()))
+    np.testing.assert_allclose(first["dt"][0], expected / 50, rtol=1e-6)
+    (tested, *_) = data.test_dataloader()
+    assert (next(iter(tested))["frame_index"][0].diff() == 1).all(), "a test shows all frames"
+
+
 def test_evaluation_dt_reaches_back_to_the_frame_before_the_window(root) -> None:
     module = StoreDataModule(root, frames=10, batch_size=2, max_fps=60.0, val_windows=None)
     windows = module.val_dataloader().dataset

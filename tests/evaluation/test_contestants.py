@@ -1,5 +1,6 @@
 """Contestants are what their own configs say, and all see the data of the configs given."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 import yaml
 
 from hummuss import InputError
-from hummuss.evaluation.contestants import load_contestants, load_data
+from hummuss.evaluation.contestants import load_contestants, load_data, refuse_alike
 from hummuss.heads.pose import root_relative
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -74,6 +75,24 @@ def test_what_cannot_be_compared_is_refused(make_run, monkeypatch) -> None:
         load_contestants([path])
 
 
+def test_seeds_of_one_line_are_of_one_training(make_run) -> None:
+    small, large, other = load_contestants([make_run("b"), make_run("c", seed=1, dim=16), make_run("d", seed=1)])
+    refuse_alike([small, other], lambda own: own.model)
+    with pytest.raises(InputError, match=r"c/1/best.ckpt and .*b/1/best.ckpt are both hummuss, but not seeds of one"):
+        refuse_alike([small, large], lambda own: own.model)
+    with pytest.raises(InputError, match="both hummuss, seed 1, trained alike"):
+        refuse_alike([large, other], lambda own: own.model)
+
+
+def test_the_folder_of_a_name_stands_for_its_newest_run_that_has_a_checkpoint(make_run) -> None:
+    first = make_run("a", seed=3)
+    for number in ("2", "10"):
+        shutil.copytree(first, first.with_name(number))
+    first.with_name("10").joinpath("best.ckpt").unlink()
+    (found,) = load_contestants([first.parent])
+    assert found.run.checkpoint == first.with_name("2") / "best.ckpt"
+
+
 def test_data_are_those_that_fit_would_get(make_run, tmp_path) -> None:
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(yaml.safe_dump({"data": {"init_args": {"test_clips": 5}}, "trainer": {"max_epochs": 1}}))
@@ -84,5 +103,8 @@ def test_data_are_those_that_fit_would_get(make_run, tmp_path) -> None:
         load_data([CONFIGS / "pose.yaml"], [boxed])
     with pytest.raises(InputError, match="no config at nowhere"):
         load_data([Path("nowhere")], [])
+    (tmp_path / "empty.yaml").touch()
+    with pytest.raises(InputError, match="name no data"):
+        load_data([tmp_path / "empty.yaml"], [])
     with pytest.raises(InputError, match="name no data"):
         load_data([CONFIGS / "training/clip.yaml"], [])

@@ -116,7 +116,7 @@ def test_performances_stay_in_one_room_and_last() -> None:
 
 def test_rows_are_those_of_the_same_frames_in_windows_and_in_one_piece(make_run) -> None:
     contestants = load_contestants([make_run("a"), make_run("b", "DSTformer", max_frames=9, seed=3)])
-    rows = list(compare_lengths(contestants, captures(), "test", 400, [100], 1))
+    rows = list(compare_lengths(contestants, captures(), "test", 400, [100], 1, 16000))
     assert all(set(row) <= set(COLUMNS) for row in rows)
     totals = {
         (row["model"], row["source"], row["frames"], row["mode"]): row for row in rows if row["position_s"] is None
@@ -143,7 +143,7 @@ def test_rows_are_those_of_the_same_frames_in_windows_and_in_one_piece(make_run)
 
 def test_positions_cover_the_sequence(make_run) -> None:
     (contestant,) = load_contestants([make_run("a")])
-    rows = [row for row in compare_lengths([contestant], captures(), "test", 400, [180, 200], 2)]
+    rows = [row for row in compare_lengths([contestant], captures(), "test", 400, [180, 200], 2, 16000)]
     whole = [row for row in rows if (row["frames"], row["mode"]) == (200, "whole")]
     assert len(whole) == 21
     assert whole[0]["mpjpe_mm"] == pytest.approx(np.mean([row["mpjpe_mm"] for row in whole[1:]]), abs=1e-3)
@@ -160,7 +160,7 @@ def test_frames_that_a_protocol_leaves_out_do_not_count(make_run, monkeypatch) -
         return [replace(c, extras={VALID: np.arange(len(c)) >= len(c) // 2}) for c in plain(self, split)]
 
     monkeypatch.setattr(Captures, "sources", half)
-    rows = list(compare_lengths([contestant], captures(), "test", 400, [100], 1))
+    rows = list(compare_lengths([contestant], captures(), "test", 400, [100], 1, 16000))
     spans = [row for row in rows if (row["source"], row["frames"], row["mode"]) == ("capture", 90, "whole")]
     own = real_spans(captures(), [bare(clip) for clip in captures().sources("test")], 90, 40)
     assert 0.4 < own.scored.float().mean() < 0.6
@@ -171,7 +171,7 @@ def test_frames_that_a_protocol_leaves_out_do_not_count(make_run, monkeypatch) -
 
 def test_a_stream_is_one_piece_and_its_state_is_watched(make_run) -> None:
     (contestant,) = load_contestants([make_run("a", causal=True)])
-    rows = list(compare_lengths([contestant], captures(), "test", 400, [100, 120], 2))
+    rows = list(compare_lengths([contestant], captures(), "test", 400, [100, 120], 2, 16000))
     streamed = [row for row in rows if row["mode"] == "stream"]
     assert {(row["source"], row["frames"], row["sequences"]) for row in streamed} == {
         ("capture", 90, 1),
@@ -193,18 +193,30 @@ def test_a_stream_is_one_piece_and_its_state_is_watched(make_run) -> None:
     assert told[2] == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_cannot_be_compared_is_refused(make_run, monkeypatch) -> None:
+def test_what_the_memory_cannot_hold_in_one_piece_is_left_out_and_told(make_run, monkeypatch) -> None:
+    (contestant,) = load_contestants([make_run("a", causal=True)])
+    monkeypatch.setattr("hummuss.evaluation.long.fits", lambda backbone, frames, device: frames < 120)
+    rows = list(compare_lengths([contestant], captures(), "test", 400, [100, 120], 1, 16000))
+    modes = {(row["frames"], row["mode"]) for row in rows if row["source"] == "ping-pong"}
+    assert modes == {(100, "windows"), (100, "whole"), (120, "windows"), (120, "stream")}
+    assert all(row["stream_off_mm"] is None for row in rows if (row["frames"], row["mode"]) == (120, "stream"))
+    said = "\n".join(sentences(rows))
+    assert ": 120 frames in one piece do not fit into the memory: not run." in said
+    assert "streamed frame by frame: the norm of its state is" in said or "never more than" in said
+
+    few = list(compare_lengths([contestant], captures(), "test", 400, [100, 120], 1, 100))
+    assert {row["frames"] for row in few if row["mode"] == "stream"} == {90, 100}
+
+
+def test_what_cannot_be_compared_is_refused(make_run) -> None:
     contestants = load_contestants([make_run("a"), make_run("b", dim=16)])
     with pytest.raises(InputError, match="both hummuss, seed 0, trained alike"):
-        next(compare_lengths(contestants, captures(), "test", 400, [100], 1))
+        next(compare_lengths(contestants, captures(), "test", 400, [100], 1, 16000))
     with pytest.raises(InputError, match="--lengths has 90 frames: give more than 90"):
-        next(compare_lengths(contestants[:1], captures(), "test", 400, [100, 90], 1))
+        next(compare_lengths(contestants[:1], captures(), "test", 400, [100, 90], 1, 16000))
     shorter = load_contestants([make_run("c", frames=5, seed=1)])
     with pytest.raises(InputError, match=r"different lengths, .*a/1/best.ckpt on 9, .*c/1/best.ckpt on 5 frames"):
-        next(compare_lengths([contestants[0], *shorter], captures(), "test", 400, [100], 1))
-    monkeypatch.setattr("hummuss.evaluation.long.fits", lambda backbone, frames, device: frames < 100)
-    with pytest.raises(InputError, match=r"100 frames in one piece do not fit .* shorter --lengths"):
-        next(compare_lengths(contestants[:1], captures(), "test", 400, [100, 99], 1))
+        next(compare_lengths([contestants[0], *shorter], captures(), "test", 400, [100], 1, 16000))
 
 
 def fabricated(seed: int, source: str, frames: int, mode: str, errors: list[float]) -> list[dict]:
@@ -233,8 +245,8 @@ def test_verdicts_are_computed_from_means_over_seeds() -> None:
         f"{name}, 200 frames (clips played forwards and backwards in turn): 48.0 mm in one piece, 51.0 mm in windows "
         "(-5.9 %); no worse in one piece holds. From the first to the last fifth of the sequence the error changes by "
         "+25.0 % in one piece and +0.0 % in windows.",
-        f"{name}, streamed frame by frame, is never more than 0.002 mm from one piece; the norm of its state is 10 "
-        "after a 5th of 200 frames and 50 after all of them.",
+        f"{name}, streamed frame by frame: never more than 0.002 mm from one piece; the norm of its state is 10 "
+        "after a 5th of 200 frames (clips played forwards and backwards in turn) and 50 after all of them.",
     ]
     fine = [row | {"mpjpe_mm": 99.5} if row["frames"] == 90 and row["mode"] == "whole" else row for row in rows]
     assert "at most 2 % worse holds" in sentences(fine)[0]

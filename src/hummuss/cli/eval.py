@@ -1,9 +1,14 @@
 """Compare trained runs: at every frame rate, on long sequences, under corruption, with one choice changed."""
 
 import argparse
+import csv
 import shlex
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import torch
 
 KINDS: dict[str, str] = {
     "framerate": "the same test moments at every frame rate, with frames dropped and with jittered time stamps",
@@ -31,10 +36,20 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     """Arguments of every comparison."""
     text = "what the runs were fitted with, in the same order; only its data are used"
     parser.add_argument("--config", type=Path, action="append", required=True, help=text)
-    parser.add_argument("--ckpt", nargs="+", required=True, help="checkpoints or run folders, side by side")
+    text = "checkpoints, run folders, or folders of the runs of a name, whose newest counts; side by side"
+    parser.add_argument("--ckpt", nargs="+", required=True, help=text)
     parser.add_argument("--out", type=Path, default=out, help="page to write, without an ending")
-    parser.add_argument("--windows", type=int, default=400, help="test moments of each dataset, evenly spaced")
+    parser.add_argument("--windows", type=count, default=400, help="test moments of each dataset, evenly spaced")
     parser.add_argument("--split", default="test", choices=["test", "val"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=device, help=f"where the models run; here {device} by default")
+
+
+def count(text: str, least: int = 1) -> int:
+    """A whole number from ``least`` on, for argparse."""
+    if not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from {least} on")
+    return int(text)
 
 
 def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:
@@ -43,6 +58,17 @@ def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:
     common = [*configs, "--ckpt", *map(str, arguments.ckpt), "--out", str(arguments.out)]
     common += ["--windows", str(arguments.windows), "--split", arguments.split]
     return shlex.join(["hummuss", "eval", kind, *common, *own])
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write a table whole or not at all: what was there stays until there is more."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(path)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from hummuss.cli.eval import command
 from hummuss.data.datamodules import MotionDataModule
@@ -35,8 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, OUT.png and OUT.md."""
     data = read_data(arguments.config)
     data.test_windows = arguments.windows
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    runs = [_load(path, device) for path in arguments.ckpt]
+    runs = [_load(path, arguments.device) for path in arguments.ckpt]
     judged = judge_runs(runs, data, arguments.split)
     judged += [judge_statistics(data, arguments.split), judge_majority(data, judged[0].label)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,12 @@ on where it was.
 
 import argparse
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hummuss.cli.eval import command
+from hummuss.cli.eval import command, count, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
@@ -27,12 +28,12 @@ TYPES: dict[str, Callable[[str], Any]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What this comparison has beside those of every comparison."""
     text = "frames that the span of all windows has at the base rate, by default as the config's windows"
-    parser.add_argument("--frames", type=int, help=text)
+    parser.add_argument("--frames", type=partial(count, least=3), help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, as it goes, then OUT.md and OUT.png."""
-    contestants = load_contestants(arguments.ckpt)
+    contestants = load_contestants(arguments.ckpt, arguments.device)
     data = load_data(arguments.config, contestants)
     if arguments.frames is not None:
         data.frames = arguments.frames
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         # Rows that are still to be handed back are kept in the file too.
         done = {(row["dataset"], row["checkpoint"]) for row in rows}
         later = [row for row in known if (row["dataset"], row["checkpoint"]) not in done]
-        write_rows(table, [*rows, *later])
+        write_rows(table, COLUMNS, [*rows, *later])
         first = found[0]
         print(
             f"{first['dataset']} {first['model']}, strides {first['trained_strides']}, seed {first['seed']}: "
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             + (" from before" if found[0] in known else ""),
             flush=True,
         )
-    write_rows(table, rows)
+    write_rows(table, COLUMNS, rows)
     own = ["--frames", str(data.frames)] if arguments.frames else []
     write_page(arguments.out, rows, command("framerate", arguments, *own))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows that `write_rows` wrote.
+    """Rows of an earlier comparison.
 
     Raises:
         InputError: the file has other columns.
@@ -70,14 +71,3 @@ def read_rows(path: Path) -> list[Row]:
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise InputError(f"{path} has other columns than this comparison: move it away, or give another --out")
         return [{key: TYPES.get(key, str)(text) for key, text in row.items()} for row in reader]
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write the CSV whole or not at all: it is written again after every run that was scored."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(path)

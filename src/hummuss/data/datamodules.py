@@ -36,7 +36,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
         windows_per_epoch: training windows drawn between two validations.
         val_windows: validation windows, evenly spaced over the split; None for all of it.
         test_windows: the same for the test split, whose windows are whole clips.
-        frame_rate: random rates in training; None keeps every base frame.
+        frame_rate: random rates in training; None keeps every base frame. Validation keeps every base frame too, or
+            every so many where training has a single whole stride.
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
         occlusion: hides joints of training windows for a while; None hides none.
@@ -206,7 +207,9 @@ class MotionDataModule(L.LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("test" if self.select_on_test else "val")
-        return self._evaluation(sources, self.frames, self.val_windows, self.batch_size)
+        low, high = (1.0, 1.0) if self.frame_rate is None else self.frame_rate.strides
+        stride = int(low) if low == high and low.is_integer() else 1
+        return self._evaluation(sources, self.frames, self.val_windows, self.batch_size, stride)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
         return self.whole_clips("test")
@@ -218,7 +221,12 @@ class MotionDataModule(L.LightningDataModule, ABC):
         return [self._evaluation(part, frames, self.test_windows, 1) for part in parts]  # clips differ in length
 
     def _evaluation(
-        self, sources: Sequence[MotionSource], frames: int | None, max_windows: int | None, batch_size: int
+        self,
+        sources: Sequence[MotionSource],
+        frames: int | None,
+        max_windows: int | None,
+        batch_size: int,
+        stride: int = 1,
     ) -> DataLoader[Sample]:
         windows = EvaluationWindows(
             sources,
@@ -230,6 +238,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             classes=self.classes,
             sampling=self.clip_sampling,
             recordings=self.recordings(sources),
+            stride=stride,
         )
         rank, processes = self._process()
         if len(windows) < processes:

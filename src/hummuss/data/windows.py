@@ -220,6 +220,7 @@ class EvaluationWindows(Dataset[Sample]):
         max_windows: evenly spaced choice of that many windows; None for all.
         max_fps, view, bodies, classes, sampling, recordings: as in `TrainingWindows`; ``sampling`` makes one sample of
             a whole clip, of one row for each of its windows.
+        stride: base frames from one frame to the next.
     """
 
     def __init__(
@@ -233,8 +234,9 @@ class EvaluationWindows(Dataset[Sample]):
         classes: Sequence[str],
         sampling: ClipSampling | None = None,
         recordings: Sequence[Sequence[int]] | None = None,
+        stride: int = 1,
     ) -> None:
-        self.sources, self.frames, self.view = sources, frames, view
+        self.sources, self.frames, self.view, self.stride = sources, frames, view, stride
         self.bodies, self.classes, self.max_fps = bodies, classes, max_fps
         self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         windows = []
@@ -245,7 +247,7 @@ class EvaluationWindows(Dataset[Sample]):
                 )
         for number, places in enumerate(self.recordings):
             times = sources[places[0]].times
-            covered = len(times) if frames is None or sampling else frames * base_stride(times, max_fps)
+            covered = len(times) if frames is None or sampling else frames * stride * base_stride(times, max_fps)
             windows += [(number, first) for first in range(0, len(times), covered)]
         if max_windows is not None and max_windows < len(windows):
             chosen = np.linspace(0, len(windows) - 1, max_windows).round().astype(int)
@@ -280,7 +282,7 @@ class EvaluationWindows(Dataset[Sample]):
     def _instants(self, times: Float64[np.ndarray, "F"], first: int) -> list[Instants]:
         if self.sampling is not None and self.frames is not None:
             return self.sampling.evaluation(times, self.frames, self.max_fps)
-        stride = base_stride(times, self.max_fps)
+        stride = self.stride * base_stride(times, self.max_fps)
         before = first - stride if first >= stride else first
         end = len(times) if self.frames is None else min(first + self.frames * stride, len(times))
         positions = np.arange(before, end, stride, dtype=np.float64)

@@ -57,6 +57,12 @@ class Contestant:
         return None if most is None else min(most, self.run.trained_frames)
 
     @property
+    def training(self) -> tuple[int, tuple[float, float], int]:
+        """What seeds of one training have in common: parameters of the backbone, strides, frames of a window."""
+        size = sum(parameter.numel() for parameter in self.run.model.backbone.parameters())
+        return size, self.strides, self.run.trained_frames
+
+    @property
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.run.model.parameters()).device
@@ -126,22 +132,30 @@ def refuse_short(contestants: Sequence[Contestant], frames: int) -> None:
 
 
 def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], Hashable]) -> None:
-    """Refuse runs that a table could not tell apart.
+    """Refuse runs that a table could not tell apart, or would take for seeds of one training which they are not.
 
     Args:
         contestants: the runs.
-        key: what a table says of a run.
+        key: what a table says of a run beside its seed.
 
     Raises:
-        InputError: two runs of one key.
+        InputError: two runs of one key and seed, or two of one key that differ in size, strides or frames.
     """
     found: dict[Hashable, Contestant] = {}
     for contestant in contestants:
-        other = found.setdefault(key(contestant), contestant)
+        line = key(contestant)
+        other = found.setdefault((line, contestant.seed), contestant)
         if other is not contestant:
             raise InputError(
                 f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, seed "
                 f"{contestant.seed}, trained alike: they would share their rows, give one of them"
+            )
+        other = found.setdefault(line, contestant)
+        if contestant.training != other.training:
+            raise InputError(
+                f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, but not seeds of "
+                f"one training: (parameters, strides, frames) are {contestant.training} and {other.training}; give "
+                "either"
             )
 
 
@@ -157,7 +171,7 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
     for config in configs:
         if not config.is_file():
             raise InputError(f"no config at {config}: give those that the runs were fitted with")
-        content = yaml.safe_load(config.read_text())
+        content = yaml.safe_load(config.read_text()) or {}
         if "data" in content:
             arguments.append(f"--data={json.dumps(content['data'])}")
     if not arguments:

@@ -150,4 +150,4 @@ def _check(contestants: Sequence[Contestant]) -> None:
             raise InputError(
                 f"{own.run.checkpoint} was trained at stride {own.strides[0]:g}, which is no rate of this comparison"
             )
-    refuse_alike(contestants, lambda own: (own.model, own.augmented or own.strides, own.seed))
+    refuse_alike(contestants, lambda own: (own.model, own.augmented or own.strides))

@@ -11,7 +11,7 @@ from hummuss.evaluation.framerate import AT_RATE, Row
 from hummuss.evaluation.framerate_lines import Line, Lines, lines_of
 from hummuss.evaluation.framerate_targets import judge
 from hummuss.evaluation.pages import COLORS, spread, values, windows_of
-from hummuss.evaluation.rates import BASE, Rate
+from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
 
 # Panels from left to right, and tables: what a rate of each kind is.
 KINDS = {
@@ -42,10 +42,11 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         f"seeds {values(rows, 'seed')}. {len({row['checkpoint'] for row in rows})} checkpoints; commit "
         f"{values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
-        f"*Varied rate*: trained at random strides ({_strides(rows, True)}). *One rate*: trained at stride 1 alone. "
+        f"*Varied rate*: trained at random strides ({_strides(rows)}). *One rate*: trained at stride 1 alone. "
         "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
-        "takes at most as many frames as in training, from the window's middle.",
+        "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
+        "the scored one alone: half the window.",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -101,7 +102,7 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
         )  # fmt: skip
     if kind in ("stride", "upsample"):
         axes.set_xscale("log", base=2)
-        places = [1, 1.5, 2, 2.5, 3, 4, 6, 8] if kind == "stride" else [0.5, 1]
+        places = STRIDES if kind == "stride" else (UPSAMPLED, 1.0)
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
     axes.set_title(kind, fontsize=10)
@@ -152,6 +153,7 @@ def _range(strides: str) -> tuple[float, float]:
     return float(low), float(high or low)
 
 
-def _strides(rows: Sequence[Row], augmented: bool) -> str:
-    own = [row for row in rows if row["trained_with_augmentation"] == augmented]
+def _strides(rows: Sequence[Row]) -> str:
+    """Of the runs that were trained at varied rates."""
+    own = [row for row in rows if row["trained_with_augmentation"]]
     return f"from {values(own, 'trained_strides').replace('-', ' to ')}" if own else "none here"

@@ -37,7 +37,7 @@ def _no_retraining(lines: Lines) -> str:
         return f"(a) {target}: runs are missing."
     seen = {pair.rate.rate for pair in found}
     missing = [f"{stride:g}" for stride in STRIDES if stride not in seen]
-    said = _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
+    said = _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN, whole=not missing)
     return said + (f" No run was trained at stride {', '.join(missing)}." if missing else "")
 
 
@@ -64,17 +64,22 @@ def _cost_of_ignoring(lines: Lines) -> str:
     return f"Ignoring dt takes hummuss trained at varied rates {', '.join(parts)}."
 
 
-def _verdict(target: str, found: Sequence[Pair], good: Callable[[Pair], bool], also: bool = True) -> str:
+def _verdict(
+    target: str, found: Sequence[Pair], good: Callable[[Pair], bool], also: bool = True, whole: bool = True
+) -> str:
+    """``also``: what must hold beside the figures; ``whole``: whether they are of all strides."""
     reached = [pair for pair in found if good(pair)]
     holds = also and len(reached) == len(found)
     seeds = sorted({seed for pair in found for seed in pair.seeds})
     figures = "; ".join(
         f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({_percent(pair)})"
         + ("" if good(pair) else " **no**")
+        + ("" if pair.seeds == seeds else f" (seeds {', '.join(map(str, pair.seeds))} alone)")
         for pair in found
     )
+    verdict = ("holds" if whole else "holds where runs exist") if holds else "does not hold"
     return (
-        f"{target}: **{'holds' if holds else 'does not hold'}**, at {len(reached)} of {len(found)} strides (means over "
+        f"{target}: **{verdict}**, at {len(reached)} of {len(found)} strides (means over "
         f"seeds {', '.join(map(str, seeds))}): {figures}."
     )
 

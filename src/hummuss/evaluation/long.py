@@ -27,8 +27,6 @@ COLUMNS = (
 )  # fmt: skip
 SPANS = (1, 2, 10)  # in training windows
 BINS = 20  # positions at which the error is told, at most; none shorter than a window
-# Streaming takes milliseconds a frame, so it is done for one sequence of each source, no longer than this.
-STREAMED_FRAMES = 16_000
 
 Row = dict[str, Any]
 
@@ -40,6 +38,7 @@ def compare_lengths(
     windows: int,
     lengths: Sequence[int],
     clips: int,
+    streamed: int,
 ) -> Iterator[Row]:
     """Rows per dataset, source, length, contestant and mode: one of all frames and one of each position.
 
@@ -54,10 +53,13 @@ def compare_lengths(
         windows: most windows of each dataset that real spans cover.
         lengths: frames of ping-pongs and of long performances.
         clips: how many of either.
+        streamed: most frames that are streamed, of one sequence of each source.
+
+    Sequences that the memory cannot hold in one piece have no row for it.
 
     Raises:
-        InputError: a length of no more than ten windows or that the memory cannot hold, runs trained on windows of
-            different lengths, or two runs that would share their rows.
+        InputError: a length of no more than ten windows, runs trained on windows of different lengths, or two runs that
+            would share their rows.
     """
     window = _check(contestants, lengths)
     for dataset, sources in datasets(data, split).items():
@@ -66,7 +68,7 @@ def compare_lengths(
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented}
                 place |= {"seed": contestant.seed, "window": window, "checkpoint": contestant.checkpoint}
-                for row in _rows(contestant, group, window):
+                for row in _rows(contestant, group, window, streamed):
                     yield place | row | contestant.origin
 
 
@@ -96,20 +98,23 @@ def _groups(
         yield [performed.begin(frames) for frames in sorted(lengths)]
 
 
-def _rows(contestant: Contestant, group: Sequence[Sequences], window: int) -> Iterator[Row]:
-    streamed = max((own.frames for own in group if own.frames <= STREAMED_FRAMES), default=None)
+def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_streamed: int) -> Iterator[Row]:
+    backbone = contestant.run.model.backbone
+    streamed = max((own.frames for own in group if own.frames <= most_streamed), default=None)
     for sequences in group:
         place: Row = {"source": sequences.source, "frames": sequences.frames}
         yield from _told(place | {"mode": "windows"}, sequences, _windows(contestant, sequences, window), window)
         if contestant.most_frames is not None:
             continue
-        whole = _whole(contestant, sequences)
-        yield from _told(place | {"mode": "whole"}, sequences, whole, window)
-        if sequences.frames == streamed and getattr(contestant.run.model.backbone, "causal", False):
+        whole = None
+        if fits(backbone, sequences.frames, contestant.device):
+            whole = _whole(contestant, sequences)
+            yield from _told(place | {"mode": "whole"}, sequences, whole, window)
+        if sequences.frames == streamed and getattr(backbone, "causal", False):
             one = sequences.take(1)
             joints, norms = stream_joints(contestant, one)
-            off = {"stream_off_mm": round(float(position_errors(joints, whole[:1]).max()), 6)}
-            yield from _told(place | {"mode": "stream"} | off, one, joints, window, norms)
+            off = None if whole is None else round(float(position_errors(joints, whole[:1]).max()), 6)
+            yield from _told(place | {"mode": "stream", "stream_off_mm": off}, one, joints, window, norms)
 
 
 def _told(
@@ -201,14 +206,8 @@ def _check(contestants: Sequence[Contestant], lengths: Sequence[int]) -> int:
         told = ", ".join(f"{checkpoint} on {frames}" for frames, checkpoint in trained.items())
         raise InputError(f"runs were trained on windows of different lengths, {told} frames: compare those of one")
     (window,) = trained
-    refuse_alike(contestants, lambda own: (own.model, own.augmented, own.seed))
+    refuse_alike(contestants, lambda own: (own.model, own.augmented))
     least = max(SPANS) * window
     if min(lengths) <= least:
         raise InputError(f"--lengths has {min(lengths)} frames: give more than {least}, which are ten windows")
-    for own in contestants:
-        if own.most_frames is None and not fits(own.run.model.backbone, max(lengths), own.device):
-            raise InputError(
-                f"{max(lengths)} frames in one piece do not fit into this machine's memory with {own.run.checkpoint}: "
-                "give shorter --lengths"
-            )
     return window

@@ -82,6 +82,9 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         }
         if not ratios:
             said.append(f"**{model.label}** takes no sequence longer than its windows in one piece.")
+        if ratios and (long := sorted({way.frames for way in errors} - {way.frames for way in ratios})):
+            told = " and ".join(f"{frames:,}" for frames in long)
+            said.append(f"**{model.label}**: {told} frames in one piece do not fit into the memory: not run.")
         for source in dict.fromkeys(way.source for way in ratios):
             own = {way.frames: ratio for way, ratio in ratios.items() if way.source == source}
             spans = [size * window for size in SPANS[1:] if size * window in own]
@@ -113,7 +116,7 @@ def by_model(rows: Sequence[Row]) -> dict[Model, dict[Way, list[float]]]:
     """Model -> way -> error over all frames for each seed."""
     found: dict[Model, dict[Way, list[float]]] = {}
     for row in rows:
-        if row["position_s"] is None:
+        if row["position_s"] is None and row["mpjpe_mm"] is not None:
             own = found.setdefault(_model(row), {})
             own.setdefault(_way(row), []).append(row["mpjpe_mm"])
     return found
@@ -213,16 +216,18 @@ def _streamed(rows: Sequence[Row], model: Model) -> Iterator[str]:
     """How far a stream is from one piece, and where its state goes, for the longest that was streamed."""
     if not rows:
         return
-    off = max(row["stream_off_mm"] for row in rows)
+    off = max((row["stream_off_mm"] for row in rows if row["stream_off_mm"] is not None), default=None)
     longest = max(row["frames"] for row in rows)
+    source = next(row["source"] for row in rows if row["frames"] == longest)
     norms: dict[float, list[float]] = {}
     for row in rows:
-        if row["frames"] == longest and row["position_s"] is not None:
+        if (row["frames"], row["source"]) == (longest, source) and row["position_s"] is not None:
             norms.setdefault(row["position_s"], []).append(row["state_norm"])
     first, last = (mean(norms[position]) for position in (min(norms), max(norms)))
+    apart = "" if off is None else f" never more than {off:.2g} mm from one piece;"
     yield (
-        f"**{model.label}**, streamed frame by frame, is never more than {off:.2g} mm from one piece; the norm of its "
-        f"state is {first:.3g} after a {len(norms)}th of {longest:,} frames and {last:.3g} after all of them."
+        f"**{model.label}**, streamed frame by frame:{apart} the norm of its state is {first:.3g} after a "
+        f"{len(norms)}th of {longest:,} frames ({SOURCES[source]}) and {last:.3g} after all of them."
     )
 
 

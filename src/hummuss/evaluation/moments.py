@@ -40,7 +40,8 @@ def datasets(data: MotionDataModule, split: str) -> dict[str, list[MotionSource]
     name = data.dataset if (data.dataset, split) == ("synthetic", "test") else f"{data.dataset}-{split}"
     found: dict[str, list[MotionSource]] = {}
     for group, sources in data.groups(split).items():
-        dataset = f"{name}-{APART[group]}" if group in APART else name
+        mark = APART.get(group.rpartition("/")[2])  # of a mixture, its part stands before
+        dataset = f"{name}-{mark}" if mark else name
         found.setdefault(dataset, []).extend(_joints_alone(source) for source in sources)
     return found
 

@@ -39,14 +39,15 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
     """Load a run that ``hummuss fit`` left behind.
 
     Args:
-        path: a checkpoint beside its run's config.yaml, or the run's folder, whose best.ckpt is taken.
+        path: a checkpoint beside its run's config.yaml, or the run's folder, whose best.ckpt is taken, or the folder of
+            all runs of a name, such as runs/pose, of which the newest that has one is taken.
         device: where the model shall run.
         head: whose training windows count, where each task had its own; by default the first one's.
 
     Raises:
         InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model.
     """
-    checkpoint = Path(path) / "best.ckpt" if Path(path).is_dir() else Path(path)
+    checkpoint = _best(Path(path)) if Path(path).is_dir() else Path(path)
     if not checkpoint.is_file():
         raise InputError(f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, or its folder")
     config = _read_config(checkpoint.with_name(CONFIG))
@@ -64,6 +65,12 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
             f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
     return Run(checkpoint, model.to(device).eval(), view or View(), data["frames"])
+
+
+def _best(folder: Path) -> Path:
+    """The best checkpoint of a run, or of the newest of the numbered runs in a folder."""
+    runs = sorted((own for own in folder.iterdir() if own.name.isdigit()), key=lambda own: int(own.name), reverse=True)
+    return next((own / "best.ckpt" for own in runs if (own / "best.ckpt").is_file()), folder / "best.ckpt")
 
 
 def data_options(config: dict[str, Any], model: MotionModule, head: type[Head] | None) -> dict[str, Any]:
