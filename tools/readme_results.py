@@ -79,16 +79,26 @@ def task_table() -> list[str]:
     with open(RESULTS / "tasks_study.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["split"], row["group"]) == ("test", "all")]
     table = [
-        f"| [task](docs/results/tasks_study.md) | {' | '.join(COLUMNS)} |",
-        "|---|" + "---|" * len(COLUMNS),
+        f"| [task](docs/results/tasks_study.md) | {' | '.join(COLUMNS)} | [regression](docs/results/action.md) |",
+        "|---|" + "---|" * (len(COLUMNS) + 1),
     ]
     for metric, what in TASKS.items():
         cells = [
             spread([float(row["value"]) for row in rows if row["variant"] in variants and row["metric"] == metric])
             for variants in COLUMNS.values()
         ]
+        cells.append(regression() if metric == "action/mean_class" else "-")
         table.append(f"| {what} | " + " | ".join(cells) + " |")
     return table
+
+
+def regression() -> str:
+    """Balanced accuracy of the regression on per-frame statistics."""
+    with open(RESULTS / "action.csv", newline="") as file:
+        (row,) = [
+            row for row in csv.DictReader(file) if (row["model"], row["class"]) == ("regression on statistics", "all")
+        ]
+    return f"{float(row['balanced (%)']):.1f}"
 
 
 if __name__ == "__main__":

@@ -68,6 +68,10 @@ def test_the_hold_is_that_of_the_continuous_system() -> None:
     assert all(shared[round(time, 6)] == pytest.approx(value, abs=1e-4) for time, value in slow)
 
 
+def test_the_readmes_tables_are_those_of_the_results() -> None:
+    assert load_tool("readme_results").section() in (ROOT / "README.md").read_text(), "run tools/readme_results.py"
+
+
 def test_every_page_is_in_the_navigation() -> None:
     listed: set[str] = set()
 

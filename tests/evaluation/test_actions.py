@@ -154,10 +154,16 @@ def test_runs_without_an_action_head_and_other_classes_are_refused(
     assert "tells apart walk, run, jump, data.init_args.classes are walk, run" in error
 
 
-def test_configs_of_several_tasks_are_refused(run_folder, tmp_path, capsys) -> None:
+def test_configs_of_several_tasks_and_runs_that_look_alike_are_refused(run_folder, root, tmp_path, capsys) -> None:
+    run, _ = run_folder(0)
     config = str(Path(__file__).parents[2] / "configs" / "multitask.yaml")
-    assert main(["eval", "action", "--config", config, "--ckpt", str(run_folder), "--out", str(tmp_path / "p")]) == 2
+    assert main(["eval", "action", "--config", config, "--ckpt", str(run), "--out", str(tmp_path / "p")]) == 2
     assert "give data of 3 tasks, pose, mesh, action: give the configs of one" in capsys.readouterr().err
+    own = tmp_path / "data.yaml"
+    settings = {"root": str(root), "frames": 20, "classes": CLASSES}
+    own.write_text(yaml.safe_dump({"data": {"class_path": "hummuss.data.StoreDataModule", "init_args": settings}}))
+    assert main(["eval", "action", "--config", str(own), "--ckpt", str(run), str(run / "best.ckpt")]) == 2
+    assert "are both hummuss, seed 0: they would share a row" in capsys.readouterr().err
 
 
 def test_without_scikit_learn_the_command_says_so(data, monkeypatch) -> None:

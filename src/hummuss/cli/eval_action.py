@@ -10,6 +10,7 @@ import numpy as np
 
 from hummuss.cli.eval import command
 from hummuss.data.datamodules import MotionDataModule
+from hummuss.errors import InputError
 from hummuss.evaluation.actions import (
     REGULARISATIONS,
     TRAINING_VIEWS,
@@ -35,6 +36,13 @@ def run(arguments: argparse.Namespace) -> int:
     data = read_data(arguments.config)
     data.test_windows = arguments.windows
     runs = [_load(path, arguments.device) for path in arguments.ckpt]
+    for number, (name, seed, own) in enumerate(runs):
+        for other_name, other_seed, other in runs[:number]:
+            if (name, seed) == (other_name, other_seed):
+                raise InputError(
+                    f"{other.checkpoint} and {own.checkpoint} are both {name}, seed {seed}: they would share a row as "
+                    "if they were two seeds, give one of them"
+                )
     judged = judge_runs(runs, data, arguments.split)
     judged += [judge_statistics(data, arguments.split), judge_majority(data, judged[0].label)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
