@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu train-cmu-action study-backbone study-tasks study-multitask study-pretrain eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -50,14 +50,6 @@ train-cmu: install  ## train pose and mesh on data/cmu and score its test subjec
 	  $(BIN)/hummuss test --config configs/$$task.yaml --config configs/data/cmu.yaml --ckpt_path best || exit 1; \
 	done
 
-train-cmu-action: install  ## train action recognition on data/cmu, three seeds; compare with regression (hours)
-	for seed in 0 1 2; do \
-	  $(BIN)/hummuss fit --config configs/action.yaml --config configs/data/cmu.yaml --seed_everything $$seed \
-	    --name action_cmu || exit 1; \
-	done
-	$(BIN)/hummuss eval action --config configs/action.yaml --config configs/data/cmu.yaml \
-	  --ckpt $$(ls -dt runs/action_cmu/*/ | head -3)
-
 study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
 
@@ -71,6 +63,10 @@ study-multitask: install  ## three tasks on one backbone against each alone on d
 
 study-pretrain: install  ## mesh recovery from scratch and after pretraining on data/cmu, three seeds (hours)
 	$(STUDY_TASKS) mesh pretrain pretrained
+
+eval-action: study-tasks  ## recognise CMU's actions with the runs of make study-tasks, beside a regression (minutes)
+	$(BIN)/hummuss eval action --config configs/action.yaml --config configs/data/cmu.yaml \
+	  --ckpt runs/tasks/action-[0-9] runs/tasks/dstformer-action-[0-9]
 
 eval-framerate: install  ## train small models on synthetic motion and show them every frame rate (minutes)
 	$(BIN)/hummuss study configs/studies/framerate_synthetic.yaml --out runs/framerate_synthetic/study --jobs 2
