@@ -97,6 +97,7 @@ def test_padding_changes_nothing_at_valid_frames(before: int, after: int) -> Non
     valid = torch.zeros(padded.shape[:2], dtype=torch.bool)
     padded[0, before : before + 12], valid[0, before : before + 12] = keypoints[0], True
     padded[1, :12], valid[1, :12] = keypoints[1], True  # clips of a batch are padded each in its own way
+    padded[~valid] = float("nan")
     y = backbone(padded, torch.ones(padded.shape[:2]).double(), valid)
     expected = backbone(keypoints, dt)
     torch.testing.assert_close(y[0, before : before + 12], expected[0], rtol=1e-10, atol=1e-10)

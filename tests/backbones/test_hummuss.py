@@ -116,11 +116,16 @@ def test_impossible_dt_is_refused_by_place_and_value(bad: float) -> None:
         make()(keypoints, dt)
 
 
-def test_dt_of_padding_is_not_looked_at() -> None:
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("anything", [0.0, float("nan"), float("inf")])
+def test_padding_is_not_looked_at(anything, even) -> None:
+    backbone = make()
     keypoints, dt = clip()
-    dt[:, 15:] = 0
+    dt = dt if even else irregular(dt)
+    expected = backbone(keypoints[:, :15], dt[:, :15])
+    keypoints[:, 15:], dt[:, 15:] = anything, anything
     valid = torch.arange(20).expand(2, 20) < 15
-    assert make()(keypoints, dt, valid).isfinite().all()
+    torch.testing.assert_close(backbone(keypoints, dt, valid)[:, :15], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_sixteen_joints_are_refused() -> None:

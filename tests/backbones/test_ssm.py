@@ -78,6 +78,33 @@ def test_scan_keeps_its_precision_when_modes_decay_fast() -> None:
     torch.testing.assert_close(layer.scan(u, dt), naive(layer, u, dt), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("gap", [0.5, 10.0, 1000.0])
+def test_a_gap_in_time_empties_fast_modes_and_overflows_nothing(gap: float, reverse: bool) -> None:
+    layer = make(init="random")
+    u, dt = torch.randn(2, 130, 3).double(), torch.rand(2, 130).double() * 0.03 + 0.01
+    dt[0, [0, 40, 41, 42, 129]] = gap
+    expected = naive(layer, u.flip(1), dt.flip(1)).flip(1) if reverse else naive(layer, u, dt)
+    torch.testing.assert_close(layer.scan(u, dt, reverse), expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(streamed(layer, u, dt), naive(layer, u, dt), rtol=1e-10, atol=1e-10)
+    single = layer.float().scan(u.float(), dt.float(), reverse)
+    torch.testing.assert_close(single, expected.float(), rtol=1e-3, atol=1e-3)
+    for gradient in gradients(layer, layer.scan, u.float(), dt.float()):
+        assert gradient.isfinite().all()
+    slow = torch.full((2, 130), gap, dtype=torch.float64)
+    layer.double()
+    torch.testing.assert_close(layer.convolve(u, slow), naive(layer, u, slow), rtol=1e-10, atol=1e-10)
+
+
+def test_one_gap_leaves_chunks_long() -> None:
+    layer, dt = make(step_range=(0.1, 0.5)), torch.full((1, 500), 1 / 50)
+    before = layer.scan_chunk(dt)
+    dt[0, 100] = 100.0
+    assert before == 64 and layer.scan_chunk(dt) >= 32
+    assert layer.scan_chunk(torch.full((1, 500), 100.0)) == 2
+    assert layer.scan_chunk(dt[:, :1]) == 1
+
+
 def test_agrees_with_scipy() -> None:
     layer = make(channels=1, modes=4)
     length, dt = 60, 0.03

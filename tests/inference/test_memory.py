@@ -32,15 +32,25 @@ def test_bytes_that_are_alive_at_once_are_counted() -> None:
 
 
 def test_long_clips_fit_if_twice_their_count_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    chain, per_frame, cpu = Chain(), 408, torch.device("cpu")
+    chain, per_frame, dt = Chain(), 408, torch.full((1, 9), 0.02)
     monkeypatch.setattr(memory, "free_bytes", lambda device: 2 * 1000 * per_frame)
-    assert memory.fits(chain, 1000, cpu)
-    assert not memory.fits(chain, 1001, cpu)
+    assert memory.fits(chain, 1000, dt)
+    assert not memory.fits(chain, 1001, dt)
     assert chain.runs == len(memory.TRIAL_FRAMES), "measured once"
     monkeypatch.setattr(memory, "free_bytes", lambda device: 0)
-    assert memory.fits(chain, memory.TRIAL_FRAMES[-1], cpu), "as long as the trial itself"
+    assert memory.fits(chain, memory.TRIAL_FRAMES[-1], dt), "as long as the trial itself"
     monkeypatch.setattr(memory, "free_bytes", lambda device: None)
-    assert memory.fits(chain, 10**9, cpu), "nothing is known"
+    assert memory.fits(chain, 10**9, dt), "nothing is known"
+
+
+def test_long_intervals_cost_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """States are stored once in a chunk, and chunks have fewer frames where modes decay more within one."""
+    model = HumMUSS(dim=16, depth=1)
+    cost = memory.bytes_per_frame(model, 0.03)
+    assert memory.bytes_per_frame(model, 4.0) > 2 * cost
+    monkeypatch.setattr(memory, "free_bytes", lambda device: int(2 * 1000 * 2 * cost))
+    assert memory.fits(model, 1000, torch.full((1, 9), 0.03))
+    assert not memory.fits(model, 1000, torch.full((1, 9), 4.0))
 
 
 def test_free_memory_is_the_systems_or_what_the_container_leaves(tmp_path) -> None:

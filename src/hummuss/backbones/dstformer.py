@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hummuss.backbones.inputs import check_joints, check_valid
+from hummuss.backbones.inputs import blank_padding, check_joints, check_valid
 from hummuss.backbones.motionbert import check_names, read_sizes, read_state
 from hummuss.errors import InputError
 
@@ -107,7 +107,7 @@ class DSTformer(nn.Module):
                 "positions for: cut it into windows, or train a model with a larger max_frames"
             )
         positions, attended = self._place(keypoints, valid)
-        x = self.joints_embed(keypoints) + self.pos_embed + positions
+        x = self.joints_embed(blank_padding(keypoints, valid)) + self.pos_embed + positions
         for spatial_first, temporal_first, fuse in zip(self.blocks_st, self.blocks_ts, self.ts_attn, strict=True):
             first, second = spatial_first(x, attended), temporal_first(x, attended)
             weight = fuse(torch.cat([first, second], -1)).softmax(-1)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
-from hummuss.backbones.inputs import check_joints
+from hummuss.backbones.inputs import blank_padding, check_joints
 from hummuss.backbones.intervals import Intervals, index_intervals, prepare_intervals
 from hummuss.errors import InputError
 
@@ -107,7 +107,7 @@ class HumMUSS(nn.Module):
         check_joints(keypoints, self.joints)
         time = self._prepare_time(dt, valid)
         joints = index_intervals(keypoints)
-        x = self.lift(keypoints) + self.joint_embedding
+        x = self.lift(blank_padding(keypoints, time.valid)) + self.joint_embedding
         for layer in self.layers:
             x = layer(x, joints, time)
         return torch.tanh(self.project(self.norm(x)))

@@ -1,6 +1,6 @@
 """What every backbone refuses, in one wording."""
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hummuss.errors import InputError
@@ -17,6 +17,11 @@ def check_joints(keypoints: Tensor, joints: int) -> None:
             f"keypoints have shape {tuple(keypoints.shape)}, expected {joints} joints of (x, y, confidence): "
             "convert other layouts with hummuss.body.skeleton.convert_keypoints"
         )
+
+
+def blank_padding(keypoints: Float[Tensor, "B F J 3"], valid: Bool[Tensor, "B F"] | None) -> Float[Tensor, "B F J 3"]:
+    """Zeros at padding, where there may be anything: a mask multiplies, and 0 times NaN is NaN."""
+    return keypoints if valid is None else keypoints.masked_fill(~valid[..., None, None], 0)
 
 
 def check_valid(valid: Bool[Tensor, "B F"]) -> None:

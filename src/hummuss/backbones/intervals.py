@@ -47,7 +47,7 @@ def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | Non
     _check(dt, counted)
     if valid is not None and bool(valid.all()):
         valid = None
-    mean = (dt * counted).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
+    mean = dt.where(counted, 0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
     filled = torch.where(counted, dt, mean)
     if bool(((filled - mean).abs() <= UNIFORM_TOLERANCE * mean).all()):
         even = mean.mean(0) if bool((mean.max() - mean.min()) <= SHARED_TOLERANCE * mean.min()) else mean[:, 0]

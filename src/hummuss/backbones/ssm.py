@@ -33,9 +33,11 @@ INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; besid
 # Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
 # (docs/architecture.md has the measurement); within the range, the length that pads least is taken.
 SHORTEST_CHUNK, LONGEST_CHUNK = 56, 112
-# Longest chunk of a scan, and the largest decay exponent within one: exp(+-40) stays far inside float32.
-SCAN_CHUNK = 64
+# Lengths of the chunks of a scan, and the largest decay exponent within one: exp(+-40) stays far inside float32.
+SCAN_CHUNKS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
 CHUNK_DECAY = 80.0
+# What decays by more in one interval is gone: exp(-40) is below the rounding of float64. Two such frames fit a chunk.
+GAP_DECAY = CHUNK_DECAY / 2
 
 Pair = tuple[Tensor, Tensor]  # real and imaginary part of a complex tensor
 
@@ -175,9 +177,14 @@ class DiagonalSSM(nn.Module):
 
     @torch.no_grad()
     def scan_chunk(self, dt: Float[Tensor, "B L"]) -> int:
-        """Most frames in a chunk of a scan, so that no mode decays beyond float32 within one. Reads values."""
-        fastest = float((self.step_size * self.log_decay.exp().amax(-1)).max() * self.reference_fps * dt.max())
-        return max(1, min(SCAN_CHUNK, dt.shape[-1], int(CHUNK_DECAY / max(fastest, 1e-9))))
+        """Frames in a chunk of a scan, so few that no mode decays beyond float32 within one. Reads values."""
+        fastest = (self.step_size * self.log_decay.exp().amax(-1)).max() * self.reference_fps
+        decay = (fastest * dt.to(fastest.dtype)).clamp(max=GAP_DECAY)
+        sizes = (min(size, dt.shape[-1]) for size in SCAN_CHUNKS)
+        # Wherever a chunk begins, as padding shifts those of a reversed scan. Two frames always fit.
+        return next(
+            size for size in sizes if size <= 2 or float(decay.unfold(-1, size, 1).sum(-1).max()) <= CHUNK_DECAY
+        )
 
     def init_state(self, batch: int, *parallel: int) -> Float[Tensor, "batch *N 2 H M"]:
         """The state before the first frame; pass further sizes for sequences that share their clip's dt."""
@@ -213,6 +220,7 @@ class DiagonalSSM(nn.Module):
         rate = (-decay * steps, turn - 2 * math.pi * (turn / (2 * math.pi)).round())
         size = decay.square() + frequency.square()
         intake = _multiply(_expm1(rate), (-decay / size, -frequency / size))
+        rate = (rate[0].clamp(min=-GAP_DECAY), rate[1])  # factored over a chunk, a long gap would overflow
         read = (2 * output_re, 2 * output_im)
         if self.bandlimit is not None:
             heard = turn.abs() <= self.bandlimit * math.pi

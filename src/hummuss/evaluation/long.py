@@ -107,7 +107,7 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
         if contestant.most_frames is not None:
             continue
         whole = None
-        if fits(backbone, sequences.frames, contestant.device):
+        if fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
             whole = _whole(contestant, sequences)
             yield from _told(place | {"mode": "whole"}, sequences, whole, window)
         if sequences.frames == streamed and getattr(backbone, "causal", False):

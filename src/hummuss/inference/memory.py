@@ -1,5 +1,6 @@
 """How much memory a clip needs in one piece, measured on short ones, and how much there is."""
 
+import math
 import weakref
 from pathlib import Path
 from typing import Any
@@ -16,34 +17,36 @@ TRIAL_FRAMES = (256, 512)
 # Share of the free memory that tensors may take by the trial's count. A process grows by up to 1.8 times that count:
 # kernels have buffers of their own, and allocators keep holes.
 SHARE = 0.5
-# Figures of backbones measured before, by device and precision.
+# Figures of backbones measured before, by device, precision and interval.
 _measured: WeakKeyDictionary[nn.Module, dict[Any, float]] = WeakKeyDictionary()
 
 
-def fits(backbone: nn.Module, frames: int, device: torch.device) -> bool:
-    """Whether one clip of ``frames`` frames fits into the memory that is free, in one piece.
+def fits(backbone: nn.Module, frames: int, dt: Float[Tensor, "B F"]) -> bool:
+    """Whether one clip of ``frames`` frames fits into the memory that is free, in one piece, on the device of ``dt``.
 
     Clips no longer than the trial runs are not measured, and where the free memory is not known (no GPU, not Linux)
-    every clip fits.
+    every clip fits. What a frame costs depends on the intervals: the longer they are, the more often a state space
+    layer stores its state.
 
-    >>> fits(torch.nn.Identity(), frames=100, device=torch.device("cpu"))
+    >>> fits(torch.nn.Identity(), 100, torch.full((1, 100), 0.02))
     True
     """
     if frames <= TRIAL_FRAMES[-1]:
         return True
-    free = free_bytes(device)
+    free = free_bytes(dt.device)
     if free is None:
         return True
+    interval = 2.0 ** math.ceil(math.log2(float(dt.mean())))  # few values, so that few are measured
     known = _measured.setdefault(backbone, {})
-    key = (device, next(backbone.parameters()).dtype)
+    key = (dt.device, next(backbone.parameters()).dtype, interval)
     if key not in known:
-        known[key] = bytes_per_frame(backbone)
+        known[key] = bytes_per_frame(backbone, interval)
     return frames * known[key] <= SHARE * free
 
 
 @torch.inference_mode()
-def bytes_per_frame(backbone: nn.Module) -> float:
-    """Bytes of tensors alive at once, per further frame of a clip with uneven time stamps.
+def bytes_per_frame(backbone: nn.Module, interval: float = 0.03) -> float:
+    """Bytes of tensors alive at once, per further frame of a clip with uneven intervals of about so many seconds.
 
     Memory must grow linearly with the frames, as it does in a state space model and in attention that never stores
     its square matrix.
@@ -56,7 +59,7 @@ def bytes_per_frame(backbone: nn.Module) -> float:
     peaks = []
     for frames in TRIAL_FRAMES:
         keypoints = parameter.new_zeros(1, frames, getattr(backbone, "joints", 17), 3)
-        dt = _uneven(frames, parameter)
+        dt = _uneven(frames, interval, parameter)
         with _LiveBytes() as live:
             backbone(keypoints, dt)
         peaks.append(live.peak)
@@ -91,9 +94,9 @@ def _left_in_container(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
     return int(limit.read_text()) - int(used.read_text()) + cached
 
 
-def _uneven(frames: int, like: Tensor) -> Float[Tensor, "1 frames"]:
-    """Intervals between 20 and 40 ms."""
-    return (0.03 + 0.01 * torch.arange(frames, device=like.device).sin()).to(like.dtype)[None]
+def _uneven(frames: int, interval: float, like: Tensor) -> Float[Tensor, "1 frames"]:
+    """Intervals up to a third shorter and longer."""
+    return (interval * (1 + torch.arange(frames, device=like.device).sin() / 3)).to(like.dtype)[None]
 
 
 class _LiveBytes(TorchDispatchMode):

@@ -143,7 +143,7 @@ class Inference:
             # Also for clips that it could take whole: places in a clip that training never showed are untrained.
             return min(most, trained_frames)
         clips, frames = batch["dt"].shape
-        if self.windows == "whole" or fits(backbone, clips * frames, batch["dt"].device):
+        if self.windows == "whole" or fits(backbone, clips * frames, batch["dt"]):
             return None
         return trained_frames
 
