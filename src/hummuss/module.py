@@ -23,6 +23,8 @@ from hummuss.protocols.scoring import Results, Scoring, logged
 from hummuss.tasks import TrainingBatch, batches_of, check_tasks, heads_of
 from hummuss.training.initial_weights import take_over
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
 
 class MotionModule(L.LightningModule):
     """Train and evaluate heads on a shared backbone.
@@ -109,6 +111,11 @@ class MotionModule(L.LightningModule):
                 f"a test scores whole clips in one process, not {self.trainer.world_size}: give --trainer.devices 1 "
                 "--trainer.num_nodes 1"
             )
+        if self.trainer.precision not in PRECISIONS:
+            raise InputError(
+                f"trainer.precision is {self.trainer.precision}: give one of {', '.join(PRECISIONS)}; weights stay in "
+                "float32, the precision that mixed ones keep for all that needs it"
+            )
         data = getattr(self.trainer, "datamodule", None)
         if data is not None:
             self.check_data(data)
@@ -122,11 +129,17 @@ class MotionModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         self._seed = torch.initial_seed()
-        if self.pretrained is not None and not self._restored:
-            rank_zero_only(print)(take_over(self.backbone, dict(self.heads.items()), self.pretrained))
-        # Once chosen on the test split, always chosen on the test split: a resumed run does not forget it.
         data = getattr(self.trainer, "datamodule", None)
-        self.selected_on_test = bool(self.selected_on_test) or bool(getattr(data, "select_on_test", False))
+        # Once chosen on the test split, always chosen on the test split: what goes on or begins with earlier weights
+        # does not forget it.
+        chosen: list[bool | None] = [bool(getattr(data, "select_on_test", False))]
+        if self._restored:
+            chosen.append(self.selected_on_test)
+        elif self.pretrained is not None:
+            taken = take_over(self.backbone, dict(self.heads.items()), self.pretrained)
+            rank_zero_only(print)(taken)
+            chosen.append(taken.selected_on_test)
+        self.selected_on_test = True if True in chosen else None if None in chosen else False
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         # Dropout depends on the seed and the batch alone: a resumed run draws what the uninterrupted one would have.
@@ -218,6 +231,11 @@ class MotionModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW: decayed weight matrices, undecayed rest, state space and backbone at their own rates; cosine."""
         optimiser = torch.optim.AdamW(self._parameter_groups(), lr=self.learning_rate)
+        if math.isinf(self.trainer.estimated_stepping_batches):
+            raise InputError(
+                "training has no end, over which the learning rate could fall: give --trainer.max_epochs or "
+                "--trainer.max_steps"
+            )
         steps = int(self.trainer.estimated_stepping_batches)
         rising = max(1, round(self.warmup * steps))
 

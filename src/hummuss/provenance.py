@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 SHORT_HASH = 12
+# Whether a checkpoint was chosen on the test split, in words.
+SELECTED_ON_TEST = {None: "not recorded", True: "yes", False: "no"}
 
 
 def git_commit() -> str | None:

@@ -21,7 +21,7 @@ from hummuss.heads.base import BASELINES, Batch, Prediction
 from hummuss.metrics.units import unit
 from hummuss.module import MotionModule
 from hummuss.protocols.scoring import MODEL
-from hummuss.provenance import device_name, file_hash, git_commit, selection
+from hummuss.provenance import SELECTED_ON_TEST, device_name, file_hash, git_commit, selection
 from hummuss.table import ResultTable
 from hummuss.tasks import TrainingBatch, batches_of
 from hummuss.viz.charts import save_bars, save_confusion, save_curve
@@ -44,7 +44,8 @@ class RunReport(L.Callback):
 
     def __init__(self, folder: Path, seed: int | None) -> None:
         self.folder, self.seed = folder, seed
-        self.seconds, self.frames = 0.0, 0
+        self.seconds, self.frames, self.steps = 0.0, 0, 0
+        self._uncounted: list[Tensor] = []  # frames of the latest batches; a number would make a GPU wait at each
         self._started = 0.0
         self._worst: dict[str, Worst] = {}
 
@@ -71,8 +72,8 @@ class RunReport(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: TrainingBatch, batch_idx: int
     ) -> None:
-        valid = sum(int(own["valid"].sum()) for own in batches_of(batch).values())
-        self.frames += valid * trainer.world_size
+        self._uncounted += [trainer.world_size * own["valid"].sum() for own in batches_of(batch).values()]
+        self.steps = trainer.global_step
         now = time.perf_counter()
         self.seconds, self._started = self.seconds + now - self._started, now
 
@@ -132,11 +133,20 @@ class RunReport(L.Callback):
         table.write(self.folder / "test", pictures)
         table.print()
 
+    def _count(self) -> None:
+        self.frames += sum(int(frames) for frames in self._uncounted)
+        self._uncounted = []
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._count()
+
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.seconds, "frames": self.frames}
+        self._count()
+        return {"seconds": self.seconds, "frames": self.frames, "steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.frames = state_dict["seconds"], state_dict["frames"]
+        self.steps = state_dict.get("steps", 0)  # runs of before it was counted can be resumed
 
     def _draw_first(
         self, trainer: L.Trainer, module: MotionModule, predictions: dict[str, Prediction], batch: Batch, stage: str
@@ -176,6 +186,7 @@ class RunReport(L.Callback):
             if key.startswith(f"{stage}/")
         }
         assert isinstance(module, MotionModule)
+        self._count()
         inference = module.inference.describe() if stage == "test" else None
         scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         facts = {
@@ -183,7 +194,10 @@ class RunReport(L.Callback):
             "heads": list(module.heads),
             "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
             "inference": inference,
+            "protocol": _protocol(module) if stage == "test" else None,
+            "selected_on_test": SELECTED_ON_TEST[module.selected_on_test],
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
+            "steps": self.steps or None,
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1),
             "frames_per_second": round(self.frames / self.seconds, 1) if self.seconds else None,
@@ -199,15 +213,14 @@ class RunReport(L.Callback):
         data, checkpoint = cast(Any, trainer).datamodule, trainer.ckpt_path
         path = None if checkpoint is None else Path(str(checkpoint))
         unscored = [name for name in module.heads if name not in module.results]
-        on_test = module.selected_on_test
         return {
             "dataset": data.dataset,
-            "protocol": " ".join([module.protocol.name, *(f"{k}={v}" for k, v in module.protocol.options().items())]),
+            "protocol": _protocol(module),
             "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
             "checkpoint": None if path is None else str(path),
             "sha256": None if path is None else file_hash(path),
             "selection": "untrained" if path is None else selection(path),
-            "selected_on_test": {None: "not recorded", True: "yes", False: "no"}[on_test],
+            "selected_on_test": SELECTED_ON_TEST[module.selected_on_test],
             "inference": module.inference.describe(),
             "test_time_flip": "on" if module.inference.flip else "off",
             "seed": self.seed,
@@ -254,6 +267,12 @@ def _worst_panel(
     (panel,) = module.heads[name].panels(prediction, only, 1)
     where = f"frame {int(batch['frame_index'][sample, frame])}: {errors[frame]:.0f} mm"
     return replace(panel, title=f"{clip}\n{where}\nmean: {errors.nanmean():.0f} mm")
+
+
+def _protocol(module: MotionModule) -> str:
+    """The protocol's name and options."""
+    options = (f"{name}={value}" for name, value in module.protocol.options().items())
+    return " ".join([module.protocol.name, *options])
 
 
 def _share(clips: int | None, batches: float) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,10 +18,21 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: another file, or a damaged one.
     """
+    return open_checkpoint(path)["state_dict"]
+
+
+def open_checkpoint(path: Path) -> dict[str, Any]:
+    """All that is in a checkpoint of ``hummuss fit``, the weights as ``state_dict``.
+
+    Raises:
+        InputError: another file, or a damaged one.
+    """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, OSError) as error:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        content["state_dict"].keys()
+    except (RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, AttributeError, OSError) as error:
         raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {in_short(error)}") from error
+    return content
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -145,5 +145,26 @@ def test_resuming_without_a_run_says_so(capsys) -> None:
     assert "no run under runs/mesh has a last.ckpt" in error_of(arguments, capsys)
 
 
+def test_a_checkpoint_that_is_not_there_is_named(capsys) -> None:
+    for command in ("fit", "test"):
+        arguments = [command, "--config", CONFIG, "--ckpt_path", "runs/mesh/7/best.ckpt"]
+        assert "no checkpoint at runs/mesh/7/best.ckpt: give --ckpt_path a file" in error_of(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("precision", "bf16-true", "trainer.precision is bf16-true: give one of 32-true, bf16-mixed"),
+        ("max_epochs", "-1", "training has no end"),
+    ],
+)
+def test_a_training_that_could_not_go_well_does_not_begin(
+    option, value, message, tmp_path, monkeypatch, capsys
+) -> None:
+    config = with_change(tmp_path / "changed.yaml", "trainer", "logger", False)
+    monkeypatch.chdir(tmp_path)
+    assert message in error_of(["fit", "--config", config, f"--trainer.{option}", value], capsys)
+
+
 def test_a_missing_config_is_named(capsys) -> None:
     assert "nowhere.yaml" in error_of(["fit", "--config", "nowhere.yaml"], capsys)

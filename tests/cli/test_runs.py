@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from hummuss import InputError, MotionModule
+from hummuss import InputError, MotionModule, load_run
 from hummuss.cli.main import main
 from hummuss.cli.runs import new_run, newest_checkpoint
 from hummuss.data import SyntheticDataModule
@@ -204,6 +204,44 @@ def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monke
     for name, value in whole["state_dict"].items():
         torch.testing.assert_close(resumed["state_dict"][name], value, rtol=0, atol=0, msg=name)
     assert (tmp_path / "runs/pose/2/metrics-1.csv").exists(), "the first session's curves are kept"
+
+
+def test_a_checkpoint_of_another_size_is_refused_and_its_run_keeps_its_config(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert run("fit", "pose", "--trainer.max_epochs", "1") == 0
+    config = Path("runs/pose/1/config.yaml").read_bytes()
+    wider = ("--model.init_args.backbone.init_args.dim", "16", "--trainer.max_epochs", "2")
+    for command in ("fit", "test"):
+        assert run(command, "pose", *wider, "--ckpt_path", "last") == 2
+        said = capsys.readouterr().err
+        assert "runs/pose/1/last.ckpt does not hold the weights of the model that the configs describe" in said
+        assert "give those of its run, runs/pose/1/config.yaml" in said
+    assert Path("runs/pose/1/config.yaml").read_bytes() == config
+    assert load_run("runs/pose/1").trained_frames == 5
+
+
+def test_a_page_of_any_run_names_its_model_and_all_its_metrics(tmp_path) -> None:
+    part = {"class_path": "hummuss.data.StoreDataModule", "init_args": {"batch_size": 3, "frames": 9}}
+    causal = {"class_path": "hummuss.HumMUSS", "init_args": {"causal": True}}
+    attention = {"class_path": "hummuss.DSTformer", "init_args": {}}
+    for name, backbone in (("many", causal), ("lite", attention)):
+        data = {
+            "class_path": "hummuss.data.MultiTaskDataModule",
+            "init_args": {"parts": {"pose+mesh": part, "z": part}},
+        }
+        config = {"model": {"init_args": {"backbone": backbone}}, "data": data, "trainer": {"max_steps": 7}}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(config))
+        summary = {"steps": 7, "test": {"pose/p2": 41.0, "pose/mpjpe_17": 52.0}, "selected_on_test": "no"}
+        (tmp_path / name / "summary.json").write_text(json.dumps(summary))
+    folders = [str(tmp_path / name) for name in ("many", "lite")]
+    assert main(["report", *folders, "--out", "page", "--title", "Made by a test"]) == 0
+    page = Path("page.md").read_text()
+    assert "pose+mesh: batches of 3 windows of up to 9 frames, z: batches of 3 windows of up to 9 frames" in page
+    assert "steps 7, selected on test no" in page
+    assert "| p2, mm | mpjpe_17, mm |" in page
+    for model in ("hummuss-causal", "dstformer"):
+        assert f"| test | pose | {model} | 41.0 | 52.0 |" in page
 
 
 def test_report_of_a_folder_that_is_no_run_says_so(tmp_path, capsys) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from hummuss import HumMUSS, Inference, InputError, MotionModule, Pretrained, load, load_run, predict_clip
 from hummuss.body import smpl as smpl_module
 from hummuss.cli.export import export_hub
-from hummuss.data import Camera, MotionClip
+from hummuss.data import Camera, MotionClip, RealisticNoise
 from hummuss.heads import ActionHead, MeshHead, PoseHead
 from hummuss.inference.sharing import describe
 
@@ -92,6 +92,20 @@ def test_predictions_after_the_round_trip_are_bit_for_bit_those_before(tmp_path,
         assert all(torch.equal(value, state[name]) for name, value in run.model.state_dict().items())
     for name in ("config.json", "README.md", "model.safetensors"):
         assert (again / name).read_bytes() == (shared / name).read_bytes(), name
+
+
+def test_realistic_noise_and_each_tasks_own_data_come_along(tmp_path) -> None:
+    noise = {"class_path": "hummuss.data.RealisticNoise", "init_args": {"correlation": 0.3}}
+    view = {"class_path": "hummuss.data.View", "init_args": {"noise": noise}}
+    run = write_run(tmp_path / "pose" / "1", view=view)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    own = config["data"]["init_args"] | {"frame_rate": {"init_args": {"strides": [1.0, 3.0]}}}
+    config["data"]["init_args"] = {"parts": {"pose+mesh": {"class_path": "x", "init_args": own}}}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    export_hub(run, tmp_path / "shared")
+    model = load(tmp_path / "shared")
+    assert model.frame_rates == (20.0, 60.0)
+    assert model.view.noise == RealisticNoise(correlation=0.3)
 
 
 def test_an_action_heads_classes_come_along(tmp_path) -> None:

@@ -1,5 +1,6 @@
 """What a training begins with: all of the backbone, the heads that are alike, and a line that says so."""
 
+import json
 from pathlib import Path
 
 import lightning as L
@@ -126,6 +127,23 @@ def test_a_fit_begins_with_it_unless_it_resumes(earlier, tmp_path: Path, capsys)
     (folder / "best.ckpt").unlink()
     fit(new, tmp_path, ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert "begins with" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "carried"), [({}, None), ({"selected_on_test": False}, False),
+                                                ({"selected_on_test": True}, True)])  # fmt: skip
+def test_a_choice_on_the_test_split_is_not_forgotten(earlier, tmp_path: Path, said, carried) -> None:
+    source, folder = earlier
+    torch.save({"state_dict": source.state_dict()} | said, folder / "best.ckpt")
+    new = MotionModule(HumMUSS(dim=8, depth=1, modes=2), {"pose": PoseHead}, pretrained=str(folder))
+    fit(new, tmp_path)
+    assert new.selected_on_test is carried
+    word = {None: "not recorded", True: "yes", False: "no"}[carried]
+    card = {"card": {"provenance": {"selected_on_test": word}}}
+    (folder / "best.ckpt").unlink()
+    (folder / "config.json").write_text(json.dumps(card))
+    save_file({name: value.contiguous().clone() for name, value in source.state_dict().items()},
+              folder / "model.safetensors")  # fmt: skip
+    assert begin(module(1), folder).selected_on_test is carried
 
 
 def test_backbone_head_and_state_space_learn_at_their_own_rates() -> None:

@@ -180,11 +180,11 @@ class DiagonalSSM(nn.Module):
         """Frames in a chunk of a scan, so few that no mode decays beyond float32 within one. Reads values."""
         fastest = (self.step_size * self.log_decay.exp().amax(-1)).max() * self.reference_fps
         decay = (fastest * dt.to(fastest.dtype)).clamp(max=GAP_DECAY)
-        sizes = (min(size, dt.shape[-1]) for size in SCAN_CHUNKS)
-        # Wherever a chunk begins, as padding shifts those of a reversed scan. Two frames always fit.
-        return next(
-            size for size in sizes if size <= 2 or float(decay.unfold(-1, size, 1).sum(-1).max()) <= CHUNK_DECAY
-        )
+
+        def fits(size: int) -> bool:  # wherever a chunk begins, as padding shifts those of a reversed scan
+            return size <= 2 or float(decay.unfold(-1, size, 1).sum(-1).max()) <= CHUNK_DECAY
+
+        return next(filter(fits, (min(size, dt.shape[-1]) for size in SCAN_CHUNKS)))
 
     def init_state(self, batch: int, *parallel: int) -> Float[Tensor, "batch *N 2 H M"]:
         """The state before the first frame; pass further sizes for sequences that share their clip's dt."""

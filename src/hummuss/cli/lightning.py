@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from typing import Any, cast
 
 import lightning as L
+import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
@@ -23,8 +24,10 @@ from hummuss.module import MotionModule
 from hummuss.report import RunReport
 from hummuss.training.atomic_io import AtomicCheckpointIO, damage
 from hummuss.training.last_checkpoint import TERMINATED, LastCheckpoint, Terminated
+from hummuss.weights import in_short
 
 RUNS = Path("runs")
+NEWEST = ("last", "best")  # stand for the newest run's checkpoint
 # Warnings that are about nothing a user does: how LightningCLI is called, calls within Lightning, and the run's own
 # folder, which is never empty since the command makes it and keeps the curves that are in it.
 QUIET = (
@@ -40,6 +43,16 @@ QUIET = (
     # Metrics are computed over all processes before they are logged.
     "It is recommended to use .*sync_dist=True",
 )
+
+
+class KeepConfig(SaveConfigCallback):
+    """Writes a run's config once its checkpoint is found to fit: one that does not leaves the run's own in place."""
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        pass
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().setup(trainer, pl_module, "fit")
 
 
 class HummussCLI(LightningCLI):
@@ -62,18 +75,20 @@ class HummussCLI(LightningCLI):
         out of the file; the config says all.
         """
         checkpoint = self.config[self.config.subcommand].get("ckpt_path")
-        if checkpoint:
+        if checkpoint and checkpoint not in NEWEST and "://" not in str(checkpoint):
             _refuse_damaged(Path(checkpoint))
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
         _refuse_test_monitors(config.trainer.callbacks or [])
-        if config.get("ckpt_path") in ("last", "best"):
+        if config.get("ckpt_path") in NEWEST:
             newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
             config.ckpt_path = str(whole_checkpoint(newest))
         config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
+        if config.trainer.accelerator == "auto" and torch.backends.mps.is_available():
+            config.trainer.accelerator = "cpu"  # Apple's GPU has no float64, in which scores are added up
         if config.trainer.fast_dev_run:
             return
         self.folder = self._run_folder(config.get("ckpt_path"))
@@ -124,6 +139,14 @@ class HummussCLI(LightningCLI):
             raise InputError(
                 f"{path} holds more than weights and could run code: it is not loaded; give one of `hummuss fit`"
             ) from error
+        except RuntimeError as error:
+            if "loading state_dict" not in str(error):
+                raise
+            path = Path(self.config[subcommand].ckpt_path)
+            raise InputError(
+                f"{path} does not hold the weights of the model that the configs describe ({in_short(error)}): give "
+                f"those of its run, {path.with_name(CONFIG)}, or train a model of its own, without --ckpt_path"
+            ) from error
 
     def after_fit(self) -> None:
         """Report the best checkpoint, or the last weights where none is kept, on the validation split."""
@@ -160,7 +183,12 @@ def _checkpoint_folder(given: str | None) -> str | None:
 
 
 def _refuse_damaged(checkpoint: Path) -> None:
-    fault = damage(checkpoint) if checkpoint.is_file() else None
+    if not checkpoint.is_file():
+        raise InputError(
+            f"no checkpoint at {checkpoint}: give --ckpt_path a file such as runs/pose/1/best.ckpt, or "
+            f"{' or '.join(NEWEST)} for that of the config's newest run"
+        )
+    fault = damage(checkpoint)
     if fault is not None:
         others = [other.name for other in sorted(checkpoint.parent.glob("*.ckpt")) if other != checkpoint]
         raise InputError(
@@ -244,7 +272,7 @@ def _run(arguments: list[str]) -> None:
         auto_configure_optimizers=False,
         seed_everything_default=0,
         # A test must leave alone the config that its checkpoint was trained with.
-        save_config_callback=SaveConfigCallback if arguments[0] == "fit" else None,
+        save_config_callback=KeepConfig if arguments[0] == "fit" else None,
         save_config_kwargs={"overwrite": True},
         parser_kwargs={"exit_on_error": False, "prog": "hummuss"},
     )

@@ -11,11 +11,15 @@ from typing import Any
 import yaml
 
 from hummuss.errors import InputError
+from hummuss.evaluation.contestants import MODELS
 from hummuss.heads.base import BASELINES
-from hummuss.metrics.units import unit
+from hummuss.inference.runs import training_data
+from hummuss.metrics.units import place, unit
 
-FACTS = ("parameters", "seconds", "frames_per_second", "seed", "commit", "device")
-SHOWN = ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "mpjve", "accel", "pck", "auc", "top1", "top5", "mean_class")
+FACTS = (
+    "steps", "parameters", "multiply_adds_per_frame", "seconds", "frames_per_second", "protocol", "inference",
+    "selected_on_test", "seed", "commit", "device",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +74,7 @@ def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
     for split in ("val", "test"):
         for key, value in summary.get(split, {}).items():
             *parts, metric = key.split("/")
-            model = next((part for part in parts if part in BASELINES), "hummuss")
+            model = next((part for part in parts if part in BASELINES), _model(one["config"]))
             group = "/".join(part for part in parts if part not in BASELINES) or "all"
             rows.append(
                 {
@@ -85,16 +89,30 @@ def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _model(config: dict[str, Any]) -> str:
+    """What tables call a run's backbone."""
+    backbone = config["model"]["init_args"]["backbone"]
+    name = backbone["class_path"].rpartition(".")[2]
+    return MODELS.get(name, name) + ("-causal" if (backbone.get("init_args") or {}).get("causal") else "")
+
+
+def _windows(config: dict[str, Any]) -> str:
+    """What a training step sees, of each task where tasks have data of their own."""
+    shown = {
+        task: f"batches of {data['batch_size']} windows of up to {data['frames']} frames"
+        for task, data in training_data(config).items()
+    }
+    return ", ".join(text if task is None else f"{task}: {text}" for task, text in shown.items())
+
+
 def _section(one: dict[str, Any], out: Path) -> list[str]:
     rows = _rows(one)
-    metrics = [metric for metric in SHOWN if any(row["metric"] == metric for row in rows)]
-    data, trainer = one["config"]["data"]["init_args"], one["config"]["trainer"]
-    steps = data["windows_per_epoch"] // data["batch_size"] * trainer["max_epochs"]
+    metrics = sorted(dict.fromkeys(row["metric"] for row in rows), key=place)
     facts = ", ".join(f"{fact.replace('_', ' ')} {rows[0][fact]}" for fact in FACTS if rows[0][fact] is not None)
     lines = [
         f"## {one['name']}",
         "",
-        f"{steps} steps of {data['batch_size']} windows of up to {data['frames']} frames; {facts}.",
+        f"{_windows(one['config'])}; {facts}.",
         "",
         "| split | part | model | " + " | ".join(f"{metric}, {unit(metric)}" for metric in metrics) + " |",
         "|---|---|---|" + "---|" * len(metrics),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hummuss.heads.base import BASELINES
-from hummuss.metrics.units import ORDER, unit
+from hummuss.metrics.units import place, unit
 
 HEADER = """---
 library_name: hummuss
@@ -35,7 +35,11 @@ def card_facts(name: str, summary: Mapping[str, Any], checkpoint: Path, sha256: 
     }
     known = ("parameters", "multiply_adds_per_frame", "seconds", "frames_per_second", "seed", "commit", "device")
     provenance = {"checkpoint": checkpoint.name, "sha256": sha256}
-    provenance |= {key: summary[key] for key in (*known, "dataset", "protocol") if summary.get(key) is not None}
+    provenance |= {
+        key: summary[key]
+        for key in (*known, "dataset", "protocol", "inference", "selected_on_test")
+        if summary.get(key) is not None
+    }
     return {"name": name, "provenance": provenance, "figures": measured}
 
 
@@ -97,7 +101,7 @@ def _tables(figures: Mapping[str, Mapping[str, float | None]]) -> list[str]:
 
 def _place(key: str) -> tuple[str, int]:
     *part, metric = key.split("/")
-    return "/".join(part), ORDER.index(metric) if metric in ORDER else len(ORDER)
+    return "/".join(part), place(metric)
 
 
 def _figure(value: float | None) -> str:

@@ -77,12 +77,20 @@ def data_options(config: dict[str, Any], model: MotionModule, head: type[Head] |
     """How inputs were made and windowed, by a run's config; where each task has its own way, that of the first head of
     a class, or the first of all.
     """
+    tasks = training_data(config)
+    if None in tasks:
+        return tasks[None]
+    names = [name for name, own in model.heads.items() if head is None or isinstance(own, head)]
+    parts = {name: task for task in tasks if task is not None for name in task.split("+")}
+    return tasks[parts[(names or list(parts))[0]]]
+
+
+def training_data(config: dict[str, Any]) -> dict[str | None, dict[str, Any]]:
+    """Arguments of the data module of each task in a run's config; of its only one under None."""
     options = config["data"]["init_args"]
     if "frames" in options:
-        return options
-    names = [name for name, own in model.heads.items() if head is None or isinstance(own, head)]
-    parts = {name: task for task in options["parts"] for name in task.split("+")}
-    return options["parts"][parts[(names or list(parts))[0]]]["init_args"]
+        return {None: options}
+    return {task: part["init_args"] for task, part in options["parts"].items()}
 
 
 def _read_config(path: Path) -> dict[str, Any]:

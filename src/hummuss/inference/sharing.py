@@ -18,11 +18,11 @@ import hummuss.backbones
 import hummuss.heads
 from hummuss.body.skeleton import H36M17, Layout, get_layout
 from hummuss.data.transforms.camera import RandomCamera
-from hummuss.data.transforms.noise import DetectionNoise
+from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.windows import View
 from hummuss.errors import InputError
 from hummuss.heads.base import Head
-from hummuss.inference.runs import Run
+from hummuss.inference.runs import Run, data_options
 from hummuss.inference.strategy import Inference
 from hummuss.module import MotionModule
 
@@ -74,7 +74,7 @@ def describe(run: Run, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
     Raises:
         InputError: a class that this package does not make public, which nobody else could load.
     """
-    model, data = settings["model"]["init_args"], settings["data"]["init_args"]
+    model, data = settings["model"]["init_args"], data_options(dict(settings), run.model, None)
     heads = {name: _named(f"heads.{name}", model["heads"][name], HEADS) for name in run.model.heads}
     for name, head in run.model.heads.items():
         heads[name]["init_args"] |= head.found_settings()
@@ -197,7 +197,9 @@ def _make_head(key: str, made: type[Head], arguments: Mapping[str, Any], dim_rep
 def _view(value: Any) -> View:
     _check_keys("config.json: view", _object("view", value), [entry.name for entry in fields(View)])
     camera = _make("view.camera", RandomCamera, value["camera"])
-    noise = _make("view.noise", DetectionNoise, value["noise"])
+    # Told apart by what only the realistic one has, so that models shared before there were two still load.
+    realistic = "correlation" in _object("view.noise", value["noise"])
+    noise = _make("view.noise", RealisticNoise if realistic else DetectionNoise, value["noise"])
     return _make("view", View, {"camera": camera, "noise": noise, "normalisation": value["normalisation"]})
 
 

@@ -17,6 +17,11 @@ ORDER = (
 )  # fmt: skip
 
 
+def place(metric: str) -> int:
+    """Where a metric stands in tables: what is known in its order, the rest behind."""
+    return ORDER.index(metric) if metric in ORDER else len(ORDER)
+
+
 def unit(metric: str) -> str:
     """Unit of a metric; millimetres unless it is known to have another.
 

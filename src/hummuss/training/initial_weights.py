@@ -1,5 +1,6 @@
 """Weights to begin a training with: what is taken over of an earlier run, and what starts anew."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hummuss.errors import InputError
-from hummuss.provenance import file_hash
-from hummuss.weights import read_checkpoint, read_safetensors
+from hummuss.provenance import SELECTED_ON_TEST, file_hash
+from hummuss.weights import open_checkpoint, read_safetensors
 
 NAMED = 3  # of weights that do not fit, so many are named
 
@@ -23,6 +24,7 @@ class TakenOver(NamedTuple):
         heads: names of the heads whose weights were taken over.
         anew: head -> why it starts anew.
         left: heads of the file that the new model has not.
+        selected_on_test: whether the file was chosen on the test split; None where it does not say.
     """
 
     file: Path
@@ -30,6 +32,7 @@ class TakenOver(NamedTuple):
     heads: list[str]
     anew: dict[str, str]
     left: list[str]
+    selected_on_test: bool | None
 
     def __str__(self) -> str:
         parts = [f"begins with {self.file} (sha256 {file_hash(self.file)}): backbone ({self.backbone} tensors)"]
@@ -51,7 +54,7 @@ def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | P
         InputError: no such file, a damaged one, or a backbone with other weights: names them.
     """
     file = _file(Path(path))
-    state = read_safetensors(file) if file.suffix == ".safetensors" else read_checkpoint(file)
+    state, selected_on_test = _read(file)
     own = backbone.state_dict()
     given = _part(state, "backbone.")
     for said, names in (
@@ -74,7 +77,7 @@ def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | P
         else:
             anew[name] = reason
     there = dict.fromkeys(name.split(".")[1] for name in state if name.startswith("heads."))
-    return TakenOver(file, len(own), taken, anew, [name for name in there if name not in heads])
+    return TakenOver(file, len(own), taken, anew, [name for name in there if name not in heads], selected_on_test)
 
 
 def _file(path: Path) -> Path:
@@ -85,6 +88,17 @@ def _file(path: Path) -> Path:
         f"nothing to begin with at {path}: give a checkpoint such as runs/pose/1/best.ckpt, its folder, or the folder "
         "of a shared model"
     )
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], bool | None]:
+    """A file's weights, and whether it was chosen on the test split, as its run or its model card says."""
+    if file.suffix != ".safetensors":
+        content = open_checkpoint(file)
+        return content["state_dict"], content.get("selected_on_test")
+    config = file.with_name("config.json")
+    card = json.loads(config.read_text()).get("card", {}) if config.is_file() else {}
+    word = card.get("provenance", {}).get("selected_on_test")
+    return read_safetensors(file), {text: value for value, text in SELECTED_ON_TEST.items()}.get(word)
 
 
 def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
