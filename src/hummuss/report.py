@@ -17,8 +17,8 @@ from hummuss.backbones.cost import Cost, cost
 from hummuss.callbacks.loggers import log_pictures
 from hummuss.callbacks.pictures import draw_heads
 from hummuss.console import make_console
-from hummuss.heads.base import BASELINES, Batch, Prediction
-from hummuss.metrics.units import unit
+from hummuss.heads.base import Batch, Prediction
+from hummuss.metrics.units import BASELINES, unit
 from hummuss.module import MotionModule
 from hummuss.protocols.scoring import MODEL
 from hummuss.provenance import SELECTED_ON_TEST, device_name, file_hash, git_commit, selection

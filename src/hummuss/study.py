@@ -10,8 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.pages import spread
-from hummuss.heads.base import BASELINES
-from hummuss.metrics.units import unit
+from hummuss.metrics.units import BASELINES, unit
 
 METRICS = ("mpjpe", "pa_mpjpe", "mpjve", "accel")
 FACTS = ("seed", "parameters", "multiply_adds_per_frame", "seconds", "commit", "device")

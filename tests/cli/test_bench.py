@@ -10,6 +10,7 @@ import yaml
 
 from hummuss import InputError
 from hummuss.body.skeleton import H36M17
+from hummuss.cli import bench_speed
 from hummuss.cli.main import main
 from hummuss.data.motion import MotionClip
 from hummuss.data.residuals import label_residuals
@@ -25,6 +26,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"DIM": 16, "DEPTH": 2, "DIM_REP": 16}.items():
         monkeypatch.setattr(speed, name, value)
     monkeypatch.setattr(speed, "measure_rates", lambda *_: Rates(1e9, 1e9))
+    monkeypatch.setattr(bench_speed, "stream_afresh", speed.measure_streaming)
 
 
 def rows_of(out: Path) -> list[dict[str, str]]:

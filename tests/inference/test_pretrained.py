@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from hummuss import HumMUSS, Inference, InputError, MotionModule, Pretrained, load, load_run, predict_clip
 from hummuss.body import smpl as smpl_module
 from hummuss.cli.export import export_hub
+from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, RealisticNoise
 from hummuss.heads import ActionHead, MeshHead, PoseHead
 from hummuss.inference.sharing import describe
@@ -206,7 +207,7 @@ def test_a_config_of_anything_else_is_refused_and_imports_nothing(shared, trap, 
     assert not trap.exists()
 
 
-def test_a_body_of_your_own_is_named_by_its_file_alone_and_found_where_you_say(tmp_path) -> None:
+def test_a_body_of_your_own_is_named_by_its_file_alone_and_found_where_you_say(tmp_path, capsys) -> None:
     arrays = dict(np.load(Path(smpl_module.__file__).with_name("free_body.npz")))
     own = tmp_path / "mine.npz"
     np.savez(own, **arrays, posedirs=np.zeros((len(arrays["v_template"]), 3, 207), np.float32))
@@ -219,6 +220,13 @@ def test_a_body_of_your_own_is_named_by_its_file_alone_and_found_where_you_say(t
     with pytest.raises(InputError, match=r"mine\.npz.*name your own copy, as in load\(\.\.\., body_path="):
         load(tmp_path / "shared")
     assert load(tmp_path / "shared", body_path=str(own)).model.heads["mesh"].body.name == "mine"
+    points = np.random.default_rng(0).uniform(100, 500, (5, 17, 2))
+    np.savez(tmp_path / "walk.npz", keypoints=points, layout="h36m17", fps=25.0, width=640, height=480)
+    files = [str(tmp_path / "walk.npz"), str(tmp_path / "out.npz"), "--body_path", str(own)]
+    assert main(["predict", "--ckpt_path", str(tmp_path / "shared"), *files]) == 0
+    assert str(np.load(tmp_path / "out.npz")["body"]) == "mine"
+    assert main(["predict", "--ckpt_path", str(tmp_path / "mesh" / "1"), *files]) == 2
+    assert "is a run, whose own config names its files: drop --body_path" in capsys.readouterr().err
 
 
 def test_classes_that_nobody_else_has_are_not_exported(tmp_path) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from hummuss import DSTformer, HumMUSS, InputError, MotionModule
 from hummuss.backbones.inputs import check_valid
 from hummuss.body.skeleton import H36M17
-from hummuss.heads import MeshHead, PoseHead
+from hummuss.heads import ActionHead, MeshHead, PoseHead
 from hummuss.inference import Inference
 from hummuss.inference.strategy import mirror_keypoints, stream, window_starts
 
@@ -285,6 +285,18 @@ def test_clips_that_the_memory_cannot_hold_are_cut(monkeypatch: pytest.MonkeyPat
 )
 def test_what_was_done_is_said(inference: Inference, text: str) -> None:
     assert inference.describe() == text
+
+
+def test_persons_of_a_sample_get_one_answer_in_windows_too() -> None:
+    torch.manual_seed(0)
+    heads = {"action": lambda dim: ActionHead(dim, hidden=8, classes=("a", "b", "c")), "mesh": HEADS["mesh"]}
+    model, batch = MotionModule(HumMUSS(dim=8, depth=1, modes=2), heads).eval(), make_batch(clips=3)
+    alone = Inference(windows=9).predict(model, batch | {"sample": torch.arange(3)}, 5)
+    joined = Inference(windows=9).predict(model, batch | {"sample": torch.tensor([4, 7, 4])}, 5)
+    one, other, third = alone["action"]["probabilities"]
+    expected = torch.stack([(one + third) / 2, other, (one + third) / 2])
+    torch.testing.assert_close(joined["action"]["probabilities"], expected)
+    assert torch.equal(joined["mesh"]["betas"], alone["mesh"]["betas"]), "every person has a shape of their own"
 
 
 def test_a_dstformer_predicts_clips_of_any_length() -> None:

@@ -26,7 +26,8 @@ def drawn(tmp_path, monkeypatch):
 def test_every_kind_of_figure_has_its_chart_and_nothing_else_has(drawn) -> None:
     charts = drawn(
         train__loss=[2.0, 1.0], train__pose__joints=[1.0, 0.5], val__mpjpe=[300.0, 100.0, 120.0],
-        val__mean_pose__mpjpe=[250.0] * 3, val__top1=[10.0, 60.0, 50.0], train__memory_gib=[1.0, 2.0], more=[1.0],
+        val__mean_pose__mpjpe=[250.0] * 3, val__top1=[10.0, 60.0, 50.0], val__majority_class__top1=[8.0] * 3,
+        train__memory_gib=[1.0, 2.0], more=[1.0],
     )  # fmt: skip
     assert list(charts) == [
         "training loss (smoothed)", "validation MPJPE, mm", "validation TOP1, %", "peak memory, GiB",
@@ -34,7 +35,9 @@ def test_every_kind_of_figure_has_its_chart_and_nothing_else_has(drawn) -> None:
     labels = charts["validation MPJPE, mm"].get_legend_handles_labels()[1]
     assert labels == ["best 100.0, last 120.0", "mean pose, 250.0"]
     # The best accuracy is the largest.
-    assert charts["validation TOP1, %"].get_legend_handles_labels()[1] == ["best 60.0, last 50.0"]
+    assert charts["validation TOP1, %"].get_legend_handles_labels()[1] == [
+        "best 60.0, last 50.0", "majority class, 8.0",
+    ]  # fmt: skip
     assert charts["training loss (smoothed)"].get_legend_handles_labels()[1] == ["sum", "pose joints"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, measure_streaming, peak_memory
+from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, peak_memory, stream_afresh
 from hummuss.provenance import git_commit
 
 KEY = ("model", "mode", "frames", "batch", "device", "threads", "precision")
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             rows += found
     if arguments.stream:
-        rows += measure_streaming(arguments.stream, arguments.device)
+        rows += stream_afresh(arguments.stream, arguments.device)
     rows = _merge(arguments.out.with_suffix(".csv"), [row | {"commit": git_commit()} for row in rows])
     _write(arguments.out, rows)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
@@ -85,7 +85,8 @@ def _write(out: Path, rows: list[dict[str, str]]) -> None:
         "five layers, representation of 512; the baseline is DSTformer at MotionBERT-Lite's size through 4-D "
         "scaled_dot_product_attention. A train step is forward and backward without the optimiser. Models interleaved "
         "in one process; peak memory of a fresh process per cell, above what Python and torch take. `ratio` is "
-        "DSTformer's median time over the row's, measured in the same rounds: above 1 is quicker than attention. "
+        "DSTformer's median time over the row's, measured in the same rounds: above 1 is quicker than attention. Streaming "
+        "has one fresh process, whose memory is told after as many frames. "
         "`floor` is what the machine allows: the run's matrix products at the rate of one large product, or the bytes "
         "that its operators read and write, unfused, at the rate of one large copy, whichever takes longer; both rates "
         "measured just before. Operators whose operands fit a cache can move them quicker than that.",

@@ -12,6 +12,8 @@ from hummuss.data.readers.keypoints import read_keypoints
 from hummuss.data.store import MotionStore
 from hummuss.errors import InputError
 
+FILES = ("body_path", "h36m_regressor")  # of the machine at hand, which a shared model does not bring
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -22,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "checkpoint of a run, the run's folder, or a shared model: its folder or a hub's owner/name"
     parser.add_argument("--ckpt_path", required=True, help=text)
     parser.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="which clips of a store")
+    for name in FILES:
+        parser.add_argument(f"--{name}", help="your copy of that file, for a shared model that was trained with one")
     for name, kind, text in (
         ("layout", str, f"joint order: {', '.join(sorted(LAYOUTS))}"),
         ("fps", float, "frames per second"),
@@ -53,7 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = arguments.ckpt_path
-    trained = load(path, device).run if is_shared(path) else load_run(path, device)
+    files = {name: getattr(arguments, name) for name in FILES if getattr(arguments, name) is not None}
+    if files and not is_shared(path):
+        given = ", ".join(f"--{name}" for name in files)
+        raise InputError(f"{path} is a run, whose own config names its files: drop {given}")
+    trained = load(path, device, **files).run if is_shared(path) else load_run(path, device)
     configured = trained.model.inference
     inference = Inference(
         windows=arguments.windows or ("whole" if arguments.stream else configured.windows),

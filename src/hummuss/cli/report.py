@@ -12,9 +12,8 @@ import yaml
 
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import MODELS
-from hummuss.heads.base import BASELINES
 from hummuss.inference.runs import training_data
-from hummuss.metrics.units import place, unit
+from hummuss.metrics.units import BASELINES, place, unit
 
 FACTS = (
     "steps", "parameters", "multiply_adds_per_frame", "seconds", "frames_per_second", "protocol", "inference",

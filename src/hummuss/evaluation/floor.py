@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_leaves
 
 from hummuss.backbones.cost import count_operations
 
-# A product large enough to reach the full rate, a copy too large for any cache; well under a second each on one core.
-PRODUCT, COPY, REPEATS = 1024, 2**26, 5
+# Sides of a product large enough to reach the full rate, a copy too large for any cache; well under a second each.
+PRODUCT, GPU_PRODUCT, COPY, REPEATS = 1024, 8192, 2**26, 5
 
 
 class Work(NamedTuple):
@@ -52,9 +52,13 @@ def work_of(run: Callable[[], None]) -> Work:
 
 
 def measure_rates(
-    device: str, precision: str, synchronise: Callable[[], None], product: int = PRODUCT, copy: int = COPY
+    device: str, precision: str, synchronise: Callable[[], None], product: int | None = None, copy: int = COPY
 ) -> Rates:
-    """Time a square product of side ``product`` in the run's precision, and a copy of ``copy`` float32 numbers."""
+    """Time a square product of side ``product`` in the run's precision, and a copy of ``copy`` float32 numbers.
+
+    All products of a mixed run are counted at its lower precision's rate, those it keeps in float32 too: a floor.
+    """
+    product = product or (PRODUCT if torch.device(device).type == "cpu" else GPU_PRODUCT)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     square = torch.rand(product, product, device=device).to(dtype)
     source = torch.rand(copy, device=device)

@@ -69,13 +69,19 @@ def measure(
         for name, run in runs.items():
             times[name].append(_timed(run, device))
     cell = {"mode": mode, "frames": frames, "batch": batch, "precision": precision, "peak_mb": None}
-    rows = [_row(name, costs[name], taken, floors[name]) | cell | _machine(device) for name, taken in times.items()]
+    rows = [
+        _row(name, costs[name], taken) | {"floor_ms": round(floors[name], 2)} | cell | _machine(device)
+        for name, taken in times.items()
+    ]
     return _with_ratios(rows)
 
 
 def measure_streaming(frames: int, device: str) -> list[Row]:
-    """One causal frame after few and after ``frames`` frames, and attention run anew on its window."""
-    rates = _rates(device, "32")
+    """One causal frame after few and after ``frames`` frames, and attention run anew on its window.
+
+    Memory is what the process has grown by since the call: for figures that mean something, see `stream_afresh`.
+    """
+    base = _memory_mb(device)
     cell = {"mode": "stream", "batch": 1, "precision": "32", "peak_mb": None} | _machine(device)
     backbone: Any = build("hummuss-causal", 1).to(device).eval()
     found, rows = cost(backbone, 1), []
@@ -91,30 +97,39 @@ def measure_streaming(frames: int, device: str) -> list[Row]:
         for target in (10, frames):
             while seen < target:
                 advance()
-            before = resident_mb()
             taken = [_timed(advance, device) for _ in range(50)]
-            row = _row("hummuss-causal", found, taken, _floor_ms(advance, rates)) | cell
+            grown = {"frames": target, "peak_mb": round(_memory_mb(device) - base)}
             size = sum(part.numel() * part.element_size() for pair in state for part in pair)
-            rows.append(row | {"frames": target, "peak_mb": round(before), "state_bytes": size})
+            rows.append(_row("hummuss-causal", found, taken) | cell | grown | {"state_bytes": size})
+        rates = _rates(device, "32")  # its operands are larger than all of the above
+        floor = round(_floor_ms(advance, rates), 2)
+        rows = [row | {"floor_ms": floor} for row in rows]
     attention = build(BASELINE, WINDOW).to(device)
     run = _run(attention, "infer", WINDOW, 1, device, "32")
-    floor = _floor_ms(run, rates)
+    floor = round(_floor_ms(run, rates), 2)
     again = [_timed(run, device) for _ in range(5)]
-    rows.append(_row(BASELINE, cost(attention, WINDOW), again, floor) | cell | {"frames": WINDOW})
+    rows.append(_row(BASELINE, cost(attention, WINDOW), again) | cell | {"frames": WINDOW, "floor_ms": floor})
     return _with_ratios(rows)
+
+
+def stream_afresh(frames: int, device: str) -> list[Row]:
+    """`measure_streaming` in a process of its own."""
+    return _afresh("stream", str(frames), device)
 
 
 def peak_memory(name: str, mode: str, frames: int, batch: int, device: str, precision: str) -> float:
     """Megabytes that model, gradients and one step take at most, in a process of their own."""
-    arguments = [name, mode, str(frames), str(batch), device, precision]
+    return float(_afresh("peak", name, mode, str(frames), str(batch), device, precision))
+
+
+def _afresh(*arguments: str) -> Any:
+    """What `_main` finds in a process that exists for nothing else."""
     give_back_freed_memory()  # what this process keeps of its own runs is as much as the other needs
-    done = subprocess.run(
-        [sys.executable, "-m", "hummuss.evaluation.speed", *arguments], capture_output=True, text=True, check=True
-    )
-    return float(json.loads(done.stdout)["peak_mb"])
+    command = [sys.executable, "-m", "hummuss.evaluation.speed", *arguments]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
-def _row(name: str, found: Cost, taken: list[float], floor_ms: float) -> Row:
+def _row(name: str, found: Cost, taken: list[float]) -> Row:
     return {
         "model": name,
         "params": found.parameters,
@@ -122,7 +137,6 @@ def _row(name: str, found: Cost, taken: list[float], floor_ms: float) -> Row:
         "ms_median": round(1000 * statistics.median(taken), 2),
         "ms_min": round(1000 * min(taken), 2),
         "rounds": len(taken),
-        "floor_ms": round(floor_ms, 2),
     }
 
 
@@ -150,7 +164,7 @@ def _run(model: nn.Module, mode: str, frames: int, batch: int, device: str, prec
     """One training step without the optimiser, or one inference."""
     model = model.to(device).train(mode == "train")
     keypoints, dt = torch.rand(batch, frames, 17, 3, device=device), torch.full((batch, frames), 1 / 50, device=device)
-    mixed = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+    mixed = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")
 
     def train() -> None:
         with mixed:
@@ -175,16 +189,26 @@ def _timed(run: Callable[[], None], device: str) -> float:
 
 def _synchronise(device: str) -> None:
     if device != "cpu":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
-def _main(name: str, mode: str, frames: str, batch: str, device: str, precision: str) -> None:
-    """One cell's peak memory, printed as JSON; the process exists for nothing else."""
-    keep_freed_memory()
-    before = resident_mb()
+def _memory_mb(device: str) -> float:
+    """What the process holds on a device; as much as it ever held, so that nothing freed in between is missed."""
+    return peak_resident_mb() if device == "cpu" else torch.cuda.max_memory_allocated(device) / 1e6
+
+
+def _peak(name: str, mode: str, frames: str, batch: str, device: str, precision: str) -> int:
+    """One cell's peak memory."""
+    before = resident_mb() if device == "cpu" else 0.0
     _run(build(name, int(frames)), mode, int(frames), int(batch), device, precision)()
-    peak = peak_resident_mb() - before if device == "cpu" else torch.cuda.max_memory_allocated() / 1e6
-    print(json.dumps({"peak_mb": round(peak)}))
+    return round(_memory_mb(device) - before)
+
+
+def _main(what: str, *arguments: str) -> None:
+    """Print what was measured as JSON."""
+    keep_freed_memory()
+    found = _peak(*arguments) if what == "peak" else measure_streaming(int(arguments[0]), arguments[1])
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

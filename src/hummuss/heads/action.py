@@ -39,6 +39,7 @@ class ActionHead(Head):
     predicts = ("logits",)
     headline = ("mean_class",)
     clip_outputs = ("probabilities",)
+    joins_persons = True
     baseline_name = "majority_class"
 
     majority: Tensor

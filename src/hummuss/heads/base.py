@@ -14,9 +14,6 @@ from hummuss.body.skeleton import H36M17
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.viz.draw import Panel
 
-# Names of trivial baselines in logs and tables.
-BASELINES = ("mean_pose", "majority_class", "constant_embedding")
-
 Batch = dict[str, Tensor]
 Prediction = dict[str, Tensor]
 
@@ -27,10 +24,11 @@ class Head(nn.Module, ABC):
     Attributes:
         predicts: entries of its predictions that an evaluation protocol may ask for.
         headline: metrics that stand for the task, which the progress bar shows.
-        baseline_name: its trivial baseline, one of `BASELINES`.
+        baseline_name: its trivial baseline, one of `hummuss.metrics.units.BASELINES`.
         faces: (T, 3) vertex indices of the triangles of predicted meshes; None for a head without meshes.
         frame_outputs, clip_outputs: keys of a prediction that say all of it, with a value per frame or one per clip;
             several predictions of the same frames are averaged in these.
+        joins_persons: rows of one ``sample``, its persons, get one answer between them.
         compares_clips: its metrics compare clips with each other: they have no figure for a single action.
     """
 
@@ -40,6 +38,7 @@ class Head(nn.Module, ABC):
     faces: np.ndarray | None = None
     frame_outputs: tuple[str, ...] = ()
     clip_outputs: tuple[str, ...] = ()
+    joins_persons: ClassVar[bool] = False
     compares_clips: ClassVar[bool] = False
 
     def check_data(self, data: MotionDataModule) -> None:

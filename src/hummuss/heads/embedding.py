@@ -33,6 +33,7 @@ class EmbeddingHead(Head):
     predicts = ("embedding",)
     headline = ("top1",)
     clip_outputs = ("embedding",)
+    joins_persons = True
     baseline_name = "constant_embedding"
     compares_clips = True
 

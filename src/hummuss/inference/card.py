@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hummuss.heads.base import BASELINES
-from hummuss.metrics.units import place, unit
+from hummuss.metrics.units import BASELINES, place, unit
 
 HEADER = """---
 library_name: hummuss

@@ -102,7 +102,7 @@ class Inference:
         self.shown = max(self.shown, shown)
         if shown > 1:
             predictions = {
-                name: predictions[name] | _over_windows(predictions[name], head.clip_outputs, batch["clip"])
+                name: predictions[name] | _over_rows(predictions[name], head.clip_outputs, batch["clip"])
                 for name, head in model.heads.items()
             }
         if size is None and not self.flip and shown == 1:
@@ -232,13 +232,17 @@ def _windowed(model: Model, batch: Batch, size: int, stride: int) -> dict[str, P
                     total = sums[name].setdefault(key, values.new_zeros(len(valid), *values.shape[1:]))
                     total[clip] += values.sum(0)
     cover = cover.clamp(min=1)  # padding, which no window covers
-    return {
+    means = {
         name: {
             key: total / _match(cover if key in model.heads[name].frame_outputs else windows, total)
             for key, total in totals.items()
         }
         for name, totals in sums.items()
     }
+    for name, head in model.heads.items():
+        if head.joins_persons and "sample" in batch:  # each window showed one person alone
+            means[name] |= _over_rows(means[name], head.clip_outputs, batch["sample"])
+    return means
 
 
 def _places(frames: Int[Tensor, " valid"], size: int, stride: int) -> Iterator[Int[Tensor, "W N"]]:
@@ -261,9 +265,9 @@ def _match(divisor: Tensor, values: Tensor) -> Tensor:
     return divisor.view(*divisor.shape, *[1] * (values.ndim - divisor.ndim))
 
 
-def _over_windows(prediction: Prediction, keys: tuple[str, ...], clip: Int[Tensor, " B"]) -> Prediction:
-    """What a clip has one of, averaged over the rows that show it."""
-    return {key: mean_over_rows(prediction[key].flatten(1), clip).view_as(prediction[key]) for key in keys}
+def _over_rows(prediction: Prediction, keys: tuple[str, ...], group: Int[Tensor, " B"]) -> Prediction:
+    """What a clip has one of, averaged over the rows of a group: those of one clip, or those shown together."""
+    return {key: mean_over_rows(prediction[key].flatten(1), group).view_as(prediction[key]) for key in keys}
 
 
 def _halfway(prediction: Prediction, other: Prediction) -> Prediction:

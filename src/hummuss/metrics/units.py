@@ -12,6 +12,8 @@ OTHER_UNITS = {
 }
 
 # The order in which tables show what they have; anything else comes after.
+# Names of trivial baselines in logs and tables.
+BASELINES = ("mean_pose", "majority_class", "constant_embedding")
 ORDER = (
     "mpjpe", "pa_mpjpe", "n_mpjpe", "mpve", "pck", "auc", "mpjve", "accel", "accel_frame", "top1", "top5", "mean_class",
 )  # fmt: skip

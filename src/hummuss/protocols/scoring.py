@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hummuss.errors import InputError
-from hummuss.heads.base import BASELINES, Batch, Head, Prediction
+from hummuss.heads.base import Batch, Head, Prediction
+from hummuss.metrics.units import BASELINES
 from hummuss.protocols.base import Evaluation, Protocol, Result, TestClips
 
 MODEL = "model"

@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from hummuss.metrics.units import unit
+from hummuss.metrics.units import BASELINES, unit
 from hummuss.viz.charts import BASELINE_COLOR
 from hummuss.viz.draw import PREDICTED_COLOR, TRUE_COLOR
 
 # Okabe and Ito's palette, told apart with every common colour vision.
 COLORS = (PREDICTED_COLOR, TRUE_COLOR, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-BASELINE = "mean_pose"
 COLUMNS = 3
 # Figures that a smoothed line averages, as a share of all of them.
 SMOOTHING = 0.05
@@ -41,7 +40,7 @@ def save_training(path: str | PathLike[str], series: Mapping[str, Series], title
     """
     charts = [(draw, names) for draw, chosen in _CHARTS if (names := [name for name in series if chosen(name)])]
     metrics = list(dict.fromkeys(_metric(name) for name in series if _is_validation(name)))
-    shown = [metric for metric in ("mpjpe", "pa_mpjpe", "mpve", "top1") if metric in metrics][:3]
+    shown = [metric for metric in ("mpjpe", "pa_mpjpe", "mpve", "top1", "mean_class") if metric in metrics][:3]
     charts[1:1] = [
         (_draw_metric, [name for name in series if _is_validation(name) and _metric(name) == metric])
         for metric in shown or metrics[:3]
@@ -83,16 +82,18 @@ def _draw_losses(ax: Axes, series: Mapping[str, Series]) -> None:
 def _draw_metric(ax: Axes, series: Mapping[str, Series]) -> None:
     """One validation metric of every head, and the trivial baseline's."""
     metric = _metric(next(iter(series)))
-    heads = [name for name in series if BASELINE not in name.split("/")]
+    heads = [name for name in series if not set(BASELINES) & set(name.split("/"))]
     for name, color in zip(heads, COLORS, strict=False):
         figures = series[name]
         head = "/".join(name.split("/")[1:-1])
         best = min(figures.values) if unit(metric) != "%" else max(figures.values)
         label = f"{head + ': ' if head else ''}best {best:.1f}, last {figures.values[-1]:.1f}"
         ax.plot(*figures, color=color, marker="o", ms=3, label=label)
-        baseline = series.get("/".join(["val", *([head] if head else []), BASELINE, metric]))
-        if baseline:
-            ax.plot(*baseline, color=BASELINE_COLOR, ls="--", lw=1, label=f"mean pose, {baseline.values[-1]:.1f}")
+        for trivial in BASELINES:
+            baseline = series.get("/".join(["val", *([head] if head else []), trivial, metric]))
+            if baseline:
+                label = f"{trivial.replace('_', ' ')}, {baseline.values[-1]:.1f}"
+                ax.plot(*baseline, color=BASELINE_COLOR, ls="--", lw=1, label=label)
     ax.set_ylim(bottom=0)
     ax.set_title(f"validation {metric.replace('_', '-').upper()}, {unit(metric)}", fontsize=9)
 
