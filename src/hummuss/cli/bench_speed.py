@@ -85,8 +85,8 @@ def _write(out: Path, rows: list[dict[str, str]]) -> None:
         "five layers, representation of 512; the baseline is DSTformer at MotionBERT-Lite's size through 4-D "
         "scaled_dot_product_attention. A train step is forward and backward without the optimiser. Models interleaved "
         "in one process; peak memory of a fresh process per cell, above what Python and torch take. `ratio` is "
-        "DSTformer's median time over the row's, measured in the same rounds: above 1 is quicker than attention. Streaming "
-        "has one fresh process, whose memory is told after as many frames. "
+        "DSTformer's median time over the row's, measured in the same rounds: above 1 is quicker than attention. "
+        "Streaming has one fresh process, whose memory is told after as many frames. "
         "`floor` is what the machine allows: the run's matrix products at the rate of one large product, or the bytes "
         "that its operators read and write, unfused, at the rate of one large copy, whichever takes longer; both rates "
         "measured just before. Operators whose operands fit a cache can move them quicker than that.",
