@@ -127,8 +127,8 @@ def test_mediapipes_time_stamps(tmp_path) -> None:
     even = [entry | {"timestamp_ms": 40.0 * n} for n, entry in enumerate(mediapipe(detected))]
     [clip] = clips(write(tmp_path, even))
     assert clip.fps == 25.0
-    with pytest.raises(InputError, match="says when frames were taken, and --fps is given beside it"):
-        clips(write(tmp_path, even), fps=30.0)
+    [again] = clips(write(tmp_path, even), fps=30.0, layout="coco17")
+    assert again.fps == 25.0, "options are for what files do not say"
 
 
 def test_who_is_not_seen_for_long_goes_on_as_another_part_and_a_lone_frame_is_left_out(tmp_path) -> None:
@@ -141,6 +141,42 @@ def test_who_is_not_seen_for_long_goes_on_as_another_part_and_a_lone_frame_is_le
     assert left.reason == ALONE
     own = {"keypoints": points(1, 17).tolist(), "layout": "coco17", "fps": 25}
     assert clips(write(tmp_path, own)) == [left]
+
+
+def test_persons_times_count_from_the_recordings_first_frame(tmp_path) -> None:
+    early, late = alphapose(points(9, 26), 1), alphapose(points(9, 26), 2)[4:]
+    one, two = clips(write(tmp_path, early + late), layout="halpe26", fps=30.0)
+    np.testing.assert_allclose(one.times, np.arange(9) / 30)
+    np.testing.assert_allclose(two.times, np.arange(4, 9) / 30)
+
+
+def test_at_one_frame_a_second_nobody_is_absent_between_frames(tmp_path) -> None:
+    [clip] = clips(write(tmp_path, coco(points(6, 17))), layout="coco17", fps=1.0)
+    assert (len(clip), clip.fps) == (6, 1.0)
+
+
+@pytest.mark.parametrize("idx", [[0.0], 0, [[0.0], [0.0]], [3.0, 5.0]])
+def test_alphapose_without_tracking_is_one_person(tmp_path, idx) -> None:
+    [clip] = clips(write(tmp_path, coco(points(4, 26), idx=idx)), layout="halpe26", fps=30.0)
+    assert (clip.name, clip.person) == ("walk", None)
+    [tracked] = clips(write(tmp_path, coco(points(4, 26), idx=[[7.0], [7.0]])), layout="halpe26", fps=30.0)
+    assert tracked.person == "7"
+
+
+def test_confidence_a_little_above_one_is_one(tmp_path) -> None:
+    detected = points(4, 17)
+    detected[1, 9, 2] = 1.407
+    [clip] = clips(write(tmp_path, coco(detected)), layout="coco17", fps=30.0)
+    assert clip.keypoints2d[1, H36M17.joints.index("left_wrist"), 2] == 1.0
+    own = {"keypoints": detected.tolist(), "layout": "coco17", "fps": 25}
+    [clip] = clips(write(tmp_path, own), layout="coco17", fps=25.0)
+    assert clip.keypoints2d[..., 2].max() == 1.0
+
+
+def test_videos_in_one_file_are_not_taken_for_one(tmp_path) -> None:
+    two = [entry | {"image_id": f"{video}/{entry['image_id']}.jpg"} for video in "ab" for entry in coco(points(3, 17))]
+    with pytest.raises(InputError, match="lie in several folders, 'a' and 'b' among them: give each video a file"):
+        clips(write(tmp_path, two), layout="coco17", fps=30.0)
 
 
 def test_a_frame_without_confidence_is_no_frame(tmp_path) -> None:
@@ -217,7 +253,7 @@ def changed(entries: list[dict], key: str, value: object) -> list[dict]:
         (changed(coco(points(2, 17)), "image_id", 10**20), "result 1: expected a frame's number"),
         (changed(coco(points(2, 17)), "keypoints", [1, 2]), "result 1: expected keypoints x, y, confidence"),
         (changed(coco(points(2, 17)), "keypoints", [1, 2, 5]), "result 1: joint 0 has confidence 5, expected 0 to 1"),
-        (changed(coco(points(2, 17)), "idx", {}), "result 1: expected idx to be a number or a name"),
+        (changed(coco(points(2, 17)), "idx", {}), "result 1: expected idx to be a whole number or a name"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", 3), "frame 1: expected a list of people's landmarks"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", [3]), "frame 1: expected a person as a list of landmarks"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", [[{"x": 1}]]), "frame 1: expected keypoints x, y"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -102,6 +103,41 @@ def test_a_new_store_replaces_an_old_one_but_no_other_folder(tmp_path) -> None:
     (tmp_path / "other" / "thesis.tex").touch()
     with pytest.raises(InputError, match="other exists and is not a prepared store"):
         StoreWriter(tmp_path / "other")
+
+
+def test_a_store_may_be_a_link_but_no_file_and_no_disk(tmp_path, monkeypatch) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "store").symlink_to(tmp_path / "disk" / "own")
+    for name in ("first", "second"):
+        with StoreWriter(tmp_path / "store") as writer:
+            writer.add(make(name))
+    assert (tmp_path / "store").is_symlink()
+    assert os.listdir(tmp_path / "disk") == ["own"]
+    assert MotionStore(tmp_path / "store").names() == ["second"]
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is a file: name a folder"):
+        StoreWriter(tmp_path / "file")
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path / "disk")
+    with pytest.raises(InputError, match="disk is a mount point, which cannot be replaced as a whole"):
+        StoreWriter(tmp_path / "disk")
+
+
+def test_a_store_is_opened_anew_by_another_process(tmp_path) -> None:
+    with StoreWriter(tmp_path / "store") as writer:
+        writer.add(make(frames=1000))
+    sent = pickle.dumps(MotionStore(tmp_path / "store"))
+    assert len(sent) < 1000
+    assert_same(pickle.loads(sent)[0], make(frames=1000))
+
+
+def test_clips_that_nothing_could_train_on_are_refused(tmp_path) -> None:
+    keypoints = np.ones((30, 17, 3), np.float32)
+    with StoreWriter(tmp_path / "store") as writer:
+        with pytest.raises(InputError, match="'02_01' has one frame, which gives no interval"):
+            writer.add(make(frames=1))
+        with pytest.raises(InputError, match=r"has keypoints but no camera: .* give Camera\.of_size"):
+            writer.add(make(frame="camera", keypoints2d=keypoints))
+        writer.add(make())
 
 
 def test_a_failed_writer_leaves_the_old_store(tmp_path) -> None:
@@ -205,6 +241,12 @@ def test_at_interpolates_positions_linearly_and_rotations_on_the_arc() -> None:
         turn = Rotation.from_rotvec(seen.smpl_pose[:, joint]).inv() * arc(times)
         assert turn.magnitude().max() < 1e-5
     assert seen.times.tolist() == times.tolist()
+
+
+def test_flags_between_two_frames_are_the_nearer_ones() -> None:
+    clip = make(frames=3, extras={"valid_frame": np.array([1, 0, 1], np.uint8)})
+    at = clip.at(clip.times[0] + np.array([0.4, 0.6, 1.4, 1.6]) / 120)
+    assert at.extras["valid_frame"].tolist() == [1, 0, 0, 1]
 
 
 def test_a_missing_keypoint_does_not_pull_its_neighbours_to_the_origin() -> None:

@@ -19,7 +19,8 @@ from hummuss.cli import prepare as command
 from hummuss.cli.main import main
 from hummuss.data import MotionStore, StoreDataModule
 from hummuss.data.readers.pw3d import read_pw3d
-from hummuss.data.readers.task import ReadTask
+from hummuss.data.readers.task import LeftOut, ReadTask
+from hummuss.data.readers.tracks import ALONE
 from hummuss.errors import InputError
 from hummuss.heads import MeshHead
 from hummuss.protocols import PW3D, TestClips
@@ -177,7 +178,8 @@ def test_frames_without_a_camera_are_cut_from_training_and_marked_in_the_test(tm
     content["campose_valid"][0] = np.array([1, 1, 1, 0, 1, 0, 0, 1, 1, 0], np.uint8)
     for split in ("train", "test"):
         write(tmp_path / f"{split}/walk_{split}.pkl", content)
-    before, after, whole = clips(tmp_path, smpl)
+    before, alone, after, whole = clips(tmp_path, smpl)
+    assert alone == LeftOut("walk_train/0/4", ALONE)
     assert (before.name, after.name, whole.name) == ("walk_train/0/0", "walk_train/0/7", "walk_test/0")
     assert whole.extras["valid_frame"].tolist() == [1, 1, 1, 0, 1, 0, 0, 1, 1, 0]
     for part, frames in ((before, slice(0, 3)), (after, slice(7, 9))):

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hummuss import __version__
@@ -23,6 +24,7 @@ from hummuss.cli.progress import progress
 from hummuss.console import make_console
 from hummuss.data.download import download
 from hummuss.data.preparing import prepare, skip_finished
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.registry import READERS
 from hummuss.data.readers.task import Archive
 from hummuss.data.residual_report import write_residual_report
@@ -56,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         own.add_argument(
             "--workers",
             type=_positive,
-            default=os.cpu_count() or 1,
-            help="processes that read files (default: %(default)s)",
+            default=_allowed_cores(),
+            help="processes that read files (default: the cores that this process may use, here %(default)s)",
         )
         own.add_argument(
             "--report",
@@ -65,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="PREFIX",
             help="write how far body labels miss the capture to PREFIX.csv/.md/.png",
         )
+
+
+def _allowed_cores() -> int:
+    """A batch system lends few of a machine's many."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _positive(text: str) -> int:
@@ -114,7 +121,11 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
     key = _key(args.dataset, args.raw, options) | {"what RAW holds": raw.fingerprint}
     with StoreWriter(args.out, source, key) as writer:
         try:
+            before = writer.files
             files = skip_finished(raw.files, writer)
+            if writer.files < before:
+                again = f"{before - writer.files} of {before} finished ones are read anew"
+                console.print(f"RAW lists other files than before: {again}", highlight=False)
             _print_start(writer, raw.total, console)
             with progress(console, f"preparing {args.dataset}", raw.total, writer.files) as advance:
                 summary = prepare(files, writer, args.dataset, args.workers, lambda: advance(1))
@@ -123,14 +134,14 @@ def _prepare(args: argparse.Namespace, console: Console) -> Summary:
             raise
         _print_summary(summary, console)
         for note in raw.notes:
-            console.print(f"[yellow]note[/yellow] {note}", highlight=False, soft_wrap=True)
+            console.print(f"[yellow]note[/yellow] {escape(note)}", highlight=False, soft_wrap=True)
         if not summary.clips:
             raise InputError(f"none of the {raw.total} files of {args.raw} could be used: see the reasons above")
         source["notes"] = list(raw.notes)
         source["residual_mm"] = summary.residuals.rows()
         source["failed"] = [[failure.file, failure.reason] for failure in summary.failed]
         source["left_out"] = summary.left_out
-    console.print(f"store: {args.out}", highlight=False, soft_wrap=True)
+    console.print(f"store: {args.out}", highlight=False, markup=False, soft_wrap=True)
     return summary
 
 
@@ -146,7 +157,10 @@ def _download(archive: Archive, args: argparse.Namespace, console: Console) -> N
 
 def _key(dataset: str, raw: Path, options: dict[str, Any]) -> dict[str, Any]:
     """What decides the content of a store: an interrupted run is continued where all of it is the same."""
-    given = {name: str(value) for name, value in options.items()}
+    given = {
+        name: [str(value.resolve()), fingerprint([value])] if isinstance(value, Path) else str(value)
+        for name, value in options.items()
+    }
     code = code_hash("data", "body")
     return {"dataset": dataset, "RAW": str(raw.resolve()), "options": given, "code": code, "store version": VERSION}
 
@@ -200,6 +214,9 @@ def _print_summary(summary: Summary, console: Console) -> None:
             residuals.add_row(joint, *cells, end_section=joint == H36M17.joints[-1])
         console.print(residuals)
     for reason, names in summary.left_out.items():
-        console.print(f"left out {len(names)}: {reason} ({names[0]}{', ...' * (len(names) > 1)})", highlight=False)
+        console.print(
+            f"left out {len(names)}: {reason} ({names[0]}{', ...' * (len(names) > 1)})", highlight=False, markup=False
+        )
     for failure in summary.failed:
-        console.print(f"[red]failed[/red] {failure.file}: {failure.reason}", highlight=False, soft_wrap=True)
+        said = escape(f"{failure.file}: {failure.reason}")
+        console.print(f"[red]failed[/red] {said}", highlight=False, soft_wrap=True)

@@ -134,6 +134,10 @@ class Journal:
                 raise InputError(
                     f"another process is writing to {self.folder}: wait until it ends, or write to another OUT"
                 ) from error
+            except OSError as error:  # a network's file system may have no locks
+                raise InputError(
+                    f"{self.folder} cannot be locked ({error.strerror}): prepare on a local disk, then copy the store"
+                ) from error
 
     def _append(self, line: dict[str, Any]) -> int:
         """Add a line; return where it ends."""

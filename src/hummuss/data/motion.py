@@ -197,6 +197,8 @@ def _interpolate(key: str, start: np.ndarray, end: np.ndarray, weight: np.ndarra
         first, second = (Rotation.from_rotvec(pose.reshape(-1, 3).astype(np.float64)) for pose in (start, end))
         turn = (first.inv() * second).as_rotvec() * np.repeat(weight, start.shape[1])[:, None]
         return (first * Rotation.from_rotvec(turn)).as_rotvec().reshape(start.shape).astype(np.float32)
+    if not np.issubdtype(start.dtype, np.floating):  # flags and classes have nothing between them
+        return np.where(share > 0.5, end, start)
     between = start + share * (end - start)
     if key == "keypoints2d":
         # The weight decides whose detection counts: a missing joint must not pull its neighbour to the origin.

@@ -41,7 +41,11 @@ class StoreWriter:
     def __init__(
         self, path: str | Path, source: dict[str, Any] | None = None, key: dict[str, Any] | None = None
     ) -> None:
-        self.path = Path(path)
+        # Of a link, the place that it leads to: the folder is renamed into place at the end.
+        self.path = Path(path).resolve()
+        if self.path.is_file() or self.path.is_mount():
+            kind = "a file" if self.path.is_file() else "a mount point, which cannot be replaced as a whole"
+            raise InputError(f"{path} is {kind}: name a folder, or one below it")
         if self.path.exists() and not (self.path / INDEX).exists() and any(self.path.iterdir()):
             raise InputError(f"{self.path} exists and is not a prepared store: choose an empty or new folder")
         self.partial = self.path.with_name(f"{self.path.name}.partial")
@@ -81,6 +85,13 @@ class StoreWriter:
 
     def add(self, clip: MotionClip) -> None:
         """Append one clip."""
+        if len(clip) < 2:
+            raise InputError(f"clip {clip.name!r} has one frame, which gives no interval: leave it out")
+        if clip.frame == "camera" and clip.keypoints2d is not None and clip.camera is None:
+            raise InputError(
+                f"clip {clip.name!r} has keypoints but no camera: where only the image is known, give "
+                "Camera.of_size(width, height)"
+            )
         if clip.name in self._clips:
             raise InputError(f"two clips are named {clip.name!r}: clip names are unique in a store")
         arrays = dict(clip.frame_arrays())
@@ -203,6 +214,10 @@ class MotionStore:
         if found != expected:
             raise InputError(f"{file} has {found} bytes, expected {expected}: the store is damaged, prepare it again")
         return np.memmap(file, dtype, "r", shape=shape) if expected else np.zeros(shape, dtype)
+
+    def __reduce__(self) -> tuple[type["MotionStore"], tuple[Path]]:
+        """Opened anew by another process: pickled, the arrays would be copied in full."""
+        return MotionStore, (self.path,)
 
     def __len__(self) -> int:
         return len(self._index.names)

@@ -47,7 +47,7 @@ def reprojection_error(
     a translation.
     """
     confidence = keypoints[..., 2]
-    known = (camera_k.abs().sum((-1, -2)) > 0)[:, None]
+    known = (camera_k[:, 0, 0] > 0)[:, None]
     eye = torch.eye(3, dtype=camera_k.dtype, device=camera_k.device)
     inverse = torch.linalg.inv(torch.where(known[..., None], camera_k, eye))  # pixels stay pixels without a camera
     pixels = torch.cat([keypoints[..., :2], torch.ones_like(keypoints[..., :1])], -1)

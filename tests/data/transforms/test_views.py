@@ -157,3 +157,14 @@ def test_normalisation_errors_say_what_to_do() -> None:
         normalise(keypoints, times, None, "box")
     with pytest.raises(InputError, match="'clip' is none of image, box"):
         normalise(keypoints, times, (1, 1), "clip")
+
+
+def test_mirroring_leaves_unknown_intrinsics_unknown() -> None:
+    """Zeros mean that nobody knows them; with a principal point of its own the matrix would be taken for a camera."""
+    keypoints = np.ones((2, 17, 3), np.float32)
+    clip = MotionClip(
+        name="c", sequence="c", subject="1", split="train", fps=50.0, frame="camera", keypoints2d=keypoints,
+        camera=Camera.of_size(640, 480),
+    )  # fmt: skip
+    assert not flip_clip(clip).camera.intrinsics.any()
+    assert (flip_clip(clip).keypoints2d[..., 0] == 639).all()

@@ -16,6 +16,7 @@ from hummuss.data.motion import MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import NO_BODY, open_body
 from hummuss.data.readers.checks import checked_array
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.errors import InputError
 
@@ -83,7 +84,7 @@ def read_amass(raw: Path, body: Path | None = None, regressor: Path | None = Non
             read = partial(_read_motion, raw, file, body, regressor)
             yield ReadTask(file.relative_to(raw).as_posix(), read, captured=False)
 
-    return RawDataset(len(files), tasks(), tuple(notes))
+    return RawDataset(len(files), tasks(), tuple(notes), fingerprint(files))
 
 
 def _is_shape(file: Path) -> bool:

@@ -67,10 +67,22 @@ def parse_detections(content: Any, source: str) -> Detections:
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise InputError(f"{source}: expected {KNOWN}, found {type(content).__name__} {content!r:.60}")
     if "image_id" in entries[0]:
+        _refuse_several_videos(entries, source)
         return Detections([_coco_result(entry, f"{source}, result {n}") for n, entry in enumerate(entries)])
     if "pose_landmarks" in entries[0] or "landmarks" in entries[0]:
         return _mediapipe(entries, source)
     raise InputError(f"{source}: expected {KNOWN}, found objects with {', '.join(map(str, entries[0]))[:60]!r}")
+
+
+def _refuse_several_videos(entries: list[dict[str, Any]], source: str) -> None:
+    """Frames are told apart by the numbers in the names of their images, which start anew in each folder."""
+    names = (entry.get("image_id") for entry in entries)
+    folders = sorted({name.rpartition("/")[0] for name in names if isinstance(name, str)})
+    if len(folders) > 1:
+        raise InputError(
+            f"{source}: its images lie in several folders, {folders[0]!r} and {folders[1]!r} among them: give each "
+            "video a file of its own"
+        )
 
 
 def _coco_result(entry: dict[str, Any], place: str) -> Seen:
@@ -80,15 +92,27 @@ def _coco_result(entry: dict[str, Any], place: str) -> Seen:
 
 def _person(entry: dict[str, Any], place: str) -> str | None:
     for key in PERSON_KEYS:
-        value = entry.get(key)
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if value is None or value == -1:
+        values = _flat(entry.get(key))
+        # AlphaPose counts from 1 where it tracks, writes 0 where it does not, and both numbers of poses it has merged.
+        if (
+            not values
+            or values[0] in (None, -1)
+            or values != values[:1] * len(values)
+            or (key, values[0]) == ("idx", 0)
+        ):
             continue
+        value = values[0]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not isinstance(value, (int, str)):
-            raise InputError(f"{place}: expected {key} to be a number or a name, found {value!r:.60}")
+            raise InputError(f"{place}: expected {key} to be a whole number or a name, found {entry[key]!r:.60}")
         return str(value)
     return None
+
+
+def _flat(value: Any) -> list[Any]:
+    """A value, or those of a list of any depth."""
+    return [one for part in value for one in _flat(part)] if isinstance(value, list) else [value]
 
 
 def openpose_frame(content: Any, frame: int, source: str) -> list[Seen]:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from hummuss.body.skeleton import LAYOUTS, convert_joints, convert_keypoints
 from hummuss.data.motion import MotionClip
 from hummuss.data.readers.checks import mapping, need, numbers, open_file
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.h36m_cameras import CAMERAS, Y_UP_FROM_Z_UP, h36m_camera, project_h36m
 from hummuss.data.readers.h36m_facts import ACTIONS, FPS, SPLITS
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
@@ -60,7 +61,8 @@ def read_h36m(raw: Path, keypoints: str) -> RawDataset:
     layout = _layout(stored["metadata"], file2d)
     detections = _takes(stored["positions_2d"], f"{file2d}, positions_2d")
     takes = sorted(positions.keys() | detections.keys(), key=lambda take: (int(take[0][1:]), take[1]))
-    return RawDataset(len(takes), _tasks(takes, positions, detections, layout, file3d, file2d))
+    state = fingerprint([file3d, file2d])
+    return RawDataset(len(takes), _tasks(takes, positions, detections, layout, file3d, file2d), (), state)
 
 
 def _takes(value: Any, place: str) -> dict[tuple[str, str], Any]:

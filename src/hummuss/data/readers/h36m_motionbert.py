@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from hummuss.data.motion import MotionClip
 from hummuss.data.readers.checks import mapping, need, open_file
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.h36m_cameras import CAMERAS
 from hummuss.data.readers.h36m_depth import FACTOR_TOLERANCE, factor_of_depth, root_depths
 from hummuss.data.readers.h36m_facts import FPS, SPLITS, parse_source
@@ -57,7 +58,7 @@ def read_h36m_motionbert(raw: Path) -> RawDataset:
             videos[source] = own
     lacking = sum(FACTOR not in rows for rows in videos.values())
     note = f"{lacking} videos have no {FACTOR} in the file: theirs is found from the root's place in several cameras"
-    return RawDataset(len(videos), _tasks(videos, path), (note,) if lacking else ())
+    return RawDataset(len(videos), _tasks(videos, path), (note,) if lacking else (), fingerprint([path]))
 
 
 def _tasks(videos: dict[str, Rows], path: Path) -> Iterator[ReadTask | FailedFile]:

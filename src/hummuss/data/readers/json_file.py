@@ -13,6 +13,8 @@ from hummuss.errors import InputError
 # Positions beyond this many pixels are damage; the bound also rules out overflow.
 LARGEST_POSITION = 1e6
 LARGEST_NUMBER = 2**53
+# Confidences beyond it are on another scale, such as percent. OpenPose writes some of up to 1.5.
+LARGEST_CONFIDENCE = 2.0
 
 
 def load_json(path: Path) -> Any:
@@ -48,16 +50,16 @@ def keypoint_triples(value: Any, place: str) -> Float64[np.ndarray, "J 3"]:
 
 
 def check_confidence(keypoints: Float64[np.ndarray, "J 3"], place: str) -> Float64[np.ndarray, "J 3"]:
-    """The same keypoints.
+    """The same keypoints, confidences a little above 1, as OpenPose writes some, counted as 1.
 
     Raises:
-        InputError: a confidence below 0 or above 1; names the ``place``.
+        InputError: a confidence below 0, or so high that it is on another scale; names the ``place``.
     """
-    outside = (keypoints[:, 2] < 0) | (keypoints[:, 2] > 1)
+    outside = (keypoints[:, 2] < 0) | (keypoints[:, 2] > LARGEST_CONFIDENCE)
     if outside.any():
         joint = int(np.argmax(outside))
         raise InputError(f"{place}: joint {joint} has confidence {keypoints[joint, 2]:g}, expected 0 to 1: scale it")
-    return keypoints
+    return np.concatenate([keypoints[:, :2], np.minimum(keypoints[:, 2:], 1)], -1)
 
 
 def frame_number(value: Any, place: str) -> int:

@@ -144,7 +144,7 @@ def _numbered(path: Path) -> tuple[Any, int]:
 def _clips(
     detections: Detections, source: str, name: str, options: dict[str, Any], part: str, untracked: str
 ) -> list[MotionClip | LeftOut]:
-    layout = options["layout"] or detections.layout
+    layout = detections.layout or options["layout"]
     fps, image_size = options["fps"], options["image_size"]
     if layout is None:
         raise InputError(f"{source} does not name the joints' order: give --layout")
@@ -152,10 +152,9 @@ def _clips(
         raise InputError(f"{source} does not say how large its images are: give --image-size W H")
     if detections.rate is None and fps is None:
         raise InputError(f"{source} does not say when frames were taken: give --fps")
-    if detections.rate is not None and fps is not None:
-        raise InputError(f"{source} says when frames were taken, and --fps is given beside it: drop it")
     width, height = image_size
     made: list[MotionClip | LeftOut] = []
+    first = min(one.frame for one in detections.seen)
     for person, (frames, keypoints) in find_tracks(detections.seen, untracked, source).items():
         if detections.shares:
             keypoints = keypoints * [width, height, 1]
@@ -166,7 +165,7 @@ def _clips(
         detected = (keypoints * (keypoints[..., 2:] > 0)).astype(np.float32)
         made += track_clips(
             name if person is None else f"{name}/person_{person}",
-            stretches(frames, detections.rate or fps),
+            stretches(frames, detections.rate or fps, first),
             {"keypoints2d": convert_keypoints(detected, layout, "h36m17")},
             sequence=name,
             subject="",

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints
 from hummuss.data.motion import Camera, MotionClip
-from hummuss.data.readers.json_file import LARGEST_POSITION, load_json
+from hummuss.data.readers.json_file import LARGEST_CONFIDENCE, LARGEST_POSITION, load_json
 from hummuss.errors import InputError
 
 FIELDS = ("keypoints", "layout", "fps", "timestamps", "width", "height")
@@ -24,7 +24,7 @@ def read_keypoints(path: str | PathLike[str], **options: Any) -> MotionClip:
 
     Args:
         path: .npz or .json with the fields `FIELDS`, or .npy with the array ``keypoints`` alone.
-        options: fields that the file does not have.
+        options: fields that the file does not have, or has alike.
 
     Returns:
         A clip in camera coordinates with the 17 Human3.6M keypoints in pixels. Of its camera only the image size is
@@ -32,18 +32,26 @@ def read_keypoints(path: str | PathLike[str], **options: Any) -> MotionClip:
 
     Raises:
         InputError: a file that is missing, empty, damaged or of another kind; a field that is missing, unknown, given
-            twice, of the wrong shape or out of its range.
+            otherwise than the file has it, of the wrong shape or out of its range.
     """
     path = Path(path)
-    given = {name: value for name, value in options.items() if value is not None}
     values = _read(path)
+    # Seconds are said by either: a file with time stamps lacks no fps.
+    timed = "fps" in options and "timestamps" in values
+    given = {name: value for name, value in options.items() if value is not None and not (timed and name == "fps")}
     for name in [*values, *given]:
         if name not in FIELDS:
             raise InputError(f"{path}: unknown field {name!r}: a keypoint file has {', '.join(FIELDS)}")
     for name in given:
-        if name in values:
+        if name in values and str(_plain(values[name])) != str(_plain(given[name])):
             raise InputError(f"{path} has {name} {values[name]}, and {given[name]} is given beside it: drop either")
     return _to_clip(path, values | given)
+
+
+def _plain(value: Any) -> Any:
+    """A number as float, whatever wrote it; anything else as it is."""
+    value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    return float(value) if isinstance(value, (int, float)) else value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -126,7 +134,7 @@ def _keypoints(path: Path, values: dict[str, Any]) -> Float[np.ndarray, "F J 3"]
             )
         return np.concatenate([keypoints, np.ones_like(keypoints[..., :1])], -1)
     confidence = keypoints[..., 2:]
-    if (outside := (confidence < 0) | (confidence > 1)).any():
+    if (outside := (confidence < 0) | (confidence > LARGEST_CONFIDENCE)).any():
         frame, joint, _ = np.argwhere(outside)[0]
         raise InputError(
             f"{path}: joint {joint} of frame {frame} has confidence {confidence[frame, joint, 0]:g}, "
@@ -134,6 +142,7 @@ def _keypoints(path: Path, values: dict[str, Any]) -> Float[np.ndarray, "F J 3"]
         )
     if not (confidence > 0).any():
         raise InputError(f"{path}: every joint of every frame has confidence 0: nobody was detected")
+    keypoints = np.concatenate([keypoints[..., :2], np.minimum(confidence, 1)], -1)
     return np.where(confidence == 0, 0, keypoints)  # whatever stands for "nowhere", NaN too
 
 

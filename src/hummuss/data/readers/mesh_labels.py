@@ -13,6 +13,7 @@ from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import BODY_OPTIONS, NO_BODY, open_body
 from hummuss.data.readers.checks import mapping, need, open_file
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.motionbert_files import DETECTIONS, Shape, arrays_of, h36m_videos, keypoints_of, video_clip
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.errors import InputError
@@ -67,7 +68,7 @@ def read_h36m_mesh(raw: Path, body: Path | None, regressor: Path | None, fps: fl
         ReadTask(source, partial(read_video, source, own, body, regressor, fps), captured=False)
         for source, own in videos.items()
     )
-    return RawDataset(len(videos), files, _notes(body, regressor))
+    return RawDataset(len(videos), files, _notes(body, regressor), fingerprint([path]))
 
 
 def read_coco_mesh(raw: Path, body: Path | None, regressor: Path | None) -> RawDataset:
@@ -101,7 +102,7 @@ def read_coco_mesh(raw: Path, body: Path | None, regressor: Path | None) -> RawD
 
     total = sum(-(-len(arrays["joint_2d"]) // STILLS_PER_TASK) for arrays in stills.values())
     note = f"photographs are shown as {STILL_FRAMES} equal frames at {STILL_FPS:g} fps, their pelvis at the origin"
-    return RawDataset(total, tasks(), (*_notes(body, regressor), note))
+    return RawDataset(total, tasks(), (*_notes(body, regressor), note), fingerprint([path]))
 
 
 def _open(raw: Path, name: str) -> tuple[Path, dict[str, Any]]:

@@ -11,6 +11,7 @@ import scipy.io
 
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.checks import need, numbers
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.mpi_inf_3dhp_facts import (
     CAMERAS,
     RECORDINGS,
@@ -57,7 +58,8 @@ def read_mpi_inf_3dhp(raw: Path, test_fps: Sequence[tuple[str, float]]) -> RawDa
             "point at the folder of S1 ... S8 and mpi_inf_3dhp_test_set"
         )
     groups = [paths for paths in (training, test) if any(path.is_file() for path in paths.values())]
-    return RawDataset(sum(map(len, groups)) + 2 - len(groups), _tasks(training, test, test_fps), (rate_note(test_fps),))
+    total, state = sum(map(len, groups)) + 2 - len(groups), fingerprint((training | test).values())
+    return RawDataset(total, _tasks(training, test, test_fps), (rate_note(test_fps),), state)
 
 
 def _tasks(

@@ -9,6 +9,7 @@ import numpy as np
 
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.checks import mapping, need, numbers, open_file
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.mpi_inf_3dhp_facts import (
     CAMERAS,
     RECORDINGS,
@@ -44,7 +45,8 @@ def read_mpi_inf_3dhp_npz(raw: Path, test_fps: Sequence[tuple[str, float]]) -> R
     """
     if not any((raw / name).is_file() for name in (TRAINING, TEST)):
         raise InputError(f"{raw} holds neither {TRAINING} nor {TEST}: see the section MPI-INF-3DHP of P-STMO's README")
-    return RawDataset(len(RECORDINGS) + len(TEST_SIZES), _tasks(raw, test_fps), (rate_note(test_fps),))
+    state = fingerprint([raw / TRAINING, raw / TEST])
+    return RawDataset(len(RECORDINGS) + len(TEST_SIZES), _tasks(raw, test_fps), (rate_note(test_fps),), state)
 
 
 def _tasks(raw: Path, test_fps: Sequence[tuple[str, float]]) -> Iterator[ReadTask | FailedFile]:

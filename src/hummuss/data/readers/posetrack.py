@@ -98,6 +98,7 @@ def annotation_clips(path: Path, fps: float, image_size: list[int] | None, part:
         raise InputError(f"{path}: nobody is annotated in it: leave it out")
     several = len({video for video, _ in tracks}) > 1
     sizes = {video: size for video, _, size in images.values()}
+    first = {video: min(frame for own, frame, _ in images.values() if own == video) for video in sizes}
     for (video, track), frames in tracks.items():
         numbers = np.array(sorted(frames))
         keypoints = np.stack([frames[frame] for frame in numbers.tolist()]).astype(np.float32)
@@ -105,7 +106,7 @@ def annotation_clips(path: Path, fps: float, image_size: list[int] | None, part:
         width, height = sizes[video] or _given(path, image_size)
         left += track_clips(
             f"{sequence}/person_{track}",
-            stretches(numbers, fps),
+            stretches(numbers, fps, first[video]),
             {"keypoints2d": convert_keypoints(keypoints, layout, "h36m17")},
             sequence=sequence,
             subject=track,

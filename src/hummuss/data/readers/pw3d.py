@@ -19,7 +19,9 @@ from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.posing import posed_joints
 from hummuss.data.readers.body_files import NO_BODY, open_body
 from hummuss.data.readers.checks import checked_array
-from hummuss.data.readers.task import RawDataset, ReadTask
+from hummuss.data.readers.fingerprint import fingerprint
+from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
+from hummuss.data.readers.tracks import ALONE
 from hummuss.errors import InputError
 
 # Folder of the official split -> ours.
@@ -80,7 +82,7 @@ def read_pw3d(raw: Path, body: Path | None = None, regressor: Path | None = None
             read = partial(_read_people, file, SPLITS[split], body, regressor)
             yield ReadTask(f"{split}/{file.name}", read, captured=False)
 
-    return RawDataset(len(files), tasks(), tuple(notes))
+    return RawDataset(len(files), tasks(), tuple(notes), fingerprint(file for _, file in files))
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class _Person:
     gender: str
 
 
-def _read_people(file: Path, split: str, body: Path | None, regressor: Path | None) -> list[MotionClip]:
+def _read_people(file: Path, split: str, body: Path | None, regressor: Path | None) -> list[MotionClip | LeftOut]:
     """The clips of one pickle."""
     content = load_pickle(file)
     if not isinstance(content, dict):
@@ -116,12 +118,13 @@ def _read_people(file: Path, split: str, body: Path | None, regressor: Path | No
     if len(set(people.values())) > 1 or not people["poses"]:
         raise InputError(f"{file}: expected as many of each as there are people, found {people}: get it again")
     camera, cameras = _camera(file, content["cam_intrinsics"]), _camera_poses(file, content["cam_poses"])
-    posed, clips = open_body(body, regressor), []
+    posed = open_body(body, regressor)
+    clips: list[MotionClip | LeftOut] = []
     for number in range(people["poses"]):
         person = _person(file, {key: content[key][number] for key in PEOPLE_KEYS}, number, len(cameras))
         clip = _clip(file, split, number, person, camera, cameras, posed)
         clips += [clip] if split == "test" else _valid_stretches(clip)
-    if not clips:
+    if not any(isinstance(clip, MotionClip) for clip in clips):
         raise InputError(f"{file}: campose_valid is 0 throughout: no frame can be used")
     return clips
 
@@ -234,15 +237,19 @@ def _keypoints(file: Path, person: _Person, number: int, camera: Camera) -> Floa
     return convert_keypoints(detected, "openpose18", "h36m17").astype(np.float32)
 
 
-def _valid_stretches(clip: MotionClip) -> list[MotionClip]:
+def _valid_stretches(clip: MotionClip) -> list[MotionClip | LeftOut]:
     """The clip's stretches of at least two frames whose camera fits the image; itself if that is all of it."""
     valid = clip.extras["valid_frame"] > 0
     if valid.all():
         return [clip]
     edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]])))
-    stretches = []
+    if not len(edges):
+        return [LeftOut(clip.name, "campose_valid is 0 throughout")]
+    stretches: list[MotionClip | LeftOut] = []
     for first, end in edges.reshape(-1, 2):
-        if end - first >= 2:
+        if end - first < 2:
+            stretches.append(LeftOut(f"{clip.name}/{first}", ALONE))
+        else:
             arrays: dict[str, Any] = {key: array[first:end] for key, array in clip.frame_arrays()}
             extras = {key: arrays.pop(key) for key in clip.extras}
             stretches.append(replace(clip, name=f"{clip.name}/{first}", extras=extras, **arrays))

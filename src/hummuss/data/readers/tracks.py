@@ -13,6 +13,8 @@ from hummuss.data.readers.task import LeftOut
 # Longer absences part a clip in two. Shorter ones stay a longer interval between two of its frames: a model is told
 # how long, and nothing is invented in between.
 LONGEST_ABSENCE = 0.5
+# At low frame rates that is less than from frame to frame: no absence is shorter than so many of the track's own steps.
+SHORTEST_ABSENCE = 1.5
 ALONE = "seen in a single frame, which gives no interval"
 
 
@@ -36,7 +38,7 @@ class Stretch:
 
 
 def stretches(frames: Int[np.ndarray, "N"], fps: float, origin: int | None = None) -> list[Stretch]:
-    """Cut a track where its person was absent for more than half a second.
+    """Cut a track where its person was absent for more than half a second, or one and a half of its usual steps.
 
     Args:
         frames: numbers of the frames the person was seen in, increasing.
@@ -48,7 +50,9 @@ def stretches(frames: Int[np.ndarray, "N"], fps: float, origin: int | None = Non
     [slice(0, 3, None), slice(3, 5, None)]
     """
     steps = np.diff(frames)
-    bounds = [0, *(np.flatnonzero(steps > LONGEST_ABSENCE * fps) + 1).tolist(), len(frames)]
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    absent = steps > max(LONGEST_ABSENCE * fps, SHORTEST_ABSENCE * usual)
+    bounds = [0, *(np.flatnonzero(absent) + 1).tolist(), len(frames)]
     parts = []
     for start, end in pairwise(bounds):
         own = steps[start : end - 1]

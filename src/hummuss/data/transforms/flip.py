@@ -21,7 +21,8 @@ def flip_clip(clip: MotionClip, rest_pelvis: Float[np.ndarray, "3"] | None = Non
     mirror, sides = list(H36M17.mirror), np.array([-1.0, 1.0, 1.0], np.float32)
     # The mirrored image is the mirrored scene seen by a camera whose principal point is mirrored too.
     intrinsics = clip.camera.intrinsics.copy()
-    intrinsics[0, 2] = clip.camera.width - intrinsics[0, 2]
+    if intrinsics[0, 0] > 0:  # zeros stand for intrinsics that nobody knows, and must stay zeros
+        intrinsics[0, 2] = clip.camera.width - intrinsics[0, 2]
     changes: dict = {"camera": replace(clip.camera, intrinsics=intrinsics)}
     if clip.joints3d is not None:
         changes["joints3d"] = clip.joints3d[:, mirror] * sides
