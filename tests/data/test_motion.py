@@ -130,16 +130,6 @@ def test_a_store_is_opened_anew_by_another_process(tmp_path) -> None:
     assert_same(pickle.loads(sent)[0], make(frames=1000))
 
 
-def test_clips_that_nothing_could_train_on_are_refused(tmp_path) -> None:
-    keypoints = np.ones((30, 17, 3), np.float32)
-    with StoreWriter(tmp_path / "store") as writer:
-        with pytest.raises(InputError, match="'02_01' has one frame, which gives no interval"):
-            writer.add(make(frames=1))
-        with pytest.raises(InputError, match=r"has keypoints but no camera: .* give Camera\.of_size"):
-            writer.add(make(frame="camera", keypoints2d=keypoints))
-        writer.add(make())
-
-
 def test_a_failed_writer_leaves_the_old_store(tmp_path) -> None:
     with StoreWriter(tmp_path / "store") as writer:
         writer.add(make("old"))

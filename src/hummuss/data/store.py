@@ -85,13 +85,6 @@ class StoreWriter:
 
     def add(self, clip: MotionClip) -> None:
         """Append one clip."""
-        if len(clip) < 2:
-            raise InputError(f"clip {clip.name!r} has one frame, which gives no interval: leave it out")
-        if clip.frame == "camera" and clip.keypoints2d is not None and clip.camera is None:
-            raise InputError(
-                f"clip {clip.name!r} has keypoints but no camera: where only the image is known, give "
-                "Camera.of_size(width, height)"
-            )
         if clip.name in self._clips:
             raise InputError(f"two clips are named {clip.name!r}: clip names are unique in a store")
         arrays = dict(clip.frame_arrays())

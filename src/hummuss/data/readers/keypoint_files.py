@@ -154,7 +154,7 @@ def _clips(
         raise InputError(f"{source} does not say when frames were taken: give --fps")
     width, height = image_size
     made: list[MotionClip | LeftOut] = []
-    first = min(one.frame for one in detections.seen)
+    first = min((one.frame for one in detections.seen), default=0)
     for person, (frames, keypoints) in find_tracks(detections.seen, untracked, source).items():
         if detections.shares:
             keypoints = keypoints * [width, height, 1]
