@@ -145,6 +145,26 @@ def test_a_kill_between_the_renames_keeps_the_old_store(tmp_path, whole) -> None
     assert os.listdir(tmp_path) == ["store"]
 
 
+def test_the_old_store_goes_when_the_new_one_is_on_the_disk(tmp_path, monkeypatch) -> None:
+    write(tmp_path / "store")
+    forced, removed, fsync, rmtree = set(), [], os.fsync, shutil.rmtree
+
+    def force(descriptor: int) -> None:
+        forced.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def remove(path, **options) -> None:
+        removed.append(path.name)
+        new = [tmp_path, *(tmp_path / "store").iterdir()]
+        assert {file.stat().st_ino for file in new} <= forced
+        rmtree(path, **options)
+
+    monkeypatch.setattr(os, "fsync", force)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    write(tmp_path / "store")
+    assert removed == ["store.replaced"]
+
+
 def test_checksums_tell_damage(tmp_path) -> None:
     write(tmp_path / "store")
     assert MotionStore(tmp_path / "store").verify() == []

@@ -49,7 +49,7 @@ def clips(tmp_path):
     def read(content: object, size=(1280, 720)):
         path = tmp_path / "000342_mpii_test.json"
         path.write_text(json.dumps(content))
-        return annotation_clips(path, 25.0, list(size) if size else None, "val")
+        return annotation_clips(path, path.stem, 25.0, list(size) if size else None, "val")
 
     return read
 
@@ -110,9 +110,10 @@ def test_videos_of_one_file_are_kept_apart_and_their_own_sizes_are_used(clips) -
 
 
 def test_a_folder_to_a_store(tmp_path) -> None:
-    for folder in ("train", "val", "more"):
+    folders = ("train", "val", "more")
+    for folder in folders:
         (tmp_path / "raw" / folder).mkdir(parents=True)
-        (tmp_path / "raw" / folder / f"{folder}.json").write_text(json.dumps(file({1: [0, 1, 2]})))
+        (tmp_path / "raw" / folder / "video.json").write_text(json.dumps(file({1: [0, 1, 2]})))
     (tmp_path / "raw" / "more" / "broken.json").write_text("{")
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
@@ -120,7 +121,7 @@ def test_a_folder_to_a_store(tmp_path) -> None:
     assert command.run(parser.parse_args([str(word) for word in words])) == 1
     store = MotionStore(tmp_path / "store")
     assert {clip.name: clip.split for clip in store} == {
-        "more/person_1": "train", "train/person_1": "train", "val/person_1": "val",
+        f"{folder}/video/person_1": split for folder, split in zip(folders, ("train", "val", "train"), strict=True)
     }  # fmt: skip
     [[name, reason]] = store.source["failed"]
     assert name.endswith("broken.json")

@@ -74,7 +74,7 @@ anything = st.recursive(
 
 def read(kind: str, path: Path) -> list:
     if kind == "posetrack":
-        return annotation_clips(path, 25.0, None, "train")
+        return annotation_clips(path, "clip", 25.0, None, "train")
     return keypoint_clips([path], "clip", OPTIONS | OWN.get(kind, {}), "train", "best")
 
 

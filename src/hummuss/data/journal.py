@@ -2,7 +2,7 @@
 
 A line of the journal follows every raw file whose clips are written. What a killed run wrote after its last line is
 cut off when the next one continues: only the file it was at is lost. Checksums tell whether what the journal vouches
-for is really there, after a power failure for instance: nothing is forced to the disk on the way.
+for is really there, after a power failure for instance: nothing is forced to the disk before the store is whole.
 """
 
 import fcntl
@@ -111,8 +111,11 @@ class Journal:
         self._file.close()
 
     def move(self, path: Path) -> None:
-        """Rename the folder into place, without its journal."""
+        """Rename the folder into place, without its journal; it is on the disk when this returns."""
+        for file in self.folder.iterdir():
+            _force(file)
         self.folder.rename(path)
+        _force(path.parent)
         (path / JOURNAL).unlink()  # last: until here, the journal could have continued
         self._file.close()
 
@@ -177,6 +180,15 @@ class Journal:
             if checksum(self.folder / f"{name}.bin", field_bytes(layout)) != layout["crc32"]:
                 return f"{name}.bin isn't what the journal says"
         return None
+
+
+def _force(path: Path) -> None:
+    """Write what the system holds of a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def checksum(path: Path, size: int) -> int | None:

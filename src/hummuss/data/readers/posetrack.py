@@ -57,11 +57,14 @@ def read_posetrack(raw: Path, fps: float, image_size: list[int] | None = None, s
 def _tasks(raw: Path, paths: list[Path], fps: float, image_size: list[int] | None, split: str) -> Iterator[ReadTask]:
     for path in paths:
         part = part_of_folder(path, raw, split)
-        yield ReadTask(str(path), partial(annotation_clips, path, fps, image_size, part))
+        name = (path.relative_to(raw) if raw.is_dir() else Path(path.name)).with_suffix("").as_posix()
+        yield ReadTask(str(path), partial(annotation_clips, path, name, fps, image_size, part))
 
 
-def annotation_clips(path: Path, fps: float, image_size: list[int] | None, part: str) -> list[MotionClip | LeftOut]:
-    """The clips of one file: ``stem/person_T``, or ``stem/video/person_T`` where it has several videos.
+def annotation_clips(
+    path: Path, name: str, fps: float, image_size: list[int] | None, part: str
+) -> list[MotionClip | LeftOut]:
+    """The clips of one file: ``name/person_T``, or ``name/video/person_T`` where it has several videos.
 
     Frames in which a person is not annotated are no frames of the clip: where every fourth is, it has a quarter of
     the frame rate, and otherwise time stamps; after more than half a second without, it goes on as ``/part_2``.
@@ -69,6 +72,7 @@ def annotation_clips(path: Path, fps: float, image_size: list[int] | None, part:
 
     Args:
         path: the file.
+        name: of the file among others, such as its place in their folder.
         fps, image_size: see `read_posetrack`.
         part: train, val or test.
 
@@ -102,7 +106,7 @@ def annotation_clips(path: Path, fps: float, image_size: list[int] | None, part:
     for (video, track), frames in tracks.items():
         numbers = np.array(sorted(frames))
         keypoints = np.stack([frames[frame] for frame in numbers.tolist()]).astype(np.float32)
-        sequence = f"{path.stem}/{video}" if several else path.stem
+        sequence = f"{name}/{video}" if several else name
         width, height = sizes[video] or _given(path, image_size)
         left += track_clips(
             f"{sequence}/person_{track}",
