@@ -68,6 +68,15 @@ def test_without_the_baseline_there_is_no_ratio(tmp_path: Path, small: None) -> 
     assert [(row["model"], row["ratio_to_dstformer"]) for row in rows_of(out)] == [("hummuss-base", "")]
 
 
+def test_a_damaged_table_is_told_before_anything_is_measured(
+    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_speed, "measure", lambda *_: pytest.fail("measured"))
+    (tmp_path / "speed.csv").write_text("model,mode,frames,batch\nhummuss-base,infer,2,\n")
+    assert main(["bench", "speed", "--out", str(tmp_path / "speed"), "--device", "cpu"]) == 2
+    assert "speed.csv, row 2 is no measurement of hummuss-causal" in capsys.readouterr().err
+
+
 def test_sizes_are_those_compared_with_motionbert_lite() -> None:
     sizes = {name: sum(p.numel() for p in speed.build(name, 27).parameters()) for name in speed.MODELS}
     assert sizes["hummuss-base"] == sizes["hummuss-e1"] == 6253322

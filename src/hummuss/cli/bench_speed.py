@@ -5,16 +5,17 @@ import csv
 import math
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 
+from hummuss.errors import InputError
 from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, peak_memory, stream_afresh
 from hummuss.provenance import git_commit
 
 KEY = ("model", "mode", "frames", "batch", "device", "threads", "precision")
 ORDER = ("hummuss-causal", *MODELS)
+COUNTS = ("frames", "batch", "params", "multiply_adds_per_frame")
 ALL_COLUMNS = (*COLUMNS, "state_bytes", "commit")
 STYLES = {"hummuss-base": "#0072B2", "hummuss-e2": "#56B4E9", "hummuss-e4": "#009E73", BASELINE: "#D55E00"}
 
@@ -34,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, merge into OUT.csv (a cell measured again replaces its row), write OUT.md and OUT.png."""
+    table = arguments.out.with_suffix(".csv")
+    known = _read(table) if table.exists() else []  # first: a table that cannot be read costs no hours
     models = list(dict.fromkeys(arguments.models))
     place = (arguments.device, arguments.precision)
     rows: list[Row] = []
@@ -50,19 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
             rows += found
     if arguments.stream:
         rows += stream_afresh(arguments.stream, arguments.device)
-    rows = _merge(arguments.out.with_suffix(".csv"), [row | {"commit": git_commit()} for row in rows])
+    rows = _merge(table, known, [row | {"commit": git_commit()} for row in rows])
     _write(arguments.out, rows)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 
 
-def _merge(path: Path, rows: list[Row]) -> list[dict[str, str]]:
-    """All rows of the CSV after the new ones took their places, sorted."""
-    known: list[dict[str, Any]] = []
-    if path.exists():
-        with open(path, newline="") as file:
-            # A column that an older version did not write is empty.
-            known = [{column: row.get(column) or "" for column in ALL_COLUMNS} for row in csv.DictReader(file)]
+def _merge(path: Path, known: list[dict[str, str]], rows: list[Row]) -> list[dict[str, str]]:
+    """Write the rows of the table, sorted, after the new ones took their places."""
     new = [{column: "" if row.get(column) is None else str(row[column]) for column in ALL_COLUMNS} for row in rows]
     merged = {tuple(row[key] for key in KEY): row for row in [*known, *new]}
     ordered = sorted(
@@ -75,6 +73,24 @@ def _merge(path: Path, rows: list[Row]) -> list[dict[str, str]]:
         writer.writeheader()
         writer.writerows(ordered)
     return ordered
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """Rows of earlier measurements; a column that an older version did not write is empty.
+
+    Raises:
+        InputError: a row that cannot be shown, and so would be lost or end the page half written.
+    """
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        rows = [{column: row.get(column) or "" for column in ALL_COLUMNS} for row in reader]
+    for number, row in enumerate(rows, 2):
+        if row["model"] not in ORDER or not all(row[column].isdigit() for column in COUNTS):
+            raise InputError(
+                f"{path}, row {number} is no measurement of {', '.join(ORDER)} with whole {', '.join(COUNTS)}: "
+                "mend it, move the file away, or give another --out"
+            )
+    return rows
 
 
 def _write(out: Path, rows: list[dict[str, str]]) -> None:
