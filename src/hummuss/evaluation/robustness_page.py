@@ -35,7 +35,8 @@ class Model(NamedTuple):
         return " ".join([self.name, f"({', '.join(parts)})"]) if parts else self.name
 
 
-Errors = dict[Model, dict[Corruption, list[float]]]
+# Model -> corruption -> seed -> error, mm.
+Errors = dict[Model, dict[Corruption, dict[int, float]]]
 
 
 def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
@@ -50,10 +51,11 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "# Corrupted detections",
         "",
         f"Written by `{command}`; every figure is in {out.name}.csv. Root-relative MPJPE in mm over every joint of "
-        f"every frame, seen or not, of {windows_of(rows)}; mean ± standard deviation over seeds. All models see the "
-        "same windows, corrupted alike. `hummuss.evaluation.corruption` says what each corruption does; models are not "
-        "told of it, but for hidden joints, which are zeros of confidence 0. *masked*: joints were hidden in "
-        "training, in episodes that `hummuss.data.Occlusion` draws; *varied rate*: trained at random strides. "
+        f"every frame, seen or not, of {windows_of(rows)}; mean ± standard deviation over seeds, comparisons over the "
+        "seeds that both models have. All models see the same windows, corrupted alike. "
+        "`hummuss.evaluation.corruption` says what each corruption does; models are not told of it, but for hidden "
+        "joints, which are zeros of confidence 0. *masked*: joints were hidden in training, in episodes that "
+        "`hummuss.data.Occlusion` draws; *varied rate*: trained at random strides. "
         f"Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
@@ -69,50 +71,57 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
 
 
 def by_model(rows: Sequence[Row], figure: str = "mpjpe_mm") -> Errors:
-    """Model -> corruption -> its figure for each seed."""
+    """The figures of one dataset's rows."""
     found: Errors = {}
     for row in rows:
         model = Model(row["model"], row["trained_with_augmentation"], row["trained_with_masking"])
         if row[figure] is not None:
             own = found.setdefault(model, {})
-            own.setdefault(Corruption(row["corruption"], row["level"]), []).append(row[figure])
+            own.setdefault(Corruption(row["corruption"], row["level"]), {})[row["seed"]] = row[figure]
     return found
 
 
 def sentences(errors: Errors) -> list[str]:
-    """What the figures of one dataset show, by their means."""
+    """What the figures of one dataset show, by their means; two models are compared over the seeds that both have."""
     said = []
     corrupted = [corruption for corruption in all_corruptions() if corruption != CLEAN]
     for model, own in errors.items():
-        clean = mean(own[CLEAN])
-        worst = max(corrupted, key=lambda corruption: mean(own[corruption]))
-        least = min(corrupted, key=lambda corruption: mean(own[corruption]))
+        means = {corruption: mean(by_seed.values()) for corruption, by_seed in own.items()}
+        worst, least = max(corrupted, key=means.__getitem__), min(corrupted, key=means.__getitem__)
         said.append(
-            f"**{model.label}**: {clean:.1f} mm clean; from {mean(own[least]):.1f} ({_name(least)}) to "
-            f"{mean(own[worst]):.1f} mm ({_name(worst)}) corrupted."
+            f"**{model.label}**: {means[CLEAN]:.1f} mm clean; from {means[least]:.1f} ({_name(least)}) to "
+            f"{means[worst]:.1f} mm ({_name(worst)}) corrupted."
         )
     for model in errors:
         other = model._replace(name="dstformer")
-        if model.name == "hummuss" and other in errors:
-            ours, theirs = errors[model], errors[other]
-            ahead = [corruption for corruption in corrupted if mean(ours[corruption]) < mean(theirs[corruption])]
+        if model.name == "hummuss" and (both := _pairs(errors, model, other)):
+            ahead = [corruption for corruption in corrupted if both[corruption][0] < both[corruption][1]]
             behind = [_name(corruption) for corruption in corrupted if corruption not in ahead]
             said.append(
                 f"{model.label} has a lower mean error than {other.label} in {len(ahead)} of {len(corrupted)} "
                 "corrupted conditions" + (f", not in: {', '.join(behind)}." if behind else ".")
             )
         other = model._replace(masked=False)
-        if model.masked and other in errors:
-            means = [
-                mean(mean(errors[which][corruption]) for corruption in corrupted if corruption.kind in HIDES)
-                for which in (other, model)
-            ]
+        if model.masked and (both := _pairs(errors, other, model)):
+            hidden = [both[corruption] for corruption in corrupted if corruption.kind in HIDES]
+            before, after = (mean(figures) for figures in zip(*hidden, strict=True))
             said.append(
-                f"Hiding joints in training takes {other.label} from {means[0]:.1f} to {means[1]:.1f} mm, the mean "
-                f"over the conditions that hide something, and from {mean(errors[other][CLEAN]):.1f} to "
-                f"{mean(errors[model][CLEAN]):.1f} mm on clean detections."
+                f"Hiding joints in training takes {other.label} from {before:.1f} to {after:.1f} mm, the mean over the "
+                f"conditions that hide something, and from {both[CLEAN][0]:.1f} to {both[CLEAN][1]:.1f} mm on clean "
+                "detections."
             )
     return said
+
+
+def _pairs(errors: Errors, first: Model, second: Model) -> dict[Corruption, tuple[float, float]]:
+    """Mean errors of two models in each condition, over the seeds that both have; empty where they share none."""
+    found = {}
+    for corruption, ours in errors[first].items():
+        theirs = errors.get(second, {}).get(corruption, {})
+        seeds = ours.keys() & theirs.keys()
+        if seeds:
+            found[corruption] = mean(ours[seed] for seed in seeds), mean(theirs[seed] for seed in seeds)
+    return found
 
 
 def draw(path: Path, rows: Sequence[Row]) -> None:
@@ -137,8 +146,9 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
 def _panel(axes: Axes, kind: str, corruptions: Sequence[Corruption], errors: Errors) -> None:
     levels = [100 * corruption.level for corruption in corruptions]
     for model, own in errors.items():
-        means = [mean(own[corruption]) for corruption in corruptions]
-        deviations = [stdev(own[corruption]) if len(own[corruption]) > 1 else 0.0 for corruption in corruptions]
+        figures = [list(own[corruption].values()) for corruption in corruptions]
+        means = [mean(by_seed) for by_seed in figures]
+        deviations = [stdev(by_seed) if len(by_seed) > 1 else 0.0 for by_seed in figures]
         color = COLORS[model.name]
         line, marker = "-" if model.masked else "--", "o" if model.augmented else "s"
         axes.plot(levels, means, line + marker, color=color, ms=4, label=model.label)
@@ -159,7 +169,7 @@ def _table(errors: Errors, kinds: Sequence[str] = ("clean", *LEVELS)) -> list[st
     lines = ["| corruption | " + " | ".join(model.label for model in errors) + " |", "|---" * (len(errors) + 1) + "|"]
     for corruption in all_corruptions():
         if corruption.kind in kinds:
-            cells = [spread(own.get(corruption, [])) for own in errors.values()]
+            cells = [spread(list(own.get(corruption, {}).values())) for own in errors.values()]
             lines.append(f"| {_name(corruption)} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
