@@ -1,7 +1,5 @@
 """Frames per second and memory, as training goes."""
 
-import resource
-import sys
 import time
 from typing import Any
 
@@ -9,6 +7,7 @@ import lightning as L
 import torch
 
 from hummuss.callbacks.loggers import log_numbers
+from hummuss.process_memory import peak_resident_mb
 from hummuss.tasks import TrainingBatch, batches_of
 
 
@@ -57,5 +56,4 @@ def peak_gib(device: torch.device) -> float:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**30
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts KiB on Linux, bytes on macOS
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+    return peak_resident_mb() * 1e6 / 2**30

@@ -19,7 +19,7 @@ from hummuss.data.motion import MotionClip
 from hummuss.data.preparing import prepare
 from hummuss.data.readers.task import RawDataset, ReadTask
 from hummuss.data.store import INDEX, MotionStore, StoreWriter
-from hummuss.evaluation.process_memory import peak_resident_mb, resident_mb
+from hummuss.process_memory import peak_resident_mb, resident_mb
 
 CLIP_FRAMES, FILE_CLIPS, SUBJECT_CLIPS = 100, 20, 40
 

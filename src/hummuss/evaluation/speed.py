@@ -20,7 +20,7 @@ from hummuss.backbones.dstformer import DSTformer
 from hummuss.backbones.hummuss import HumMUSS
 from hummuss.errors import InputError
 from hummuss.evaluation.floor import Rates, floor_seconds, measure_rates, work_of
-from hummuss.evaluation.process_memory import peak_resident_mb, resident_mb
+from hummuss.process_memory import peak_resident_mb, resident_mb
 from hummuss.provenance import device_name
 
 BASELINE = "dstformer-lite"
