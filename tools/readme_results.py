@@ -44,8 +44,11 @@ COLUMNS = {
 def main() -> None:
     """Replace what stands between the markers."""
     readme = ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(START)
-    readme.write_text(before + section() + rest.partition(END)[2])
+    before, start, rest = readme.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise SystemExit(f"{readme} has no line {START if not start else END}: put both back around its tables")
+    readme.write_text(before + section() + after)
 
 
 def section() -> str:
@@ -58,7 +61,10 @@ def framerate_table() -> list[str]:
     """CMU's test subjects at a few rates."""
     rows = [row for row in read_rows(RESULTS / "framerate.csv") if row["dataset"] == "cmu-test"]
     found = lines_of(rows)
-    work = {(row["model"], row["variant"], row["trained_with_augmentation"]): row for row in reversed(rows)}
+    work: dict[Line, set[str]] = {}
+    for row in rows:
+        line = Line(row["model"], row["variant"], row["trained_with_augmentation"])
+        work.setdefault(line, set()).add(f"{row['multiply_adds_per_frame'] / 1e6:.1f}")
     names = [f"stride {rate.rate:g}" if rate.kind == "stride" else f"{rate.rate:.0%} dropped" for rate in RATES]
     table = [
         "| MPJPE in mm, [any frame rate](docs/results/framerate.md) | multiply-adds per frame, M | "
@@ -69,7 +75,7 @@ def framerate_table() -> list[str]:
     for line, what in LINES.items():
         if line in found:
             cells = [spread(list(found[line].get(rate, {}).values())) for rate in RATES]
-            costs = f"{work[line]['multiply_adds_per_frame'] / 1e6:.1f}"
+            costs = " to ".join(dict.fromkeys((min(work[line], key=float), max(work[line], key=float))))
             table.append(f"| {what} | {costs} | " + " | ".join(cells) + " |")
     return table
 

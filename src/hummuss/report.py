@@ -239,7 +239,9 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
     """Merge entries into the run's summary.json; what other commands wrote stays."""
     known = read_summary(folder) | {key: value for key, value in entries.items() if value is not None}
-    (folder / SUMMARY).write_text(json.dumps(known, indent=2))
+    temporary = folder / f".{SUMMARY}.tmp"
+    temporary.write_text(json.dumps(known, indent=2))
+    temporary.replace(folder / SUMMARY)  # whole or not at all: studies and reports read it meanwhile
 
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:

@@ -43,6 +43,7 @@ class Study:
         arguments: common to all variants.
         tested: variants that are also scored on the test split.
         metrics: what is tabulated: a metric's name, or a head's and its metric's with a slash between.
+        note: a paragraph on how to read the page.
     """
 
     title: str
@@ -52,6 +53,7 @@ class Study:
     tested: list[str]
     variants: dict[str, Variant]
     metrics: Sequence[str] = METRICS
+    note: str = ""
 
 
 def rows_of(variant: str, summary: dict[str, Any], metrics: Sequence[str] = METRICS) -> list[Row]:
@@ -100,7 +102,9 @@ def write_page(out: Path, study: Study, command: str, rows: list[Row]) -> None:
         "",
         "Mean ± standard deviation over seeds. What a variant changes stands in the study's file.",
         "",
+        *([study.note, ""] if study.note else []),
         *_own_configs(study),
+        *_not_run(study, rows),
     ]
     for split in ("val", "test"):
         for group in dict.fromkeys(row["group"] for row in rows if row["split"] == split):
@@ -118,6 +122,19 @@ def _own_configs(study: Study) -> list[str]:
         return []
     said = (f"{name}: {', '.join(f'`{config}`' for config in configs)}" for name, configs in own.items())
     return [f"Of their own configs are {'; '.join(said)}.", ""]
+
+
+def _not_run(study: Study, rows: list[Row]) -> list[str]:
+    """A paragraph on variants that the page does not show; nothing where it shows all."""
+    lacking = [name for name in study.variants if not any(row["variant"] == name for row in rows)]
+    untested = [
+        name
+        for name in study.tested
+        if name not in lacking and not any((row["variant"], row["split"]) == (name, "test") for row in rows)
+    ]
+    said = [f"Not run, or without these figures: {', '.join(lacking)}."] if lacking else []
+    said += [f"Not tested yet: {', '.join(untested)}."] if untested else []
+    return [" ".join(said), ""] if said else []
 
 
 def _table(split: str, group: str, rows: list[Row], metrics: Sequence[str]) -> list[str]:

@@ -55,14 +55,17 @@ def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path,
 
 
 def test_runs_of_other_arguments_are_not_taken_for_the_studys(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--config=a.yaml", "--x=1", "--seed_everything=0", "--name=made/good-0"]
+    options = ["--x=1", "--config=a.yaml", "--seed_everything=0", "--name=made/good-0"]
     options += ["--trainer.enable_progress_bar=false"]
     record = Path("runs/made/good-0/arguments.json")
-    for written, code in ((options, 0), ([*options[:1], "--x=2", *options[2:]], 2)):
+    for written, code in ((options, 0), (["--x=2", *options[1:]], 2)):
         record.write_text(json.dumps(written))
-        assert main(["study", str(study), "--out", "page/made", "--variants", "good", "--seeds", "0"]) == code
-    said = capsys.readouterr().err
-    assert f"runs/made/good-0 was trained with other arguments than the study has now ({record})" in said
+        for chosen in (["--variants", "good", "--seeds", "0"], ["--seeds"]):  # to be trained, or on the page alone
+            assert main(["study", str(study), "--out", "page/made", *chosen]) == code
+            said = capsys.readouterr().err
+            assert (f"made/good-0 was trained with other arguments than the study has now ({record})" in said) == (
+                code == 2
+            )
     assert main(["study", str(study), "--out", "page/made", "--seeds", "3"]) == 2
     assert "has the seeds 0, 1, the page would not show 3" in capsys.readouterr().err
 
@@ -149,9 +152,9 @@ def test_a_variant_begins_with_another_ones_run_of_its_seed(trained, capsys) -> 
         own = [line for line in trained if f"-{seed} " in line]
         tuned = f"--model.init_args.pretrained=runs/begun/before-{seed}/1/best.ckpt"
         fits = {
-            f"begun/before-{seed} fit --config=pretrain.yaml --y=2 --x=1 --seed_everything={seed}",
+            f"begun/before-{seed} fit --config=pretrain.yaml --x=1 --y=2 --seed_everything={seed}",
             f"begun/scratch-{seed} fit --config=mesh.yaml --x=1 --seed_everything={seed}",
-            f"begun/tuned-{seed} fit --config=mesh.yaml {tuned} --x=1 --seed_everything={seed}",
+            f"begun/tuned-{seed} fit --config=mesh.yaml --x=1 {tuned} --seed_everything={seed}",
         }
         assert fits < set(own)
         place = {line.split()[0].split("/")[1].split("-")[0]: i for i, line in enumerate(own) if " fit " in line}
@@ -161,6 +164,7 @@ def test_a_variant_begins_with_another_ones_run_of_its_seed(trained, capsys) -> 
     # What no variant has takes no column.
     assert "minutes | mesh/mpve, mm |\n|---|---|---|---|---|---|\n| scratch | 2 | 0.00 | 0.0 | 1 | 7.0 ± 0.0 |" in page
     assert "before: `pretrain.yaml`" in page
+    assert "Not run, or without these figures: before." in page
     before = len(trained)
     assert main(["study", "begun.yaml", "--out", "page"]) == 0
     assert len(trained) == before, "all has been done, also where it has none of the metrics"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hummuss.cli.eval import write_rows
 from hummuss.cli.main import main
+from hummuss.cli.pages import write_rows
 from hummuss.data import MixtureDataModule, MotionClip, StoreDataModule, StoreWriter
 from hummuss.evaluation.moments import datasets
 

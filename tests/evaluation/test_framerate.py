@@ -109,6 +109,18 @@ def test_what_is_known_of_the_same_moments_is_not_computed_again(make_run, monke
     assert set(scored) == {1}
     list(compare_rates(contestants[:1], synthetic(), "test", 3, first))
     assert set(scored) == {0, 1}
+    scored.clear()
+    assert list(compare_rates(contestants[:1], synthetic(), "test", 4, first[1:])) == [first], "a row was lost"
+    assert set(scored) == {0}
+
+
+def test_what_sentences_would_take_for_alike_is_refused(make_run) -> None:
+    rates = [make_run("a", frame_rate={"strides": [1, 4]}), make_run("b", "DSTformer", frame_rate={"strides": [1, 8]})]
+    with pytest.raises(InputError, match=r"are both trained at varied rates, but .* \(1.0, 8.0\), 9\) and"):
+        next(compare_rates(load_contestants(rates), synthetic(), "test", 4))
+    sizes = [make_run("c"), make_run("d", frame_rate={"strides": [4, 4]}, dim=16)]
+    with pytest.raises(InputError, match=r"are both hummuss, but \(parameters"):
+        next(compare_rates(load_contestants(sizes), synthetic(), "test", 4))
 
 
 def rows_of(model: str, variant: str, augmented: bool, errors: dict[float, float], seed: int = 0) -> list[dict]:
@@ -127,7 +139,7 @@ def test_the_claim_of_no_retraining_is_judged_at_every_stride_that_was_trained()
     at = rows_of("hummuss", "trained-at-rate", False, {1.0: 101.0, 8.0: 100.0})
     said = said_of(ours + at)["(a)False"]
     assert "**holds where runs exist**, at 2 of 2 strides (means over seeds 0): 1: 103.0 / 101.0 mm (+2.0 %)" in said
-    assert "No run was trained at stride 1.5, 2, 2.5, 3, 4, 6." in said
+    assert said.endswith("Runs are missing at stride 1.5, 2, 2.5, 3, 4, 6.")
     at[1]["mpjpe_mm"] = 99.9
     said = said_of(ours + at)["(a)False"]
     assert "**does not hold**, at 1 of 2 strides" in said
@@ -140,11 +152,14 @@ def test_attention_is_judged_shown_either_clip() -> None:
     subsampled = rows_of("dstformer", "subsampled", False, {1.0: 100.1, 8.0: 150.0})
     interpolated = rows_of("dstformer", "interpolated", False, {1.0: 100.0, 8.0: 150.0})
     said = said_of(ours + subsampled + interpolated)
-    assert "**holds**, at 2 of 2" in said["(c)False"]
+    assert "**holds where runs exist**, at 2 of 2" in said["(c)False"]
     assert "**does not hold**, at 1 of 2" in said["(c)True"]  # not ahead where alike
     assert said["(d)False"].endswith("runs are missing.")
     same = [row | {"trained_with_augmentation": True} for row in interpolated]
-    assert "**holds**, at 2 of 2" in said_of(ours + same)["(d)True"]  # no worse
+    assert "**holds where runs exist**, at 2 of 2" in said_of(ours + same)["(d)True"]  # no worse
+    every = rows_of("hummuss", "dt", True, dict.fromkeys(STRIDES, 100.0))
+    theirs = rows_of("dstformer", "subsampled", True, dict.fromkeys(STRIDES, 100.0))
+    assert "**holds**, at 8 of 8" in said_of(every + theirs)["(d)False"]
     assert "**does not hold**, at 2 of 2" in said_of(ours + same, (5_000_001, 5_000_000))["(d)True"]
     assert "Multiply-adds per frame: 4.00 and 5.00 million." in said_of(ours + same)["(d)True"]
 

@@ -1,7 +1,6 @@
 """Measure whether feeding keeps up with training: the loader's windows per second beside the training step's."""
 
 import argparse
-import csv
 import os
 from datetime import date
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
+from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.loader import BATCH, FRAMES, SIZES, data_module, feeding_rate, training_rate
 from hummuss.provenance import device_name, git_commit
 
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--out", type=Path, default=Path("docs/results/loader"), help="page, without an ending")
+    add_out(parser, Path("docs/results/loader"))
     parser.add_argument("--store", default="data/cmu", help="prepared store to feed from, beside synthetic motion")
     parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2], help="loader processes")
     parser.add_argument("--seconds", type=float, default=20.0, help="time for each measurement")
@@ -52,11 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(out: Path, rows: list[Row]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with open(out.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(out.with_suffix(".csv"), COLUMNS, rows)
     steps = {row["name"]: row["windows_per_second"] for row in rows if row["kind"] == "training step"}
     devices = ", ".join(dict.fromkeys(f"{row['kind']} on {row['device']}" for row in rows))
     lines = [

@@ -1,12 +1,12 @@
 """Measure what preparing costs whatever the size: a made-up dataset, peak memory, frames per second, opening."""
 
 import argparse
-import csv
 from datetime import date
 from pathlib import Path
 
 import torch
 
+from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.preparing import CLIP_FRAMES, FILE_CLIPS, SUBJECT_CLIPS, Row, measure
 from hummuss.provenance import device_name, git_commit
 
@@ -26,7 +26,7 @@ HEADS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--out", type=Path, default=Path("docs/results/preparing"), help="page, without an ending")
+    add_out(parser, Path("docs/results/preparing"))
     parser.add_argument("--frames", nargs="+", type=int, default=[20_000, 200_000, 2_000_000], help="sizes to measure")
 
 
@@ -42,12 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(out: Path, rows: list[Row]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
     commit, device = git_commit() or "unknown", device_name(torch.device("cpu"))
-    with open(out.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.DictWriter(file, [*HEADS, "device", "commit"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | {"device": device, "commit": commit} for row in rows)
+    whole = [row | {"device": device, "commit": commit} for row in rows]
+    write_rows(out.with_suffix(".csv"), [*HEADS, "device", "commit"], whole)
     lines = [
         "# Preparing a dataset of any size",
         "",

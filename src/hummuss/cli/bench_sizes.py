@@ -1,10 +1,10 @@
 """Count parameters and multiply-adds per frame of every backbone at every size in configs/."""
 
 import argparse
-import csv
 from datetime import date
 from pathlib import Path
 
+from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.sizes import FRAMES, SizeRow, size_rows
 from hummuss.provenance import git_commit
 
@@ -12,17 +12,13 @@ from hummuss.provenance import git_commit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--configs", type=Path, default=Path("configs"), help="folder with backbone/ and size/")
-    parser.add_argument("--out", type=Path, default=Path("docs/results/sizes"), help="page to write, without an ending")
+    add_out(parser, Path("docs/results/sizes"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv and OUT.md."""
     rows = size_rows(arguments.configs)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(SizeRow._fields)
-        writer.writerows(rows)
+    write_rows(arguments.out.with_suffix(".csv"), SizeRow._fields, [row._asdict() for row in rows])
     arguments.out.with_suffix(".md").write_text(_page(rows, arguments.out.name))
     print(f"wrote {arguments.out.with_suffix('.md')} and its CSV")
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from hummuss.cli.pages import add_out, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, peak_memory, stream_afresh
 from hummuss.provenance import git_commit
@@ -22,7 +23,7 @@ STYLES = {"hummuss-base": "#0072B2", "hummuss-e2": "#56B4E9", "hummuss-e4": "#00
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--out", type=Path, default=Path("docs/results/speed"), help="page to write, without an ending")
+    add_out(parser, Path("docs/results/speed"))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="without dstformer-lite there is no ratio")
     parser.add_argument("--frames", nargs="*", type=int, default=[27, 81, 243, 729, 2187], help="clip lengths")
     parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
@@ -67,11 +68,7 @@ def _merge(path: Path, known: list[dict[str, str]], rows: list[Row]) -> list[dic
         merged.values(),
         key=lambda row: (row["device"], row["precision"], row["mode"], int(row["frames"]), ORDER.index(row["model"])),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, ALL_COLUMNS)
-        writer.writeheader()
-        writer.writerows(ordered)
+    write_rows(path, ALL_COLUMNS, ordered)
     return ordered
 
 

@@ -1,14 +1,13 @@
 """Compare trained runs: at every frame rate, on long sequences, under corruption, with one choice changed."""
 
 import argparse
-import csv
 import shlex
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
+
+from hummuss.cli.pages import add_out
 
 KINDS: dict[str, str] = {
     "framerate": "the same test moments at every frame rate, with frames dropped and with jittered time stamps",
@@ -38,7 +37,7 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     parser.add_argument("--config", type=Path, action="append", required=True, help=text)
     text = "checkpoints, run folders, or folders of the runs of a name, whose newest counts; side by side"
     parser.add_argument("--ckpt", nargs="+", required=True, help=text)
-    parser.add_argument("--out", type=Path, default=out, help="page to write, without an ending")
+    add_out(parser, out)
     parser.add_argument("--windows", type=count, default=400, help="test moments of each dataset, evenly spaced")
     parser.add_argument("--split", default="test", choices=["test", "val"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -58,17 +57,6 @@ def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:
     common = [*configs, "--ckpt", *map(str, arguments.ckpt), "--out", str(arguments.out)]
     common += ["--windows", str(arguments.windows), "--split", arguments.split]
     return shlex.join(["hummuss", "eval", kind, *common, *own])
-
-
-def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write a table whole or not at all: what was there stays until there is more."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(path)
 
 
 def run(arguments: argparse.Namespace) -> int:

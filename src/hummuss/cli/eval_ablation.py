@@ -5,14 +5,14 @@ import shlex
 from pathlib import Path
 
 from hummuss.cli import study
+from hummuss.cli.pages import add_out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of `hummuss study`, with the study and its page given."""
     text = "the study's YAML file; configs/studies/ablation.yaml by default"
     parser.add_argument("--study", type=Path, default=Path("configs/studies/ablation.yaml"), help=text)
-    text = "page to write, without an ending"
-    parser.add_argument("--out", type=Path, default=Path("docs/results/ablation"), help=text)
+    add_out(parser, Path("docs/results/ablation"))
     study.add_choices(parser)
 
 

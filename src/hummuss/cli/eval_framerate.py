@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hummuss.cli.eval import command, count, write_rows
+from hummuss.cli.eval import command, count
+from hummuss.cli.pages import write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
@@ -54,6 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
             flush=True,
         )
     write_rows(table, COLUMNS, rows)
+    asked = {contestant.checkpoint for contestant in contestants}
+    if others := {row["checkpoint"] for row in known} - asked:
+        print(f"left out of {table}: rows of {len(others)} checkpoints that --ckpt does not name any more")
     own = ["--frames", str(data.frames)] if arguments.frames else []
     write_page(arguments.out, rows, command("framerate", arguments, *own))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
@@ -64,10 +68,16 @@ def read_rows(path: Path) -> list[Row]:
     """Rows of an earlier comparison.
 
     Raises:
-        InputError: the file has other columns.
+        InputError: the file has other columns, or a row that is none of a comparison's.
     """
     with open(path, newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise InputError(f"{path} has other columns than this comparison: move it away, or give another --out")
-        return [{key: TYPES.get(key, str)(text) for key, text in row.items()} for row in reader]
+        try:
+            return [{column: TYPES.get(column, str)(row[column] or "") for column in COLUMNS} for row in reader]
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}, line {reader.line_num} is damaged ({error}): take it out, move the file away, or give "
+                "another --out"
+            ) from error

@@ -2,7 +2,8 @@
 
 import argparse
 
-from hummuss.cli.eval import command, write_rows
+from hummuss.cli.eval import command
+from hummuss.cli.pages import write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
 from hummuss.evaluation.robustness_page import write_page

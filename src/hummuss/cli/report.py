@@ -1,7 +1,6 @@
 """Collect finished runs into one results page: CSV with every figure, Markdown table, their pictures."""
 
 import argparse
-import csv
 import json
 import shutil
 from datetime import date
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hummuss.cli.pages import add_out, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import MODELS
 from hummuss.inference.runs import training_data
@@ -24,7 +24,7 @@ FACTS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, such as runs/mesh/1")
-    parser.add_argument("--out", type=Path, required=True, help="page to write, without an ending")
+    add_out(parser)
     parser.add_argument("--title", required=True, help="heading of the page")
     parser.add_argument("--note", default="", help="a paragraph for under the heading")
 
@@ -32,12 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, OUT.md and OUT_<run>_<split>_<head>.png."""
     runs = [_read(folder) for folder in arguments.runs]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     rows = [row for one in runs for row in _rows(one)]
-    with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.out.with_suffix(".csv"), list(rows[0]), rows)
     lines = [f"# {arguments.title}", ""]
     lines += [arguments.note, ""] if arguments.note else []
     lines += [

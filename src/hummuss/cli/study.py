@@ -5,11 +5,10 @@ scored on the test split; the others only on validation). A variant is a list of
 a mapping of arguments and configs of its own in place of the study's. {run:NAME} in an argument stands for the folder
 of variant NAME's run of the same seed, which is trained first; NAME stands before the variant. metrics, where given,
 are what is tabulated in place of the pose metrics: names such as mpve, or of one head's such as mesh/mpve, which a run
-of several heads and one of that head alone then show side by side.
+of several heads and one of that head alone then show side by side. note, where given, is a paragraph of the page.
 """
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -23,19 +22,22 @@ from typing import Any
 
 import yaml
 
+from hummuss.cli.pages import add_out, write_rows
 from hummuss.cli.runs import newest_checkpoint
 from hummuss.errors import InputError
 from hummuss.study import COLUMNS, METRICS, Study, Variant, rows_of, write_page
 
 KEYS = {"title", "configs", "arguments", "seeds", "tested", "variants"}
-OPTIONAL = {"metrics"}
+OPTIONAL = {"metrics", "note"}
+# Beside a run: what it was trained with.
+ARGUMENTS = "arguments.json"
 RUN = re.compile(r"\{run:([^}]*)\}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("study", type=Path, help="the study's YAML file, such as configs/studies/backbone.yaml")
-    parser.add_argument("--out", type=Path, required=True, help="page to write, without an ending")
+    add_out(parser)
     add_choices(parser)
 
 
@@ -80,17 +82,13 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
         row
         for variant in study.variants
         for seed in study.seeds
-        for row in rows_of(variant, _summary(name, variant, seed), study.metrics)
+        for row in rows_of(variant, _finished(study, name, variant, seed), study.metrics)
     ]
     if not rows:
         raise InputError(
             f"no run of {arguments.study} that has {', '.join(study.metrics)} has finished: see runs/{name}/*/log.txt"
         )
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with open(arguments.out.with_suffix(".csv"), "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
     write_page(arguments.out, study, command, rows)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
@@ -118,7 +116,8 @@ def read_study(path: Path) -> Study:
     for name in given["tested"]:
         if name not in variants:
             raise InputError(f"{path}: tested variant {name!r} is none of {', '.join(variants)}")
-    return Study(**given | {"variants": variants, "metrics": given.get("metrics", METRICS)})
+    defaults: dict[str, Any] = {"metrics": METRICS}
+    return Study(**defaults | given | {"variants": variants})
 
 
 def _variant(path: Path, name: str, content: Any, configs: list[str]) -> Variant:
@@ -140,24 +139,42 @@ def _train(study: Study, name: str, variant: str, seed: int, threads: int, befor
     """Fit and, where the study says so, test one variant with one seed, unless that has been done."""
     for run in before:
         run.result()
-    folder = f"{name}/{variant}-{seed}"
-    chosen = study.variants[variant]
-    configs = [f"--config={config}" for config in chosen.configs]
-    own = [RUN.sub(lambda found: _folder(name, variant, found[1], seed), argument) for argument in chosen.arguments]
-    options = [*configs, *own, *study.arguments, f"--seed_everything={seed}"]
-    options += [f"--name={folder}", "--trainer.enable_progress_bar=false"]
-    done, asked = _summary(name, variant, seed), Path("runs", folder, "arguments.json")
-    if "val" in done and asked.is_file() and json.loads(asked.read_text()) != options:
-        raise InputError(
-            f"runs/{folder} was trained with other arguments than the study has now ({asked}): move that folder away, "
-            "or give the study a file of another name"
-        )
+    folder, options = f"{name}/{variant}-{seed}", _options(study, name, variant, seed)
+    done = _finished(study, name, variant, seed)
     if "val" not in done:
+        asked = Path("runs", folder, ARGUMENTS)
         asked.parent.mkdir(parents=True, exist_ok=True)
         asked.write_text(json.dumps(options, indent=1))
         _hummuss(["fit", *options], folder, threads)
     if variant in study.tested and "test" not in done:
         _hummuss(["test", *options, "--ckpt_path=best"], folder, threads)
+
+
+def _options(study: Study, name: str, variant: str, seed: int) -> list[str]:
+    """Arguments of `hummuss fit`: a variant's own stand behind those of the study, and so win."""
+    chosen = study.variants[variant]
+    configs = [f"--config={config}" for config in chosen.configs]
+    own = [RUN.sub(lambda found: _folder(name, variant, found[1], seed), argument) for argument in chosen.arguments]
+    options = [*configs, *study.arguments, *own, f"--seed_everything={seed}"]
+    return [*options, f"--name={name}/{variant}-{seed}", "--trainer.enable_progress_bar=false"]
+
+
+def _finished(study: Study, name: str, variant: str, seed: int) -> dict[str, Any]:
+    """What a variant's newest run came to, empty where it has not finished.
+
+    Raises:
+        InputError: it was trained with other arguments than the study has now, so it is none of its runs.
+    """
+    done, asked = _summary(name, variant, seed), Path("runs", f"{name}/{variant}-{seed}", ARGUMENTS)
+    if "val" not in done or not asked.is_file():
+        return done
+    # In any order: studies once put a variant's own arguments before the common ones.
+    if sorted(json.loads(asked.read_text())) != sorted(_options(study, name, variant, seed)):
+        raise InputError(
+            f"{asked.parent} was trained with other arguments than the study has now ({asked}): move that folder away, "
+            "or give the study a file of another name"
+        )
+    return done
 
 
 def _folder(study: str, variant: str, needed: str, seed: int) -> str:
@@ -182,7 +199,7 @@ def _hummuss(command: list[str], folder: str, threads: int) -> None:
 
 
 def _summary(name: str, variant: str, seed: int) -> dict[str, Any]:
-    """What a variant's newest run came to, empty where it has not finished."""
+    """The summary of a variant's newest run, empty where there is none."""
     try:
         folder = newest_checkpoint(Path("runs"), f"{name}/{variant}-{seed}", "best").parent
     except InputError:

@@ -35,6 +35,7 @@ class Contestant:
         seed: of its training.
         strides: smallest and largest stride of its training windows, in base frames; (1, 1) without augmentation.
         masked: whether training hid joints, see `Occlusion`.
+        recipe: what else its training was, in words: steps, learning rate, loss weights.
         checkpoint: first digits of the file's SHA-256.
     """
 
@@ -43,6 +44,7 @@ class Contestant:
     seed: int
     strides: tuple[float, float]
     masked: bool
+    recipe: str
     checkpoint: str
 
     @property
@@ -57,10 +59,10 @@ class Contestant:
         return None if most is None else min(most, self.run.trained_frames)
 
     @property
-    def training(self) -> tuple[int, tuple[float, float], int]:
-        """What seeds of one training have in common: parameters of the backbone, strides, frames of a window."""
+    def training(self) -> tuple[int, tuple[float, float], int, str]:
+        """What seeds of one training share: parameters of the backbone, strides, frames of a window, recipe."""
         size = sum(parameter.numel() for parameter in self.run.model.backbone.parameters())
-        return size, self.strides, self.run.trained_frames
+        return size, self.strides, self.run.trained_frames, self.recipe
 
     @property
     def device(self) -> torch.device:
@@ -69,8 +71,8 @@ class Contestant:
 
     @cached_property
     def origin(self) -> dict[str, str | None]:
-        """What its rows say of where they were computed. Asked once: the commit takes two calls of git."""
-        return {"commit": git_commit(), "device": device_name(self.device)}
+        """What its rows say of where they come from. Asked once: the commit takes two calls of git."""
+        return {"recipe": self.recipe, "commit": git_commit(), "device": device_name(self.device)}
 
     @torch.inference_mode()
     def joints(
@@ -139,7 +141,7 @@ def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], 
         key: what a table says of a run beside its seed.
 
     Raises:
-        InputError: two runs of one key and seed, or two of one key that differ in size, strides or frames.
+        InputError: two runs of one key and seed, or two of one key that differ in `Contestant.training`.
     """
     found: dict[Hashable, Contestant] = {}
     for contestant in contestants:
@@ -154,8 +156,8 @@ def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], 
         if contestant.training != other.training:
             raise InputError(
                 f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, but not seeds of "
-                f"one training: (parameters, strides, frames) are {contestant.training} and {other.training}; give "
-                "either"
+                f"one training: (parameters, strides, frames, recipe) are {contestant.training} and "
+                f"{other.training}; give either"
             )
 
 
@@ -188,15 +190,32 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
 def _load(path: str | PathLike[str], device: str) -> Contestant:
     run = load_run(path, device, PoseHead)
     pose_head(run)  # refuses a run without one
-    options = data_options(_config(run), run.model, PoseHead)
+    config = _config(run)
+    options = data_options(config, run.model, PoseHead)
     return Contestant(
         run=run,
         model=model_name(run),
         seed=training_seed(run),
         strides=_strides(options.get("frame_rate")),
         masked=options.get("occlusion") is not None,
+        recipe=_recipe(run, config, options),
         checkpoint=file_hash(run.checkpoint),
     )
+
+
+def _recipe(run: Run, config: dict[str, Any], data: dict[str, Any]) -> str:
+    trainer, model, head = config.get("trainer") or {}, config["model"].get("init_args", {}), pose_head(run)
+    steps = trainer.get("max_steps") or -1
+    facts = {
+        "steps": steps if steps > 0 else None,
+        "epochs": trainer.get("max_epochs"),
+        "windows an epoch": data.get("windows_per_epoch"),
+        "windows a batch": data.get("batch_size"),
+        "learning rate": model.get("learning_rate"),
+        "scale weight": head.scale_weight,
+        "velocity weight": head.velocity_weight,
+    }
+    return ", ".join(f"{name} {value:g}" for name, value in facts.items() if value is not None)
 
 
 def _config(run: Run) -> dict[str, Any]:

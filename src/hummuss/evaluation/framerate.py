@@ -1,6 +1,6 @@
 """Errors of trained runs at every frame rate, on the same moments, the same time span and the same detections."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,8 +23,8 @@ FRAMES_AT_ONCE = 512
 COLUMNS = (
     "dataset", "model", "variant", "trained_with_augmentation", "rate", "kind", "mpjpe_mm", "seed",
     # What the page says of them.
-    "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "checkpoint", "commit",
-    "device",
+    "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "recipe", "checkpoint",
+    "commit", "device",
     # Digits that stand for all that the models were shown and scored against, see `SeenMoments.digest`.
     "moments",
 )  # fmt: skip
@@ -71,8 +71,11 @@ def compare_rates(
         for contestant, own in zip(contestants, facts, strict=True):
             same = place | own
             kept = [row for row in known if same.items() <= row.items()]
+            whole = {(row["variant"], row["kind"], row["rate"]) for row in kept} == {
+                (variant, rate.kind, rate.rate) for variant, rate in _asked(contestant, seen)
+            }
             # Where rows were computed may differ between those that are kept and new ones.
-            yield kept or _rows(contestant, seen, same | contestant.origin)
+            yield kept if whole else _rows(contestant, seen, same | contestant.origin)
 
 
 def _rows(contestant: Contestant, seen: SeenMoments, facts: Row) -> list[Row]:
@@ -93,22 +96,32 @@ def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 1
     return errors
 
 
-def _errors(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rate, Tensor]]:
-    """Variant, rate, and the error of each window."""
+def _asked(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rate]]:
+    """Variants and rates that a contestant has rows of."""
     low = contestant.strides[0]
     if not contestant.augmented and (low != 1 or contestant.model.startswith("hummuss")):
-        rate = Rate("stride", low)
-        yield AT_RATE, rate, window_errors(contestant, _fit(contestant, seen.rates[rate]), seen.target)
+        yield AT_RATE, Rate("stride", low)
         if low != 1:
             return
     for variant in VARIANTS[contestant.model]:
-        for rate, windows in seen.rates.items():
-            of = seen.upsampled if rate.kind == "upsample" else torch.ones_like(seen.upsampled)
-            shown = _fit(contestant, _show(variant, windows, seen.rates[BASE].take(of)))
-            errors = window_errors(contestant, shown, seen.target[of])
-            yield variant, rate, errors
-            if rate == BASE and seen.upsampled.any() and not seen.upsampled.all():
-                yield variant, PAIRED, errors[seen.upsampled]
+        yield from ((variant, rate) for rate in seen.rates)
+        if seen.upsampled.any() and not seen.upsampled.all():
+            yield variant, PAIRED
+
+
+def _errors(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rate, Tensor]]:
+    """Variant, rate, and the error of each window."""
+    at_base: dict[str, Tensor] = {}
+    for variant, rate in _asked(contestant, seen):
+        if rate == PAIRED:
+            yield variant, rate, at_base[variant][seen.upsampled]
+            continue
+        of = seen.upsampled if rate.kind == "upsample" else torch.ones_like(seen.upsampled)
+        shown = _fit(contestant, _show(variant, seen.rates[rate], seen.rates[BASE].take(of)))
+        errors = window_errors(contestant, shown, seen.target[of])
+        if rate == BASE:
+            at_base[variant] = errors
+        yield variant, rate, errors
 
 
 def _show(variant: str, windows: Seen, base: Seen) -> Seen:
@@ -151,3 +164,22 @@ def _check(contestants: Sequence[Contestant]) -> None:
                 f"{own.run.checkpoint} was trained at stride {own.strides[0]:g}, which is no rate of this comparison"
             )
     refuse_alike(contestants, lambda own: (own.model, own.augmented or own.strides))
+    _refuse_other(
+        contestants, lambda own: "trained at varied rates" if own.augmented else None, lambda own: own.training[1:3]
+    )
+    _refuse_other(contestants, lambda own: own.model, lambda own: own.training[0])
+
+
+def _refuse_other(
+    contestants: Sequence[Contestant], which: Callable[[Contestant], str | None], same: Callable[[Contestant], object]
+) -> None:
+    """Refuse what sentences would take for alike: rates of trainings at varied rates, sizes of one model."""
+    first: dict[str, Contestant] = {}
+    for own in contestants:
+        name = which(own)
+        other = own if name is None else first.setdefault(name, own)
+        if same(own) != same(other):
+            raise InputError(
+                f"{own.run.checkpoint} and {other.run.checkpoint} are both {name}, but (parameters, strides, frames) "
+                f"are {own.training[:3]} and {other.training[:3]}: the page would compare them as alike, give either"
+            )

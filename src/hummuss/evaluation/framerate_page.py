@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from hummuss.evaluation.framerate import AT_RATE, Row
 from hummuss.evaluation.framerate_lines import Line, Lines, lines_of
 from hummuss.evaluation.framerate_targets import judge
-from hummuss.evaluation.pages import COLORS, spread, values, windows_of
+from hummuss.evaluation.pages import COLORS, spread, trained, values, windows_of
 from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
 
 # Panels from left to right, and tables: what a rate of each kind is.
@@ -46,7 +46,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
-        "the scored one alone: half the window.",
+        f"the scored one alone: half the window. {trained(rows)}",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):

@@ -35,10 +35,7 @@ def _no_retraining(lines: Lines) -> str:
     found = pairs(lines, OURS, AT_THAT_RATE)
     if not found:
         return f"(a) {target}: runs are missing."
-    seen = {pair.rate.rate for pair in found}
-    missing = [f"{stride:g}" for stride in STRIDES if stride not in seen]
-    said = _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN, whole=not missing)
-    return said + (f" No run was trained at stride {', '.join(missing)}." if missing else "")
+    return _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
 
 
 def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_adds: dict[str, int]) -> str:
@@ -64,10 +61,10 @@ def _cost_of_ignoring(lines: Lines) -> str:
     return f"Ignoring dt takes hummuss trained at varied rates {', '.join(parts)}."
 
 
-def _verdict(
-    target: str, found: Sequence[Pair], good: Callable[[Pair], bool], also: bool = True, whole: bool = True
-) -> str:
-    """``also``: what must hold beside the figures; ``whole``: whether they are of all strides."""
+def _verdict(target: str, found: Sequence[Pair], good: Callable[[Pair], bool], also: bool = True) -> str:
+    """``also``: what must hold beside the figures."""
+    seen = {pair.rate.rate for pair in found}
+    missing = [f"{stride:g}" for stride in STRIDES if stride not in seen]
     reached = [pair for pair in found if good(pair)]
     holds = also and len(reached) == len(found)
     seeds = sorted({seed for pair in found for seed in pair.seeds})
@@ -77,10 +74,11 @@ def _verdict(
         + ("" if pair.seeds == seeds else f" (seeds {', '.join(map(str, pair.seeds))} alone)")
         for pair in found
     )
-    verdict = ("holds" if whole else "holds where runs exist") if holds else "does not hold"
+    verdict = ("holds where runs exist" if missing else "holds") if holds else "does not hold"
     return (
         f"{target}: **{verdict}**, at {len(reached)} of {len(found)} strides (means over "
         f"seeds {', '.join(map(str, seeds))}): {figures}."
+        + (f" Runs are missing at stride {', '.join(missing)}." if missing else "")
     )
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.long import SPANS, Row
-from hummuss.evaluation.pages import COLORS, spread, values
+from hummuss.evaluation.pages import COLORS, spread, trained, values
 
 MOST_WORSE = 2.0  # per cent that target (b) of the claims allows spans
 SOURCES = {
@@ -40,6 +40,22 @@ class Way(NamedTuple):
     mode: str
 
 
+class Pair(NamedTuple):
+    """Mean errors of one piece and of windows, mm, over the seeds that have both."""
+
+    whole: float
+    windows: float
+
+    @property
+    def worse(self) -> float:
+        """Per cent by which one piece is worse."""
+        return 100 * (self.whole / self.windows - 1)
+
+
+# Way -> seed -> error over all frames, mm.
+Errors = dict[Way, dict[int, float]]
+
+
 def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
     """Write OUT.md and OUT.png.
 
@@ -57,7 +73,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "at the same moments on the same detections. *Windows* are as long as in training, half overlapping and "
         "averaged, as `hummuss predict` makes them; *one piece* is the sequence at once. *Ping-pong*: a clip played "
         "forwards and backwards in turn, with detection errors drawn afresh for every frame: longer than any capture, "
-        f"but no real motion of that length. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
+        f"but no real motion of that length. {trained(rows)} Seeds {values(rows, 'seed')}. Commit "
+        f"{values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -75,22 +92,17 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     if not any(row["frames"] == max(SPANS) * window for row in rows):
         said.append(f"No clip has {max(SPANS) * window} frames at the base rate: there are no real spans.")
     for model, errors in by_model(rows).items():
-        ratios = {
-            way: 100 * (mean(own) / mean(errors[way._replace(mode="windows")]) - 1)
-            for way, own in errors.items()
-            if way.mode == "whole"
-        }
-        if not ratios:
+        found = pairs(errors)
+        if not found:
             said.append(f"**{model.label}** takes no sequence longer than its windows in one piece.")
-        if ratios and (long := sorted({way.frames for way in errors} - {way.frames for way in ratios})):
-            told = " and ".join(f"{frames:,}" for frames in long)
-            said.append(f"**{model.label}**: {told} frames in one piece do not fit into the memory: not run.")
-        for source in dict.fromkeys(way.source for way in ratios):
-            own = {way.frames: ratio for way, ratio in ratios.items() if way.source == source}
+        elif not_run := _not_run(errors):
+            said.append(f"**{model.label}**: not run in one piece, which the memory did not hold: {not_run}.")
+        for source in dict.fromkeys(way.source for way in found):
+            own = {way.frames: pair for way, pair in found.items() if way.source == source}
             spans = [size * window for size in SPANS[1:] if size * window in own]
             if spans:
-                told = " and ".join(f"{own[frames]:+.1f} % at {frames:,} frames" for frames in spans)
-                holds = _holds(max(own[frames] for frames in spans) <= MOST_WORSE)
+                told = " and ".join(f"{own[frames].worse:+.1f} % at {frames:,} frames" for frames in spans)
+                holds = _holds(max(own[frames].worse for frames in spans) <= MOST_WORSE)
                 said.append(
                     f"**{model.label}**, {SOURCES[source]} in one piece against windows: {told}; at most "
                     f"{MOST_WORSE:g} % worse {holds}."
@@ -103,23 +115,45 @@ def sentences(rows: Sequence[Row]) -> list[str]:
                     for mode, name in (("whole", "in one piece"), ("windows", "in windows"))
                 )
                 said.append(
-                    f"**{model.label}**, {longest:,} frames ({SOURCES[source]}): {mean(errors[way]):.1f} mm in one "
-                    f"piece, {mean(errors[way._replace(mode='windows')]):.1f} mm in windows ({own[longest]:+.1f} %); "
-                    f"no worse in one piece {_holds(own[longest] <= 0)}. From the first to the last fifth of the "
+                    f"**{model.label}**, {longest:,} frames ({SOURCES[source]}): {own[longest].whole:.1f} mm in one "
+                    f"piece, {own[longest].windows:.1f} mm in windows ({own[longest].worse:+.1f} %); "
+                    f"no worse in one piece {_holds(own[longest].worse <= 0)}. From the first to the last fifth of the "
                     f"sequence the error changes by {drift}."
                 )
         said += _streamed([row for row in rows if _model(row) == model and row["mode"] == "stream"], model)
     return said
 
 
-def by_model(rows: Sequence[Row]) -> dict[Model, dict[Way, list[float]]]:
-    """Model -> way -> error over all frames for each seed."""
-    found: dict[Model, dict[Way, list[float]]] = {}
+def by_model(rows: Sequence[Row]) -> dict[Model, Errors]:
+    """The errors of each model."""
+    found: dict[Model, Errors] = {}
     for row in rows:
         if row["position_s"] is None and row["mpjpe_mm"] is not None:
             own = found.setdefault(_model(row), {})
-            own.setdefault(_way(row), []).append(row["mpjpe_mm"])
+            own.setdefault(_way(row), {})[row["seed"]] = row["mpjpe_mm"]
     return found
+
+
+def pairs(errors: Errors) -> dict[Way, Pair]:
+    """One piece beside windows, wherever a seed has both."""
+    found = {}
+    for way, own in errors.items():
+        other = errors.get(way._replace(mode="windows"), {})
+        seeds = own.keys() & other.keys()
+        if way.mode == "whole" and seeds:
+            found[way] = Pair(mean(own[seed] for seed in seeds), mean(other[seed] for seed in seeds))
+    return found
+
+
+def _not_run(errors: Errors) -> str:
+    """Sequences that some or all seeds were given in windows alone."""
+    told = []
+    for way, own in errors.items():
+        lacking = sorted(own.keys() - errors.get(way._replace(mode="whole"), {}).keys())
+        if way.mode == "windows" and lacking:
+            which = "" if len(lacking) == len(own) else f" of seed {', '.join(map(str, lacking))}"
+            told.append(f"{way.frames:,} frames ({SOURCES[way.source]}){which}")
+    return "; ".join(told)
 
 
 def by_position(rows: Sequence[Row], model: Model, way: Way) -> dict[float, float]:
@@ -157,7 +191,9 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
             ways = [way for way in errors if way.mode == mode and way.source == source]
             frames = [way.frames for way in ways]
             label = f"{model.label}, {'one piece' if mode == 'whole' else mode}"
-            axes.plot(frames, [mean(errors[way]) for way in ways], line + _marker(model), label=label, **_look(model))
+            axes.plot(
+                frames, [mean(errors[way].values()) for way in ways], line + _marker(model), label=label, **_look(model)
+            )
     axes.set_xscale("log")
     ticks = sorted({row["frames"] for row in rows if row["source"] == source})
     axes.set_xticks(ticks, [f"{frames:,}" for frames in ticks])
@@ -196,7 +232,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     names = [f"{model.label}, {'one piece' if mode == 'whole' else mode}" for model, mode in columns]
     lines = ["| sequences | frames | " + " | ".join(names) + " |", "|---" * (len(columns) + 2) + "|"]
     for source, frames in dict.fromkeys((row["source"], row["frames"]) for row in rows):
-        cells = [spread(errors[model].get(Way(source, frames, mode), [])) for model, mode in columns]
+        cells = [spread(list(errors[model].get(Way(source, frames, mode), {}).values())) for model, mode in columns]
         lines.append(f"| {_count(rows, source, frames)} {source} | {frames} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
@@ -223,10 +259,13 @@ def _streamed(rows: Sequence[Row], model: Model) -> Iterator[str]:
     for row in rows:
         if (row["frames"], row["source"]) == (longest, source) and row["position_s"] is not None:
             norms.setdefault(row["position_s"], []).append(row["state_norm"])
+    apart = "" if off is None else f", never more than {off:.2g} mm from one piece"
+    if not norms:  # too short to be told by position
+        yield f"**{model.label}**, {longest:,} frames streamed one by one ({SOURCES[source]}){apart}."
+        return
     first, last = (mean(norms[position]) for position in (min(norms), max(norms)))
-    apart = "" if off is None else f" never more than {off:.2g} mm from one piece;"
     yield (
-        f"**{model.label}**, streamed frame by frame:{apart} the norm of its state is {first:.3g} after a "
+        f"**{model.label}**, streamed frame by frame{apart}: the norm of its state is {first:.3g} after a "
         f"{len(norms)}th of {longest:,} frames ({SOURCES[source]}) and {last:.3g} after all of them."
     )
 

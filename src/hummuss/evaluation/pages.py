@@ -24,6 +24,17 @@ def values(rows: Sequence[dict[str, Any]], column: str) -> str:
     return ", ".join(sorted({str(row[column]) for row in rows}))
 
 
+def trained(rows: Sequence[dict[str, Any]]) -> str:
+    """A sentence on how the runs were trained: once where all were trained alike, by model where they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        found.setdefault(row["recipe"], {})[row["model"]] = None
+    if len(found) == 1:
+        return f"All were trained with {next(iter(found))}."
+    said = (f"{' and '.join(models)} with {recipe}" for recipe, models in found.items())
+    return f"Not all were trained alike: {'; '.join(said)}."
+
+
 def windows_of(rows: Sequence[dict[str, Any]]) -> str:
     """How many windows of each dataset its first row is of."""
     first = {row["dataset"]: row["windows"] for row in reversed(rows)}

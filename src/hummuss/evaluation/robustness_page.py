@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
-from hummuss.evaluation.pages import COLORS, spread, values, windows_of
+from hummuss.evaluation.pages import COLORS, spread, trained, values, windows_of
 from hummuss.evaluation.robustness import Row
 
 COLUMNS = 4  # panels side by side
@@ -56,7 +56,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "`hummuss.evaluation.corruption` says what each corruption does; models are not told of it, but for hidden "
         "joints, which are zeros of confidence 0. *masked*: joints were hidden in training, in episodes that "
         "`hummuss.data.Occlusion` draws; *varied rate*: trained at random strides. "
-        f"Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
+        f"{trained(rows)} Seeds {values(rows, 'seed')}. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
