@@ -122,6 +122,13 @@ def test_whole_test_clips_are_scored_frame_by_frame_once_and_it_is_said_how(tmp_
         assert module.results["pose"]["model"].rows[0].count == 2 * 300
 
 
+def test_an_order_of_lightnings_own_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"trainer\.overfit_batches .*: give --trainer\.limit_train_batches"):
+        trainer(tmp_path, overfit_batches=1).fit(MotionModule(plain(), {"pose": PoseHead}), data())
+    with pytest.raises(InputError, match="batch_size is 0, expected 1 or more"):
+        SyntheticDataModule(frames=5, batch_size=0)
+
+
 def test_a_weight_of_no_head_is_refused() -> None:
     with pytest.raises(InputError, match="loss_weights names psoe, but the heads are pose"):
         MotionModule(plain(), {"pose": PoseHead}, loss_weights={"psoe": 2.0})

@@ -5,6 +5,7 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 
 from hummuss import InputError, MotionModule
 from hummuss.backbones import PerFrame
@@ -140,5 +141,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     for wrong in ({"pose": part(), "mesh": part()}, parts() | {"pose+mesh": part()}, parts() | {"poze": part()}):
         with pytest.raises(InputError, match=r"serve the heads .*, the model has pose, mesh, action"):
             module().check_data(MultiDataModule(wrong))
+    scored = MultiDataModule(parts())
+    scored.trainer = trainer(tmp_path)
+    scored.trainer.state.fn = TrainerFn.TESTING
+    scored.load_state_dict({"pose": {}})  # nothing goes on from there
     with pytest.raises(InputError, match=r"of a run with the parts pose, now they are pose, mesh, action"):
         MultiDataModule(parts()).load_state_dict({"pose": {}})

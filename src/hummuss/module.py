@@ -111,6 +111,11 @@ class MotionModule(L.LightningModule):
                 f"a test scores whole clips in one process, not {self.trainer.world_size}: give --trainer.devices 1 "
                 "--trainer.num_nodes 1"
             )
+        if getattr(self.trainer, "overfit_batches", 0):
+            raise InputError(
+                "trainer.overfit_batches would replace the order of the windows: give --trainer.limit_train_batches, "
+                "or data of few clips, such as --data.init_args.train_clips 1 of synthetic motion"
+            )
         if self.trainer.precision not in PRECISIONS:
             raise InputError(
                 f"trainer.precision is {self.trainer.precision}: give one of {', '.join(PRECISIONS)}; weights stay in "
@@ -220,8 +225,22 @@ class MotionModule(L.LightningModule):
                 "the checkpoint holds averaged weights beside those that were trained: resume with the overlay that "
                 "averages, --config configs/training/ema.yaml"
             )
+        if trainer is not None and trainer.state.fn == "fit":
+            self._refuse_other_rates(checkpoint)
         self.selected_on_test = checkpoint.get("selected_on_test")
         self._restored = True
+
+    def _refuse_other_rates(self, checkpoint: dict[str, Any]) -> None:
+        """A resumed optimiser keeps the rates it had, whatever the config says by now."""
+        for state in checkpoint.get("optimizer_states", []):
+            had = [(group.get("initial_lr", group["lr"]), group["weight_decay"]) for group in state["param_groups"]]
+            now = [(group["lr"], group["weight_decay"]) for group in self._parameter_groups()]
+            if had != now:
+                raise InputError(
+                    f"the checkpoint was trained with (learning rate, weight decay) {_told(had)}, the config has "
+                    f"{_told(now)}: resume with those it had, or begin anew from its weights with "
+                    "--model.init_args.pretrained"
+                )
 
     def _score(self, name: str, head: Head, prediction: Prediction, batch: Batch) -> None:
         if name not in self.scores:
@@ -261,3 +280,8 @@ class MotionModule(L.LightningModule):
                 decay = self.weight_decay if id(parameter) not in state_space and parameter.ndim > 1 else 0.0
                 groups.setdefault((own, decay), []).append(parameter)
         return [{"params": members, "lr": rate, "weight_decay": decay} for (rate, decay), members in groups.items()]
+
+
+def _told(groups: list[tuple[float, float]]) -> str:
+    """Rates and decays of an optimiser's groups, each once."""
+    return ", ".join(f"({rate:g}, {decay:g})" for rate, decay in dict.fromkeys(groups))

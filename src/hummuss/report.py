@@ -145,6 +145,8 @@ class RunReport(L.Callback):
         return {"seconds": self.seconds, "frames": self.frames, "steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if self.steps:
+            return  # the validation behind a fit reads the best checkpoint, which has counted only its own steps
         self.seconds, self.frames = state_dict["seconds"], state_dict["frames"]
         self.steps = state_dict.get("steps", 0)  # runs of before it was counted can be resumed
 
@@ -277,10 +279,10 @@ def _protocol(module: MotionModule) -> str:
     return " ".join([module.protocol.name, *options])
 
 
-def _share(clips: int | None, batches: float) -> str:
-    """How much of the test split was scored."""
+def _share(clips: int | None, batches: int | float) -> str:
+    """How much of the test split was scored; ``batches`` is a share of them, or as a whole number their count."""
     share = "all" if clips is None else f"{clips} clips of each group, evenly spaced"
-    return share if batches == 1.0 else f"{share}; of their batches {batches}"
+    return share if isinstance(batches, float) and batches == 1.0 else f"{share}; of their batches {batches}"
 
 
 def _plain(value: Tensor) -> float | None:

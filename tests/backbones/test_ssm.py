@@ -255,6 +255,27 @@ def test_kernels_are_kept_in_inference_and_only_there(monkeypatch: pytest.Monkey
     assert len(made) == 6
 
 
+def test_what_is_kept_does_not_outlive_parameters_that_tell_nobody() -> None:
+    layer = DiagonalSSM(3, 4)
+    u, dt = torch.randn(1, 9, 3), torch.full((1, 9), 0.02)
+
+    with torch.no_grad():
+        layer.convolve(u, dt)
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+    layer.convolve(u, dt).sum().backward()
+    optimiser.step()  # raises no version
+    with torch.no_grad():
+        got = layer.convolve(u, dt)
+    torch.testing.assert_close(got, layer.convolve(u, dt).detach())
+    other = DiagonalSSM(3, 4)
+    for own, new in zip(layer.parameters(), other.parameters(), strict=True):
+        own.data.copy_(new.data)  # as averaged weights are swapped in
+    layer.eval()
+    with torch.no_grad():
+        got = layer.convolve(u, dt)
+    torch.testing.assert_close(got, other.convolve(u, dt).detach())
+
+
 def test_output_is_causal() -> None:
     layer = make()
     u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()

@@ -57,6 +57,24 @@ def test_the_command_that_sigterm_is_answered_with_finishes_the_run(monkeypatch,
     assert len({run.name.rpartition("-")[2] for run in folder.glob("wandb/offline-run-*")}) == 1, "one W&B run"
 
 
+def test_sigterm_in_the_last_validation_says_how_to_go_on(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+    def told_to_end(self) -> None:
+        if self.trainer.state.fn == "validate":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MotionModule, "on_validation_epoch_start", told_to_end, raising=False)
+        assert main(["fit", "--config", CONFIG, *SMALL, "--data.init_args.val_windows=6"]) == 143
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("hummuss:")]
+    text, _, command = line.partition("; go on with: ")
+    assert text == "hummuss: stopped by SIGTERM"
+    assert not Path("runs/pose/1/summary.json").exists()
+    assert main(shlex.split(command)[1:]) == 0
+    assert Path("runs/pose/1/summary.json").exists()
+
+
 def checkpoint(path: Path, whole: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"weights": torch.zeros(100)}, path)

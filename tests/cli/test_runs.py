@@ -13,6 +13,7 @@ from hummuss import InputError, MotionModule, load_run
 from hummuss.cli.main import main
 from hummuss.cli.runs import new_run, newest_checkpoint
 from hummuss.data import SyntheticDataModule
+from hummuss.report import RunReport, _share
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = [
@@ -163,6 +164,39 @@ def test_a_runs_own_config_used_again_leaves_that_run_alone(tmp_path, monkeypatc
     assert Path("chosen/best.ckpt").is_file(), "a folder that is no run's is the user's choice"
 
 
+def test_a_resumed_runs_config_begins_a_run_of_its_own(monkeypatch, capsys) -> None:
+    assert run("fit", "pose", "--trainer.max_epochs", "1") == 0
+    assert run("fit", "pose", "--ckpt_path", "last") == 0
+    first = Path("runs/pose/1")
+    config = yaml.safe_load((first / "config.yaml").read_text())
+    assert config["ckpt_path"] is None
+    (wandb,) = (own["init_args"] for own in config["trainer"]["logger"] if "Wandb" in own["class_path"])
+    assert (wandb["id"], wandb["resume"], wandb["mode"]) == (None, None, None)
+    assert main(["fit", "--config", str(first / "config.yaml"), "--name", "again"]) == 0
+    resumed, again = (
+        {path.name.rpartition("-")[2] for path in Path(f"runs/{name}/1/wandb").glob("*run-*")}
+        for name in ("pose", "again")
+    )
+    assert len(resumed) == len(again) == len(again - resumed) == 1
+    capsys.readouterr()
+    assert run("fit", "pose", "--ckpt_path", "last", "--model.init_args.learning_rate", "1e-5") == 2
+    said = capsys.readouterr().err
+    assert (
+        "was trained with (learning rate, weight decay) (0.002, 0.01), (0.002, 0), the config has (1e-05, 0.01)" in said
+    )
+
+
+def test_config_and_curves_stand_in_the_run_whatever_the_logger(monkeypatch) -> None:
+    logger = "lightning.pytorch.loggers.CSVLogger"
+    one = ("--trainer.logger", logger, "--trainer.logger.save_dir", "elsewhere", "--trainer.max_epochs", "1")
+    assert run("fit", "pose", *one) == 0
+    none = ("--trainer.logger", "false", "--trainer.callbacks", "null", "--trainer.max_epochs", "1")
+    assert run("fit", "pose", *none) == 0
+    assert [Path(f"runs/pose/{number}/config.yaml").is_file() for number in (1, 2)] == [True, True]
+    assert not Path("config.yaml").exists()
+    assert not Path("elsewhere").exists()
+
+
 def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert run("fit", "pose", "--trainer.max_epochs", "3") == 0
@@ -173,6 +207,16 @@ def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch
     reported = json.loads((folder / "summary.json").read_text())["val"]["mpjpe"]
     # The last row is the report's own validation.
     assert reported == pytest.approx(min(history[:-1]), abs=1e-3)
+
+
+def test_steps_are_those_of_the_training_whichever_epoch_was_best(tmp_path) -> None:
+    saved = {"seconds": 9.0, "frames": 40, "steps": 12}
+    resumed, ended = RunReport(tmp_path, 0), RunReport(tmp_path, 0)
+    resumed.load_state_dict(saved)
+    assert (resumed.steps, resumed.seconds, resumed.frames) == (12, 9.0, 40)
+    ended.steps = 24
+    ended.load_state_dict(saved)  # the best epoch's, read for the validation behind the fit
+    assert ended.steps == 24
 
 
 def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch, capsys) -> None:
@@ -242,6 +286,10 @@ def test_a_page_of_any_run_names_its_model_and_all_its_metrics(tmp_path) -> None
     assert "| p2, mm | mpjpe_17, mm |" in page
     for model in ("hummuss-causal", "dstformer"):
         assert f"| test | pose | {model} | 41.0 | 52.0 |" in page
+
+
+def test_how_much_was_tested_is_told() -> None:
+    assert (_share(None, 1.0), _share(None, 1)) == ("all", "all; of their batches 1")
 
 
 def test_report_of_a_folder_that_is_no_run_says_so(tmp_path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 import threading
 from pathlib import Path
 
@@ -68,6 +69,26 @@ def test_runs_of_other_arguments_are_not_taken_for_the_studys(study: Path, capsy
             )
     assert main(["study", str(study), "--out", "page/made", "--seeds", "3"]) == 2
     assert "has the seeds 0, 1, the page would not show 3" in capsys.readouterr().err
+
+
+def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) -> None:
+    begun = []
+
+    def interrupted(command: list[str], folder: str, threads: int) -> None:
+        begun.append(folder)
+        if len(begun) == 1:
+            signal.raise_signal(signal.SIGINT)  # to the main thread, which waits
+            threading.Event().wait(3)
+
+    monkeypatch.setattr(command, "_hummuss", interrupted)
+    content = yaml.safe_load(study.read_text())
+    study.write_text(yaml.safe_dump(content | {"variants": {"a": [], "b": [], "c": []}, "tested": []}))
+    with pytest.raises(KeyboardInterrupt):
+        main(["study", str(study), "--out", "page/made"])
+    assert begun == ["made/a-0"]
+    with pytest.raises(SystemExit):
+        main(["study", str(study), "--out", "page/made", "--jobs", "0"])
+    assert "0 is no whole number from 1 on" in capsys.readouterr().err
 
 
 def test_baselines_and_other_metrics_stay_out() -> None:

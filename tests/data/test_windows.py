@@ -1,5 +1,8 @@
 """Windows: the batch contract of SPEC section 5, determinism, coverage."""
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -232,3 +235,13 @@ def test_keypoints_in_another_layout_are_refused(tmp_path) -> None:
     module = StoreDataModule(tmp_path / "s", frames=5, view=View(normalisation="box"))
     with pytest.raises(InputError, match=r"clip a needs 17 2D keypoints in Human3.6M order, found 16"):
         module.train_dataloader().dataset[0]
+
+
+def test_what_loader_processes_are_sent_is_not_the_motion(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "store") as writer:
+        writer.add(MotionClip("a", "a", "1", "val", fps=50.0, joints3d=np.zeros((20000, 17, 3), np.float32)))
+    (clips,) = [StoreDataModule(tmp_path / "store", frames=9).sources("val")]
+    assert len(clips[0]) == 20000
+    sent = pickle.dumps(clips)
+    assert len(sent) < 10_000
+    assert len(pickle.loads(sent)[0]) == 20000

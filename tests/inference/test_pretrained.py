@@ -133,7 +133,13 @@ def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> Non
     assert model.model.inference == Inference(windows=7, flip=True)
     strides = {"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [1.0, 4.0]}}
     for number, (data, expected) in enumerate(
-        [({"frame_rate": strides}, (15.0, 60.0)), ({"max_fps": None}, None), ({"max_fps": 50.0}, (50.0, 50.0))]
+        [
+            ({"frame_rate": strides}, (15.0, 60.0)),
+            ({"max_fps": None}, None),
+            ({"max_fps": 50.0}, (50.0, 50.0)),
+            ({"frame_rate": {"strides": [8.0, 8.0]}}, (7.5, 7.5)),
+            ({"clip_sampling": {}}, None),
+        ]
     ):
         export_hub(write_run(tmp_path / "other" / str(number), **data), tmp_path / f"shared{number}")
         assert load(tmp_path / f"shared{number}").frame_rates == expected

@@ -1,6 +1,7 @@
 """Interrupted training: nothing is lost, and what resumes is what would have been, step by step."""
 
 import csv
+import math
 import os
 import signal
 from collections.abc import Iterable
@@ -76,7 +77,7 @@ def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = N
     )  # fmt: skip
     trainer.fit(module, data, ckpt_path=folder / "last.ckpt" if resume else None)
     weights = flat(module.parameters())
-    return Outcome(curves, weights, float(best.best_model_score), module.heads["pose"].mean_joints.value)
+    return Outcome(curves, weights, float(best.best_model_score or math.nan), module.heads["pose"].mean_joints.value)
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:
@@ -128,6 +129,17 @@ def test_accumulated_batches_and_steps_instead_of_epochs(options: dict[str, int]
     expected = train(tmp_path / "whole", **options)
     before = interrupted(tmp_path / "cut", monkeypatch, STEPS + 1, **options)
     assert_continues(train(tmp_path / "cut", resume=True, **options), before, expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*could not find the monitored key")  # nothing was validated yet
+@pytest.mark.parametrize("step", [1, STEPS - 1, STEPS, STEPS + 1])
+def test_what_max_steps_cut_off_goes_on_at_the_next_window(step: int, whole: Outcome, tmp_path) -> None:
+    before = train(tmp_path, max_steps=step)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == step
+    resumed = train(tmp_path, resume=True)
+    assert list(before.curves.windows | resumed.curves.windows) == list(whole.curves.windows)
+    assert before.curves.windows | resumed.curves.windows == whole.curves.windows
+    assert resumed.curves.validation.keys() == whole.curves.validation.keys() - before.curves.validation.keys()
 
 
 def test_sigkill_costs_the_steps_since_the_last_checkpoint(whole: Outcome, tmp_path) -> None:

@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hummuss.backbones.intervals import Intervals
-from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.backbones.ssm import INITS, DiagonalSSM
+from hummuss.errors import InputError
 
 DIRECTIONS = ("product", "sum")
 GATES = ("product", "sum", "none")
@@ -36,7 +37,7 @@ class GDSSM(nn.Module):
         gate: how u and v are: ``product``, ``sum``, or ``none`` for u alone; the block then has no W_v.
 
     Raises:
-        ValueError: a dim that reduction does not divide, or an unknown way to combine.
+        InputError: a dim that reduction does not divide, or an unknown way to combine.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class GDSSM(nn.Module):
     ) -> None:
         super().__init__()
         if dim % reduction:
-            raise ValueError(f"dim {dim} is not a multiple of reduction {reduction}")
+            raise InputError(f"dim {dim} is not a multiple of reduction {reduction}")
+        if init not in (*INITS, "random"):
+            raise InputError(f"init {init!r} is none of {', '.join(INITS)}, random")
         if directions not in DIRECTIONS:
-            raise ValueError(f"directions {directions!r} is none of {', '.join(DIRECTIONS)}")
+            raise InputError(f"directions {directions!r} is none of {', '.join(DIRECTIONS)}")
         if gate not in GATES:
-            raise ValueError(f"gate {gate!r} is none of {', '.join(GATES)}")
+            raise InputError(f"gate {gate!r} is none of {', '.join(GATES)}")
         self.directions, self.gate = directions, gate
         inner, wide = dim // reduction, int(dim * expansion)
         count = 1 if causal else 2

@@ -154,13 +154,13 @@ class SpatiotemporalLayer(nn.Module):
             temporal(spatial(x)), half the blocks.
 
     Raises:
-        ValueError: unknown fusion.
+        InputError: unknown fusion.
     """
 
     def __init__(self, dim: int, spatial: dict[str, Any], temporal: dict[str, Any], fusion: str = "softmax") -> None:
         super().__init__()
         if fusion not in FUSIONS:
-            raise ValueError(f"fusion {fusion!r} is none of {', '.join(FUSIONS)}")
+            raise InputError(f"fusion {fusion!r} is none of {', '.join(FUSIONS)}")
         self.fusion = fusion
         self.spatial_first = GDSSM(**spatial)
         self.temporal_last = GDSSM(**temporal)

@@ -90,6 +90,11 @@ class DiagonalSSM(nn.Module):
         self.log_step = nn.Parameter(torch.empty(channels).uniform_(low, high))  # (H,)
         self._kept: dict[str, tuple[Any, Any]] = {}  # see `_keep`
 
+    def train(self, mode: bool = True) -> "DiagonalSSM":
+        """Switch mode, and forget what inference kept: weights exchanged through ``.data`` raise no version either."""
+        self._kept.clear()
+        return super().train(mode)
+
     @property
     def poles(self) -> Complex[Tensor, "H M"]:
         """Continuous-time poles; their real parts are negative by construction."""
@@ -269,7 +274,10 @@ class DiagonalSSM(nn.Module):
         Only the latest of each kind, and only where the whole batch shares one interval: memory stays that of one
         set of matrices per layer.
         """
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return make(dt)
+        if torch.is_grad_enabled():
+            self._kept.clear()  # parameters may be about to change, and fused optimisers raise no version
             return make(dt)
         values = set(dt.tolist())
         if len(values) > 1:

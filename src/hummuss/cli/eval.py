@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out
 
 KINDS: dict[str, str] = {
@@ -42,13 +43,6 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     parser.add_argument("--split", default="test", choices=["test", "val"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=device, help=f"where the models run; here {device} by default")
-
-
-def count(text: str, least: int = 1) -> int:
-    """A whole number from ``least`` on, for argparse."""
-    if not text.isdigit() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from {least} on")
-    return int(text)
 
 
 def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:

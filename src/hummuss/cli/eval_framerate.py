@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hummuss.cli.eval import command, count
+from hummuss.cli.arguments import count
+from hummuss.cli.eval import command
 from hummuss.cli.pages import write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data

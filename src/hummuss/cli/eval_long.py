@@ -2,7 +2,8 @@
 
 import argparse
 
-from hummuss.cli.eval import command, count
+from hummuss.cli.arguments import count
+from hummuss.cli.eval import command
 from hummuss.cli.pages import write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.long import COLUMNS, compare_lengths

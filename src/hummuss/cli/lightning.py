@@ -11,9 +11,11 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from jsonargparse import Namespace
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.cli import runs
 from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
@@ -23,7 +25,7 @@ from hummuss.inference.runs import CONFIG
 from hummuss.module import MotionModule
 from hummuss.report import RunReport
 from hummuss.training.atomic_io import AtomicCheckpointIO, damage
-from hummuss.training.last_checkpoint import TERMINATED, LastCheckpoint, Terminated
+from hummuss.training.last_checkpoint import LAST, TERMINATED, LastCheckpoint, Terminated
 from hummuss.weights import in_short
 
 RUNS = Path("runs")
@@ -46,13 +48,16 @@ QUIET = (
 
 
 class KeepConfig(SaveConfigCallback):
-    """Writes a run's config once its checkpoint is found to fit: one that does not leaves the run's own in place."""
+    """Writes a run's config, as given, once its checkpoint fits: one that does not leaves the run's own in place."""
+
+    folder: Path
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         pass
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        super().setup(trainer, pl_module, "fit")
+        if trainer.is_global_zero:
+            self.parser.save(self.config, self.folder / CONFIG, skip_none=False, overwrite=True)
 
 
 class HummussCLI(LightningCLI):
@@ -64,6 +69,7 @@ class HummussCLI(LightningCLI):
     """
 
     folder: Path
+    given: Namespace  # what the run's config.yaml says: no folder, no checkpoint and no W&B run of its own
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -80,6 +86,8 @@ class HummussCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        self.given = config.clone()
+        self.given.ckpt_path = None
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in NEWEST:
             newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
@@ -93,7 +101,8 @@ class HummussCLI(LightningCLI):
             return
         self.folder = self._run_folder(config.get("ckpt_path"))
         runs.opened = self.folder
-        loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else []
+        loggers = config.trainer.logger or []
+        loggers = [] if loggers is True else loggers if isinstance(loggers, list) else [loggers]
         run = _wandb_run(self.folder)
         if self.subcommand != "fit":
             # The report is the record, and a CSV logger would overwrite the training's curves: only the W&B run that
@@ -129,6 +138,9 @@ class HummussCLI(LightningCLI):
         if not trainer.fast_dev_run:
             # First, so that checkpoints hold what it has counted.
             trainer.callbacks.insert(0, RunReport(self.folder, self.config[self.subcommand].seed_everything))
+            for callback in trainer.callbacks:
+                if isinstance(callback, KeepConfig):
+                    callback.folder, callback.config = self.folder, self.given
         return trainer
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -236,16 +248,23 @@ def run(arguments: list[str]) -> int:
         warnings.filterwarnings("ignore", message=message)
     try:
         _run(arguments)
-    except Terminated as end:
-        rank_zero_only(print)(
-            f"hummuss: stopped by SIGTERM and saved; resume with: {_resumption(arguments, end.checkpoint)}",
-            file=sys.stderr,
-        )
+    except SIGTERMException as end:
+        rank_zero_only(print)(f"hummuss: stopped by SIGTERM{_what_next(end, arguments)}", file=sys.stderr)
         return TERMINATED
     finally:
         if "wandb" in sys.modules:
             sys.modules["wandb"].finish()  # an unfinished run would swallow the next one of this process
     return 0
+
+
+def _what_next(end: SIGTERMException, arguments: list[str]) -> str:
+    """How a run that was told to end goes on."""
+    if isinstance(end, Terminated):
+        return f" and saved; resume with: {_resumption(arguments, end.checkpoint)}"
+    last = None if runs.opened is None else runs.opened / LAST
+    if arguments[0] == "fit" and last is not None and last.is_file():  # in the validation behind the training
+        return f"; go on with: {_resumption(arguments, last)}"
+    return ": run it again"
 
 
 def _resumption(arguments: list[str], checkpoint: Path) -> str:
@@ -273,6 +292,5 @@ def _run(arguments: list[str]) -> None:
         seed_everything_default=0,
         # A test must leave alone the config that its checkpoint was trained with.
         save_config_callback=KeepConfig if arguments[0] == "fit" else None,
-        save_config_kwargs={"overwrite": True},
         parser_kwargs={"exit_on_error": False, "prog": "hummuss"},
     )

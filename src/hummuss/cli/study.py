@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.cli.runs import newest_checkpoint
 from hummuss.errors import InputError
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """What of a study is run, and how many runs at a time."""
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each with its share of the cores")
+    parser.add_argument("--jobs", type=count, default=1, help="runs at a time, each with its share of the cores")
     parser.add_argument("--variants", nargs="+", help="only these; the page still shows every finished run")
     parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all: train nothing, write the page")
 
@@ -76,8 +77,12 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
                 # The pool starts runs in this order: those waited for have been started, so it never locks up.
                 before = [runs[other, seed] for other in _needed(study.variants[variant]) if (other, seed) in runs]
                 runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
-        for ended in runs.values():
-            ended.result()
+        try:
+            for ended in runs.values():
+                ended.result()
+        except KeyboardInterrupt:  # what has not begun is not begun any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     rows = [
         row
         for variant in study.variants

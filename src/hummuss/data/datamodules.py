@@ -95,6 +95,8 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
         self.move, self.clips_per_class = move, clips_per_class
         self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
+        if batch_size < 1:
+            raise InputError(f"data.init_args.batch_size is {batch_size}, expected 1 or more")
         if clips_per_class < 1 or batch_size % clips_per_class:
             raise InputError(
                 f"data.init_args.clips_per_class is {clips_per_class}, expected a divisor of the batch_size "
@@ -208,7 +210,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def val_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("test" if self.select_on_test else "val")
         low, high = (1.0, 1.0) if self.frame_rate is None else self.frame_rate.strides
-        stride = int(low) if low == high and low.is_integer() else 1
+        stride = int(low) if low == high and float(low).is_integer() else 1
         return self._evaluation(sources, self.frames, self.val_windows, self.batch_size, stride)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:

@@ -61,6 +61,9 @@ class MultiDataModule(PartsDataModule):
         return {name: part.state_dict() for name, part in self._attached().items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Called by Lightning for every checkpoint; what is not trained on has no place to go on from."""
+        if self.trainer is not None and self.trainer.state.fn != "fit":
+            return
         if set(state_dict) != set(self.parts):
             raise InputError(
                 f"the checkpoint is of a run with the parts {', '.join(state_dict)}, now they are "

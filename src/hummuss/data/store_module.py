@@ -84,6 +84,10 @@ class _Clips(Sequence[MotionClip]):
         self.store, self.names = store, names
         self.opened: dict[str, MotionClip] = {}
 
+    def __reduce__(self) -> tuple[type["_Clips"], tuple[MotionStore, list[str]]]:
+        """Opened anew by another process: pickled, the clips' arrays would be copied in full."""
+        return _Clips, (self.store, self.names)
+
     def __len__(self) -> int:
         return len(self.names)
 

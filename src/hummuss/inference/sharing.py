@@ -133,13 +133,16 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
 
 
 def _frame_rates(data: Mapping[str, Any]) -> list[float] | None:
-    """Lowest and highest rate of training windows; the data's own rates are at most ``max_fps``."""
+    """Lowest and highest rate of training windows; the data's own rates are at most ``max_fps``.
+
+    None where that is not known: without a limit, or where windows are stretched over whole clips.
+    """
     most = data.get("max_fps")
-    if most is None:
+    if most is None or data.get("clip_sampling") is not None:
         return None
     augmentation = data.get("frame_rate") or {}
     strides = augmentation.get("init_args", augmentation).get("strides", (1.0, 1.0))
-    return [most / strides[1], most]
+    return [most / strides[1], most / strides[0]]
 
 
 def _named(key: str, entry: Mapping[str, Any], known: Mapping[str, type]) -> dict[str, Any]:

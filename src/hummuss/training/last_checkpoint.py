@@ -33,9 +33,9 @@ class Terminated(SIGTERMException):
 class LastCheckpoint(Checkpoint):
     """Keeps ``last.ckpt``, and ``previous.ckpt`` should that be damaged; ends the run in good order on SIGTERM.
 
-    Saved after every epoch, and within epochs every so many steps. SIGTERM lets the optimiser step end (in the last
-    step of an epoch: the validation too), saves, and raises `Terminated`. All processes of a run stop at the same step,
-    whichever of them was told.
+    Saved after every epoch, within epochs every so many steps, and where ``max_steps`` or ``max_time`` end one.
+    SIGTERM lets the optimiser step end (in the last step of an epoch: the validation too), saves, and raises
+    `Terminated`. All processes of a run stop at the same step, whichever of them was told.
 
     Lightning's `ModelCheckpoint(save_last=True)` saves only when the monitored metric has improved, and its handling
     of SIGTERM waits for other processes within the signal handler and may stop between two accumulated batches, whose
@@ -53,7 +53,7 @@ class LastCheckpoint(Checkpoint):
         if every_n_steps < 1:
             raise InputError(f"last_checkpoint.every_n_steps {every_n_steps}: give 1 or more")
         self.every_n_steps, self.dirpath = every_n_steps, dirpath
-        self._terminated = self._ending = False
+        self._terminated = self._ending = self._stopped = False
         self._step = -1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -74,8 +74,10 @@ class LastCheckpoint(Checkpoint):
         if trainer.is_last_batch:
             return  # a run resumed from here would skip the epoch's validation
         self._ending = self._must_stop(trainer)
-        if self._ending or trainer.global_step % self.every_n_steps == 0:
+        stops = not self._stopped and (trainer.should_stop or trainer.global_step == trainer.max_steps)
+        if self._ending or stops or trainer.global_step % self.every_n_steps == 0:
             self._save(trainer)
+        self._stopped |= stops
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -85,7 +87,9 @@ class LastCheckpoint(Checkpoint):
             raise Terminated(self._file(LAST))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._save(trainer)
+        # Also called where training stops within an epoch, which Lightning has then counted as a whole one.
+        if trainer.is_last_batch:
+            self._save(trainer)
         if self._must_stop(trainer):
             raise Terminated(self._file(LAST))
 
