@@ -18,6 +18,16 @@ LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#:\s]+)(#[^)\s]*)?\)")
 log = logging.getLogger("mkdocs.hooks.site")
 
 
+def on_config(config: Any) -> Any:
+    """Add results that the navigation does not name, such as those of a `make eval-...` of one's own."""
+    (results,) = (section["Results"] for section in config["nav"] if isinstance(section, dict) and "Results" in section)
+    known = {page for entry in results for page in entry.values()}
+    for path in sorted((ROOT / "docs" / "results").glob("*.md")):
+        if f"results/{path.name}" not in known:
+            results.append({path.stem.replace("_", " "): f"results/{path.name}"})
+    return config
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages from outside docs/."""
     from mkdocs.structure.files import File  # only a build of the site has it
