@@ -9,14 +9,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hummuss.evaluation.pages import spread
+from hummuss.evaluation.pages import COLORS, spread, table
 from hummuss.metrics.units import BASELINES, unit
 
 METRICS = ("mpjpe", "pa_mpjpe", "mpjve", "accel")
 FACTS = ("seed", "parameters", "multiply_adds_per_frame", "seconds", "commit", "device")
 COLUMNS = ("variant", "split", "group", "metric", "value", "unit", *FACTS)
-# Okabe and Ito's blue and vermilion, as in the other pictures.
-OURS, THEIRS = "#0072B2", "#D55E00"
 
 Row = dict[str, Any]
 
@@ -139,16 +137,20 @@ def _not_run(study: Study, rows: list[Row]) -> list[str]:
 
 def _table(split: str, group: str, rows: list[Row], metrics: Sequence[str]) -> list[str]:
     shown = [metric for metric in metrics if any(row["metric"] == metric for row in rows)]
-    header = "| variant | seeds | parameters, M | multiply-adds per frame, M | minutes |"
-    lines = [f"## {split}, {group}", "", header + " " + " | ".join(f"{m}, {unit_of(m)}" for m in shown) + " |"]
-    lines.append("|" + "---|" * (5 + len(shown)))
+    head = ["variant", "seeds", "parameters, M", "multiply-adds per frame, M", "minutes"]
+    lines = []
     for variant, figures in _by_variant(rows).items():
         own = [row for row in rows if row["variant"] == variant]
         minutes = mean(row["seconds"] for row in own) / 60
-        costs = f"{own[0]['parameters'] / 1e6:.2f} | {own[0]['multiply_adds_per_frame'] / 1e6:.1f} | {minutes:.0f}"
+        costs = [
+            f"{own[0]['parameters'] / 1e6:.2f}",
+            f"{own[0]['multiply_adds_per_frame'] / 1e6:.1f}",
+            f"{minutes:.0f}",
+        ]
         cells = [spread(figures.get(metric, [])) for metric in shown]
-        lines.append(f"| {variant} | {len({row['seed'] for row in own})} | {costs} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
+        lines.append([variant, str(len({row["seed"] for row in own})), *costs, *cells])
+    columns = [*head, *(f"{metric}, {unit_of(metric)}" for metric in shown)]
+    return [f"## {split}, {group}", "", *table(columns, lines)]
 
 
 def _by_variant(rows: list[Row]) -> dict[str, dict[str, list[float]]]:
@@ -171,7 +173,7 @@ def _draw(path: Path, rows: list[Row], metrics: Sequence[str]) -> None:
         percent = unit_of(metric) == "%"  # of what is right: the higher the better
         ordered = sorted(found, key=lambda variant: mean(found[variant]), reverse=not percent)
         for place, variant in enumerate(ordered):
-            colour = THEIRS if variant.startswith("dstformer") else OURS
+            colour = COLORS["dstformer" if variant.startswith("dstformer") else "hummuss"]
             axes.plot(found[variant], [place] * len(found[variant]), "o", color=colour, alpha=0.4, markeredgewidth=0)
             axes.plot(mean(found[variant]), place, "|", color=colour, markersize=14)
         axes.set_yticks(range(len(ordered)), [f"{variant} ({work[variant]:.1f} M)" for variant in ordered])

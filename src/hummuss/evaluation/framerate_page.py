@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from hummuss.evaluation.framerate import AT_RATE, Row
 from hummuss.evaluation.framerate_lines import Line, Lines, lines_of
 from hummuss.evaluation.framerate_targets import judge
-from hummuss.evaluation.pages import COLORS, spread, trained, values, windows_of
+from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
 from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
 
 # Panels from left to right, and tables: what a rate of each kind is.
@@ -105,11 +105,7 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
         places = STRIDES if kind == "stride" else (UPSAMPLED, 1.0)
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
-    axes.set_title(kind, fontsize=10)
-    axes.set_xlabel(KINDS[kind], fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    finish(axes, kind, KINDS[kind])
 
 
 def _rates(own: dict[Rate, dict[int, float]], kind: str) -> list[Rate]:
@@ -133,8 +129,7 @@ def _table(rows: Sequence[Row], lines: Lines, kind: str, unit: str) -> list[str]
         Line(row["model"], row["variant"], row["trained_with_augmentation"]): _range(row["trained_strides"])
         for row in rows
     }
-    head = [f"{_place(rate):g}" for rate in rates]
-    table = [f"{kind} ({unit}):", "", f"| model | {' | '.join(head)} |", "|---" * (len(rates) + 1) + "|"]
+    shown = []
     for line, own in lines.items():
         cells = []
         for rate in rates:
@@ -143,8 +138,8 @@ def _table(rows: Sequence[Row], lines: Lines, kind: str, unit: str) -> list[str]
             apart = line.variant != AT_RATE and kind in ("stride", "upsample") and not low <= rate.rate <= high
             cells.append(f"*{cell}*" if apart else cell)
         if any(cell not in ("-", "*-*") for cell in cells):
-            table.append(f"| {line.label} | {' | '.join(cells)} |")
-    return [*table, ""]
+            shown.append([line.label, *cells])
+    return [f"{kind} ({unit}):", "", *table(["model", *(f"{_place(rate):g}" for rate in rates)], shown)]
 
 
 def _range(strides: str) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.long import SPANS, Row
-from hummuss.evaluation.pages import COLORS, spread, trained, values
+from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values
 
 MOST_WORSE = 2.0  # per cent that target (b) of the claims allows spans
 SOURCES = {
@@ -198,7 +198,7 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
     ticks = sorted({row["frames"] for row in rows if row["source"] == source})
     axes.set_xticks(ticks, [f"{frames:,}" for frames in ticks])
     axes.minorticks_off()
-    _finish(axes, source, "frames")
+    finish(axes, source, "frames")
 
 
 def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
@@ -207,14 +207,7 @@ def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
         for mode, line in MODES.items():
             found = by_position(rows, model, Way(source, longest, mode))
             axes.plot(list(found), list(found.values()), line + _marker(model), **_look(model))
-    _finish(axes, f"{source}, {longest:,} frames", "position, s")
-
-
-def _finish(axes: Axes, title: str, unit: str) -> None:
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(unit, fontsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    finish(axes, f"{source}, {longest:,} frames", "position, s")
 
 
 def _look(model: Model) -> dict[str, Any]:
@@ -230,11 +223,11 @@ def _table(rows: Sequence[Row]) -> list[str]:
     errors = by_model(rows)
     columns = [(model, mode) for model, own in errors.items() for mode in MODES if any(w.mode == mode for w in own)]
     names = [f"{model.label}, {'one piece' if mode == 'whole' else mode}" for model, mode in columns]
-    lines = ["| sequences | frames | " + " | ".join(names) + " |", "|---" * (len(columns) + 2) + "|"]
+    lines = []
     for source, frames in dict.fromkeys((row["source"], row["frames"]) for row in rows):
         cells = [spread(list(errors[model].get(Way(source, frames, mode), {}).values())) for model, mode in columns]
-        lines.append(f"| {_count(rows, source, frames)} {source} | {frames} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
+        lines.append([f"{_count(rows, source, frames)} {source}", str(frames), *cells])
+    return table(["sequences", "frames", *names], lines)
 
 
 def _count(rows: Sequence[Row], source: str, frames: int) -> int:

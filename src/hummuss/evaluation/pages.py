@@ -1,8 +1,10 @@
-"""What the pages of comparisons share: colours, means with spreads, and what their rows have in common."""
+"""What the pages of comparisons share: colours, panels, tables, means with spreads, and what their rows agree in."""
 
 from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
+
+from matplotlib.axes import Axes
 
 # Okabe and Ito's blue, sky blue, vermilion and grey, as in the other pictures.
 COLORS = {"hummuss": "#0072B2", "hummuss-causal": "#56B4E9", "dstformer": "#D55E00", "per-frame": "0.5"}
@@ -17,6 +19,21 @@ def spread(figures: Sequence[float]) -> str:
     if not figures:
         return "-"
     return f"{mean(figures):.1f}" + (f" ± {stdev(figures):.1f}" if len(figures) > 1 else "")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table and the empty one behind it."""
+    first, *others = (f"| {' | '.join(cells)} |" for cells in (head, *rows))
+    return [first, "|---" * len(head) + "|", *others, ""]
+
+
+def finish(axes: Axes, title: str, unit: str) -> None:
+    """What every panel of a comparison has: its title, what its x axis counts, a grid."""
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(unit, fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def values(rows: Sequence[dict[str, Any]], column: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
-from hummuss.evaluation.pages import COLORS, spread, trained, values, windows_of
+from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
 from hummuss.evaluation.robustness import Row
 
 COLUMNS = 4  # panels side by side
@@ -156,22 +156,18 @@ def _panel(axes: Axes, kind: str, corruptions: Sequence[Corruption], errors: Err
             [middle + sign * deviation for middle, deviation in zip(means, deviations, strict=True)] for sign in (-1, 1)
         )
         axes.fill_between(levels, low, high, color=color, alpha=0.15, lw=0)
-    axes.set_title(kind, fontsize=10)
-    axes.set_xlabel(UNITS[kind], fontsize=8)
     axes.set_xticks(levels)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    finish(axes, kind, UNITS[kind])
 
 
 def _table(errors: Errors, kinds: Sequence[str] = ("clean", *LEVELS)) -> list[str]:
     """A row per corruption, a column per model."""
-    lines = ["| corruption | " + " | ".join(model.label for model in errors) + " |", "|---" * (len(errors) + 1) + "|"]
+    lines = []
     for corruption in all_corruptions():
         if corruption.kind in kinds:
             cells = [spread(list(own.get(corruption, {}).values())) for own in errors.values()]
-            lines.append(f"| {_name(corruption)} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
+            lines.append([_name(corruption), *cells])
+    return table(["corruption", *(model.label for model in errors)], lines)
 
 
 def _name(corruption: Corruption) -> str:
