@@ -78,6 +78,9 @@ def test_accumulated_batches_are_one_step(tmp_path) -> None:
     assert list(logger.of("train/frames_per_second")) == [1, 3]
     steps = [step for step, metrics in logger.entries if "ssm/time/decay/median" in metrics]
     assert len(steps) == 2
+    every = Record()
+    fit(tmp_path, [StateSpaceMonitor(every_n_steps=1)], every, epochs=1)
+    assert len(every.of("ssm/time/decay/median")) == 4
 
 
 def test_values_of_the_layers_are_those_of_their_formulas() -> None:

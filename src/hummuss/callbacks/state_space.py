@@ -46,6 +46,7 @@ class StateSpaceMonitor(L.Callback):
         self._due = due and bool(trainer.loggers)
         if not self._due:
             return
+        self._logged = trainer.global_step  # of several batches that make a step, the first
         self._gates = {}
         for path, module in pl_module.named_modules():
             if isinstance(module, GDSSM) and module.gate != "none":
@@ -58,7 +59,7 @@ class StateSpaceMonitor(L.Callback):
             return
         for hook in self._hooks:
             hook.remove()
-        self._hooks, self._logged = [], trainer.global_step
+        self._hooks = []
         values = layer_values(pl_module)
         if not values:
             return
