@@ -25,7 +25,7 @@ def study(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     content = {
         "title": "A study", "configs": ["a.yaml"], "arguments": ["--x=1"], "seeds": [0, 1], "tested": ["good"],
-        "variants": {"good": [], "bad": ["--y=2"]},
+        "variants": {"good": [], "bad": ["--y=2"]}, "note": "How to read it.",
     }  # fmt: skip
     path = tmp_path / "made.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -45,6 +45,7 @@ def study(tmp_path, monkeypatch) -> Path:
 def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path, tmp_path: Path) -> None:
     assert main([*command, str(study), "--out", "page/made", "--seeds"]) == 0
     page = (tmp_path / "page/made.md").read_text()
+    assert "\nHow to read it.\n" in page
     assert "| good | 2 | 1.00 | 5.0 | 1 | 105.0 ± 7.1 | 1.0 ± 0.0 |" in page
     assert "| bad | 1 | 1.00 | 5.0 | 1 | 200.0 | 1.0 |" in page
     assert page.index("## val, all") < page.index("## test, all")
