@@ -1,4 +1,5 @@
-# Every target works on a fresh clone; the environment is made when first needed.
+# Every target works on a fresh clone, where the environment is made when first needed; those on CMU after
+# `make cmu CMU_RAW=FOLDER`, see data/README.md.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -71,9 +72,10 @@ def test_a_new_dataset(monkeypatch) -> None:
     reader, entry = blocks("howto/new_dataset.md", "python")
     monkeypatch.setattr(registry, "READERS", dict(registry.READERS))
     monkeypatch.setattr("hummuss.cli.prepare.READERS", registry.READERS)
-    names: dict = {"__name__": "takes"}
-    exec(reader, names)
-    exec(entry, names)
+    module = ModuleType("hummuss.data.readers.takes")
+    exec(reader, module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(entry, vars(registry) | {"READERS": registry.READERS})
     rng = np.random.default_rng(0)
     Path("RAW").mkdir()
     for name in ("s1_walk", "s1_run", "s2_walk", "s3_walk"):

@@ -39,7 +39,12 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
     text = "checkpoints, run folders, or folders of the runs of a name, whose newest counts; side by side"
     parser.add_argument("--ckpt", nargs="+", required=True, help=text)
     add_out(parser, out)
-    parser.add_argument("--windows", type=count, default=400, help="test moments of each dataset, evenly spaced")
+    parser.add_argument(
+        "--windows",
+        type=count,
+        default=400,
+        help="test moments or windows of each dataset, or clips of each group, evenly spaced: at most so many",
+    )
     parser.add_argument("--split", default="test", choices=["test", "val"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=device, help=f"where the models run; here {device} by default")

@@ -19,9 +19,9 @@ COMMANDS = {
     "data": "what is prepared, and whether it is sound: hummuss data info, hummuss data check OUT",
     "predict": "3D pose or mesh from your own 2D keypoints, or from clips of a store, by a trained run",
     "export": "turn a finished run into a folder to share: hummuss export hub runs/pose/1 OUT",
-    "study": "train variants of a model over several seeds and compare them: hummuss study configs/studies/NAME.yaml",
-    "bench": "measure speed and memory: hummuss bench speed (backbones), prepare (data in), loader (data out)",
-    "eval": "compare trained runs: hummuss eval framerate, long, robustness (same test moments), ablation",
+    "study": "train variants of a model over several seeds: hummuss study configs/studies/NAME.yaml --out PAGE",
+    "bench": "measure speed and memory: hummuss bench speed, sizes (backbones), prepare (data in), loader (data out)",
+    "eval": "compare trained runs: hummuss eval framerate, long, robustness, action; or train and compare: ablation",
     "report": "collect finished runs into one results page: CSV, Markdown, pictures",
 }
 

@@ -11,9 +11,10 @@ from scipy.spatial.transform import Rotation
 from hummuss.data.motion import MotionClip
 from hummuss.data.readers.asf_amc import AsfSkeleton, parse_amc, parse_asf
 from hummuss.data.readers.bvh import parse_bvh
-from hummuss.data.readers.cmu_files import OFFICIAL_ZIP, Files, OfficialZip, find_files
+from hummuss.data.readers.cmu_files import OFFICIAL_ZIP, Files, OfficialZip, file_paths, find_files
 from hummuss.data.readers.cmu_index import INDEX, CmuEntry, index_text, read_index
 from hummuss.data.readers.cmu_skeletons import CONVENTIONS, fit_body, free_body, h36m_joints, restore_thorax
+from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.kinematics import CapturedMotion
 from hummuss.data.readers.task import FailedFile, RawDataset, ReadTask
 from hummuss.errors import InputError
@@ -33,8 +34,9 @@ def read_cmu(raw: Path) -> RawDataset:
     """
     notes = _make_index(raw) if (raw / OFFICIAL_ZIP).is_file() else ()
     entries = read_index(raw)
-    fingerprint = hashlib.sha256((raw / INDEX).read_bytes()).hexdigest()[:12]
-    return RawDataset(len(entries), _fetch_all(entries, find_files(raw, entries)), notes, fingerprint)
+    decides = hashlib.sha256((raw / INDEX).read_bytes())  # an index made anew is the same: its time says nothing
+    decides.update(fingerprint(file_paths(raw, entries)).encode())
+    return RawDataset(len(entries), _fetch_all(entries, find_files(raw, entries)), notes, decides.hexdigest()[:12])
 
 
 def _make_index(raw: Path) -> tuple[str, ...]:

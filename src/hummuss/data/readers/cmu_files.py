@@ -122,13 +122,24 @@ def check_official_zip(path: Path) -> None:
     OfficialZip(path).check()
 
 
+def file_paths(raw: Path, entries: list[CmuEntry]) -> list[Path]:
+    """Where all that an index names may lie: in archives, or unpacked."""
+    wanted = sorted(_wanted(entries))
+    archives = [f"cmu_{top}.tar.xz" for top in sorted({name.split("/")[0] for name in wanted})]
+    return [raw / name for name in (OFFICIAL_ZIP, *archives, *wanted)]
+
+
+def _wanted(entries: list[CmuEntry]) -> set[str]:
+    return {name for entry in entries for name in (entry.file, entry.skeleton) if name}
+
+
 def find_files(raw: Path, entries: list[CmuEntry]) -> dict[str, Files]:
     """For each top folder named in the index, the unpacked folder or else its archive.
 
     Raises:
         InputError: there is neither.
     """
-    wanted = {name for entry in entries for name in (entry.file, entry.skeleton) if name}
+    wanted = _wanted(entries)
     sources: dict[str, Files] = {}
     for top in sorted({name.split("/")[0] for name in wanted}):
         archive = raw / f"cmu_{top}.tar.xz"
