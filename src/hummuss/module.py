@@ -225,7 +225,8 @@ class MotionModule(L.LightningModule):
                 "the checkpoint holds averaged weights beside those that were trained: resume with the overlay that "
                 "averages, --config configs/training/ema.yaml"
             )
-        if trainer is not None and trainer.state.fn == "fit":
+        own = type(self).configure_optimizers is not MotionModule.configure_optimizers
+        if trainer is not None and trainer.state.fn == "fit" and not own:
             self._refuse_other_rates(checkpoint)
         self.selected_on_test = checkpoint.get("selected_on_test")
         self._restored = True

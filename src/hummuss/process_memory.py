@@ -18,7 +18,7 @@ def peak_resident_mb() -> float:
     >>> 50 < peak_resident_mb() < 1e5
     True
     """
-    if STATUS.is_file():
+    if STATUS.is_file() and "VmHWM:" in STATUS.read_text():
         return _status_mb("VmHWM")  # getrusage's would start at that of the process that started this one
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -48,6 +48,10 @@ class RunReport(L.Callback):
         self._uncounted: list[Tensor] = []  # frames of the latest batches; a number would make a GPU wait at each
         self._started = 0.0
         self._worst: dict[str, Worst] = {}
+        self._stage = "fit"
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self._stage = stage
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, MotionModule)
@@ -145,8 +149,8 @@ class RunReport(L.Callback):
         return {"seconds": self.seconds, "frames": self.frames, "steps": self.steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if self.steps:
-            return  # the validation behind a fit reads the best checkpoint, which has counted only its own steps
+        if self._stage != "fit":
+            return  # what is scored is the best checkpoint, which has counted the steps before it alone
         self.seconds, self.frames = state_dict["seconds"], state_dict["frames"]
         self.steps = state_dict.get("steps", 0)  # runs of before it was counted can be resumed
 
@@ -201,7 +205,7 @@ class RunReport(L.Callback):
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "steps": self.steps or None,
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
-            "seconds": round(self.seconds, 1),
+            "seconds": round(self.seconds, 1) if self.seconds else None,
             "frames_per_second": round(self.frames / self.seconds, 1) if self.seconds else None,
             "seed": self.seed,
             "commit": git_commit(),

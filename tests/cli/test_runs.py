@@ -209,14 +209,26 @@ def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch
     assert reported == pytest.approx(min(history[:-1]), abs=1e-3)
 
 
-def test_steps_are_those_of_the_training_whichever_epoch_was_best(tmp_path) -> None:
-    saved = {"seconds": 9.0, "frames": 40, "steps": 12}
-    resumed, ended = RunReport(tmp_path, 0), RunReport(tmp_path, 0)
-    resumed.load_state_dict(saved)
-    assert (resumed.steps, resumed.seconds, resumed.frames) == (12, 9.0, 40)
-    ended.steps = 24
-    ended.load_state_dict(saved)  # the best epoch's, read for the validation behind the fit
-    assert ended.steps == 24
+def test_steps_are_those_of_the_training_whichever_epoch_was_best(monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert run("fit", "pose") == 0
+    folder = Path("runs/pose/1")
+    torch.save(torch.load(folder / "best.ckpt", weights_only=True) | {"callbacks": counted(3)}, folder / "best.ckpt")
+    trained = json.loads((folder / "summary.json").read_text())
+    assert trained["steps"] == 6
+    assert run("test", "pose", "--ckpt_path", "best") == 0
+    tested = json.loads((folder / "summary.json").read_text())
+    assert "test" in tested
+    for fact in ("steps", "seconds", "frames_per_second"):
+        assert tested[fact] == trained[fact]
+    resumed = RunReport(folder, 0)
+    resumed.load_state_dict(counted(3)["RunReport"])
+    assert (resumed.steps, resumed.seconds, resumed.frames) == (3, 9.0, 40)
+
+
+def counted(steps: int) -> dict:
+    """What a checkpoint knows of a run's report."""
+    return {"RunReport": {"seconds": 9.0, "frames": 40, "steps": steps}}
 
 
 def test_resuming_an_interrupted_run_equals_never_having_stopped(tmp_path, monkeypatch, capsys) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import threading
 from pathlib import Path
@@ -78,8 +79,8 @@ def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) ->
     def interrupted(command: list[str], folder: str, threads: int) -> None:
         begun.append(folder)
         if len(begun) == 1:
-            signal.raise_signal(signal.SIGINT)  # to the main thread, which waits
-            threading.Event().wait(3)
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(3)  # the main thread, which waits, is told
 
     monkeypatch.setattr(command, "_hummuss", interrupted)
     content = yaml.safe_load(study.read_text())

@@ -155,7 +155,7 @@ def test_the_old_store_goes_when_the_new_one_is_on_the_disk(tmp_path, monkeypatc
 
     def remove(path, **options) -> None:
         removed.append(path.name)
-        new = [tmp_path, *(tmp_path / "store").iterdir()]
+        new = [tmp_path, tmp_path / "store", *(tmp_path / "store").iterdir()]
         assert {file.stat().st_ino for file in new} <= forced
         rmtree(path, **options)
 

@@ -283,9 +283,10 @@ class DiagonalSSM(nn.Module):
         if len(values) > 1:
             return make(dt)
         versions = [(parameter.data_ptr(), parameter._version) for parameter in self.parameters()]
-        if self._kept.get(key[0], (None,))[0] != (key, values, versions):
-            self._kept[key[0]] = ((key, values, versions), make(dt[:1]))
-        return self._kept[key[0]][1]
+        kept = self._kept.get(key[0])  # held on to: another thread may forget it meanwhile
+        if kept is None or kept[0] != (key, values, versions):
+            kept = self._kept[key[0]] = ((key, values, versions), make(dt[:1]))
+        return kept[1]
 
 
 def initial_poles(modes: int, init: str) -> Complex[Tensor, "{modes}"]:

@@ -57,7 +57,7 @@ class KeepConfig(SaveConfigCallback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            self.parser.save(self.config, self.folder / CONFIG, skip_none=False, overwrite=True)
+            self.parser.save(self.config, self.folder / CONFIG, skip_none=False, overwrite=True, multifile=False)
 
 
 class HummussCLI(LightningCLI):

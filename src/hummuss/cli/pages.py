@@ -32,7 +32,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     temporary.replace(path)

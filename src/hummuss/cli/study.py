@@ -70,14 +70,17 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
             raise InputError(f"{arguments.study} has the seeds {known}, the page would not show {seed}: add it there")
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
     runs: dict[tuple[str, int], Future[None]] = {}
+    for variant in study.variants:
+        for seed in study.seeds:
+            _finished(study, name, variant, seed)  # the page shows all: one of other arguments is told before hours
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
-        for seed in seeds:
-            for variant in variants:
-                # The pool starts runs in this order: those waited for have been started, so it never locks up.
-                before = [runs[other, seed] for other in _needed(study.variants[variant]) if (other, seed) in runs]
-                runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
         try:
+            # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
+            for seed in seeds:
+                for variant in variants:
+                    # The pool starts runs in this order: those waited for have been started, so it never locks up.
+                    before = [runs[other, seed] for other in _needed(study.variants[variant]) if (other, seed) in runs]
+                    runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
             for ended in runs.values():
                 ended.result()
         except KeyboardInterrupt:  # what has not begun is not begun any more

@@ -114,6 +114,7 @@ class Journal:
         """Rename the folder into place, without its journal; it is on the disk when this returns."""
         for file in self.folder.iterdir():
             _force(file)
+        _force(self.folder)
         self.folder.rename(path)
         _force(path.parent)
         (path / JOURNAL).unlink()  # last: until here, the journal could have continued

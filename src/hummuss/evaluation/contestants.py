@@ -211,11 +211,18 @@ def _recipe(run: Run, config: dict[str, Any], data: dict[str, Any]) -> str:
         "epochs": trainer.get("max_epochs"),
         "windows an epoch": data.get("windows_per_epoch"),
         "windows a batch": data.get("batch_size"),
+        "batches a step": trainer.get("accumulate_grad_batches"),
         "learning rate": model.get("learning_rate"),
+        "of the backbone": model.get("backbone_learning_rate"),
+        "of state space layers": model.get("ssm_learning_rate"),
+        "weight decay": model.get("weight_decay"),
         "scale weight": head.scale_weight,
         "velocity weight": head.velocity_weight,
     }
-    return ", ".join(f"{name} {value:g}" for name, value in facts.items() if value is not None)
+    told = [f"{name} {value:g}" for name, value in facts.items() if value is not None]
+    told += ["begun with another run's weights"] if model.get("pretrained") else []
+    told += [f"{name}'s losses by {weight:g}" for name, weight in (model.get("loss_weights") or {}).items()]
+    return ", ".join(told)
 
 
 def _config(run: Run) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Terminated(SIGTERMException):
 class LastCheckpoint(Checkpoint):
     """Keeps ``last.ckpt``, and ``previous.ckpt`` should that be damaged; ends the run in good order on SIGTERM.
 
-    Saved after every epoch, within epochs every so many steps, and where ``max_steps`` or ``max_time`` end one.
+    Saved after every epoch, within epochs every so many steps, and where a limit or `EarlyStopping` end one.
     SIGTERM lets the optimiser step end (in the last step of an epoch: the validation too), saves, and raises
     `Terminated`. All processes of a run stop at the same step, whichever of them was told.
 
@@ -53,7 +53,7 @@ class LastCheckpoint(Checkpoint):
         if every_n_steps < 1:
             raise InputError(f"last_checkpoint.every_n_steps {every_n_steps}: give 1 or more")
         self.every_n_steps, self.dirpath = every_n_steps, dirpath
-        self._terminated = self._ending = self._stopped = False
+        self._terminated = self._ending = False
         self._step = -1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -74,10 +74,8 @@ class LastCheckpoint(Checkpoint):
         if trainer.is_last_batch:
             return  # a run resumed from here would skip the epoch's validation
         self._ending = self._must_stop(trainer)
-        stops = not self._stopped and (trainer.should_stop or trainer.global_step == trainer.max_steps)
-        if self._ending or stops or trainer.global_step % self.every_n_steps == 0:
+        if self._ending or trainer.global_step % self.every_n_steps == 0:
             self._save(trainer)
-        self._stopped |= stops
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
@@ -87,9 +85,12 @@ class LastCheckpoint(Checkpoint):
             raise Terminated(self._file(LAST))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        # Also called where training stops within an epoch, which Lightning has then counted as a whole one.
-        if trainer.is_last_batch:
-            self._save(trainer)
+        # Also called where training stops within an epoch, which Lightning has then counted as a whole one. (Where a
+        # limit of time stops it between two accumulated batches, the gradients of the first are lost.)
+        epochs, cut = cast(Any, trainer).fit_loop.epoch_progress.current, not trainer.is_last_batch
+        epochs.processed -= cut
+        self._save(trainer)
+        epochs.processed += cut
         if self._must_stop(trainer):
             raise Terminated(self._file(LAST))
 
