@@ -47,7 +47,7 @@ def seen_at_all_rates(data: MotionDataModule, count: int = 4) -> SeenMoments:
     return see(data, sources, spread_moments(sources, data.max_fps, *margins(HALF), count), all_rates())
 
 
-@pytest.mark.parametrize("normalisation", ["image", "box"])
+@pytest.mark.parametrize("normalisation", ["image", "box", "frame"])
 def test_only_the_rate_changes(normalisation) -> None:
     seen = seen_at_all_rates(Clips({"": [make_clip()]}, view=View(normalisation=normalisation)))
     assert set(seen.rates) == set(all_rates())

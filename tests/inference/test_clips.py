@@ -93,7 +93,7 @@ def run_of(model: MotionModule, **view) -> Run:
     return Run(Path("best.ckpt"), model, View(**view), trained_frames=9)
 
 
-@pytest.mark.parametrize("normalisation", ["image", "box"])
+@pytest.mark.parametrize("normalisation", ["image", "box", "frame"])
 def test_the_model_sees_what_training_would_have_shown_it(normalisation: str) -> None:
     times = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.05, 20))
     clip = make_clip(fps=None, timestamps=times)
@@ -102,6 +102,9 @@ def test_the_model_sees_what_training_would_have_shown_it(normalisation: str) ->
     points = clip.keypoints2d
     if normalisation == "image":
         scaled = (points[..., :2] - (320, 240)) / 320
+    elif normalisation == "frame":
+        away = points[..., :2] - points[..., :2].mean(1, keepdims=True)
+        scaled = away / np.sqrt((away**2).sum(-1).mean(-1))[:, None, None]
     else:
         early = points[times <= times[0] + 0.5, :, :2].reshape(-1, 2)
         low, high = early.min(0), early.max(0)

@@ -22,7 +22,7 @@ class View:
     Attributes:
         camera: draws the camera of clips that have none.
         noise: errors of the 2D detector, for clips without detections of their own.
-        normalisation: ``image`` or ``box``, see `normalise`.
+        normalisation: ``image``, ``box`` or ``frame``, see `normalise`.
     """
 
     camera: RandomCamera = field(default_factory=RandomCamera)

@@ -86,9 +86,7 @@ def to_sample(
     count, padding = len(clip), frames - len(clip)
     size = (clip.camera.width, clip.camera.height) if clip.camera else None
     assert clip.keypoints2d is not None
-    keypoints = normalise(clip.keypoints2d, instants.times, size, normalisation)
-    if hidden is not None:  # after the box was taken, which is the detections'
-        keypoints = keypoints * ~hidden[..., None]
+    keypoints = normalise(clip.keypoints2d, instants.times, size, normalisation, hidden)
     label = classes.index(clip.label) if clip.label in classes else -1
     intrinsics = clip.camera.intrinsics if clip.camera else np.zeros((3, 3))
 

@@ -149,13 +149,39 @@ def test_box_normalisation_looks_only_at_the_first_half_second() -> None:
     assert np.abs(whole[:13, :, :2]).max() == pytest.approx(1, abs=0.05)
 
 
+def test_frame_normalisation_is_blind_to_place_and_size_of_what_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(100, 200, (4, 17, 3)).astype(np.float32)
+    keypoints[..., 2], times = 0.5, np.arange(4) / 25
+    keypoints[1, 3] = 0  # missing
+    keypoints[2, 1:] = 0  # a single joint
+    keypoints[3] = 0
+    got = normalise(keypoints, times, None, "frame")
+    np.testing.assert_allclose(got[:2, :, :2].sum(1), 0, atol=1e-5)
+    np.testing.assert_allclose((got[:2, :, :2] ** 2).sum((1, 2)) / [17, 16], 1, rtol=1e-5)
+    assert (got[1, 3] == 0).all()
+    np.testing.assert_array_equal(got[2], np.eye(17)[[0]].T * [0, 0, 0.5])
+    assert (got[3] == 0).all()
+    moved = keypoints.copy()
+    moved[:, :, :2] = 3 * keypoints[..., :2] + [50, -20]
+    np.testing.assert_allclose(normalise(moved, times, None, "frame"), got, atol=1e-5)
+    hidden = np.zeros((4, 17), bool)
+    hidden[0, :5] = True
+    gone = keypoints * ~hidden[..., None]
+    expected = normalise(gone, times, None, "frame")
+    np.testing.assert_array_equal(normalise(keypoints, times, None, "frame", hidden), expected)
+    early = normalise(keypoints, times, None, "box", hidden)  # the box stays that of all detections
+    np.testing.assert_array_equal(early[0, 5:], normalise(keypoints, times, None, "box")[0, 5:])
+    assert (early[0, :5] == 0).all()
+
+
 def test_normalisation_errors_say_what_to_do() -> None:
     keypoints, times = np.zeros((3, 17, 3), np.float32), np.arange(3.0)
     with pytest.raises(InputError, match="'image' needs the image's width and height"):
         normalise(keypoints, times, None, "image")
     with pytest.raises(InputError, match=r"found no joint in the clip's first 0.5 s"):
         normalise(keypoints, times, None, "box")
-    with pytest.raises(InputError, match="'clip' is none of image, box"):
+    with pytest.raises(InputError, match="'clip' is none of image, box, frame"):
         normalise(keypoints, times, (1, 1), "clip")
 
 

@@ -4,12 +4,13 @@ One setting serves every row of a comparison (SPEC section 5).
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from hummuss.errors import InputError
 
-MODES = ("image", "box")
+MODES = ("image", "box", "frame")
 BOX_SECONDS = 0.5
+LEAST = 1e-6  # pixels that an extent has
 
 
 def normalise(
@@ -17,34 +18,45 @@ def normalise(
     times: Float[np.ndarray, "F"],
     image_size: tuple[int, int] | None,
     mode: str = "image",
+    hidden: Bool[np.ndarray, "F J"] | None = None,
 ) -> Float[np.ndarray, "F J 3"]:
     """Pixels and confidence -> normalised coordinates and confidence; missing joints stay zeros.
 
     ``image``: 2x/w - 1 and 2y/w - h/w. ``box``: centre and half size of the box around the joints seen in the first
-    0.5 s, then fixed for the clip.
+    0.5 s, then fixed for the clip. ``frame``: middle and extent (root mean square distance from it) of the joints seen
+    in each frame by itself, so that a pose looks alike wherever the person stands; where that is, is lost.
 
     Args:
         keypoints: pixels and confidence.
         times: seconds of the frames.
         image_size: width and height in pixels; ``image`` needs it.
-        mode: ``image`` or ``box``.
+        mode: ``image``, ``box`` or ``frame``.
+        hidden: joints that a model does not get to see, though they were detected: they become missing. The box is
+            taken of all that were detected, a frame's middle of those that stay.
 
     Raises:
         InputError: unknown mode, no image size, or no joint seen in the first half second.
     """
     present = keypoints[..., 2:] > 0
+    if hidden is not None:
+        present = present & ~hidden[..., None]
     if mode == "image":
         if image_size is None:
             raise InputError("normalisation 'image' needs the image's width and height: give them, or use 'box'")
         width, height = image_size
-        centre, half = np.array([width / 2, height / 2]), width / 2
+        centre, half = np.array([width / 2, height / 2]), np.array(width / 2)
     elif mode == "box":
         early = keypoints[times <= times[0] + BOX_SECONDS]
         points = early[early[..., 2] > 0][:, :2]
         if not len(points):
             raise InputError(f"normalisation 'box' found no joint in the clip's first {BOX_SECONDS} s: cut them off")
         low, high = points.min(0), points.max(0)
-        centre, half = (low + high) / 2, max(float((high - low).max()) / 2, 1e-6)
+        centre, half = (low + high) / 2, np.maximum((high - low).max() / 2, LEAST)
+    elif mode == "frame":
+        count = np.maximum(present.sum(1, keepdims=True), 1)
+        centre = (keypoints[..., :2] * present).sum(1, keepdims=True) / count
+        away = (keypoints[..., :2] - centre) * present
+        half = np.maximum(np.sqrt((away**2).sum((1, 2), keepdims=True) / count), LEAST)
     else:
         raise InputError(f"normalisation {mode!r} is none of {', '.join(MODES)}")
     scaled = (keypoints[..., :2] - centre) / half
