@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 import threading
 from pathlib import Path
@@ -79,8 +78,8 @@ def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) ->
     def interrupted(command: list[str], folder: str, threads: int) -> None:
         begun.append(folder)
         if len(begun) == 1:
-            os.kill(os.getpid(), signal.SIGINT)
-            threading.Event().wait(3)  # the main thread, which waits, is told
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # which waits
+            threading.Event().wait(3)
 
     monkeypatch.setattr(command, "_hummuss", interrupted)
     content = yaml.safe_load(study.read_text())
