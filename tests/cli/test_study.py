@@ -84,8 +84,13 @@ def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) ->
     monkeypatch.setattr(command, "_hummuss", interrupted)
     content = yaml.safe_load(study.read_text())
     study.write_text(yaml.safe_dump(content | {"variants": {"a": [], "b": [], "c": []}, "tested": []}))
-    with pytest.raises(KeyboardInterrupt):
-        main(["study", str(study), "--out", "page/made"])
+    # A shell starts what runs in the background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            main(["study", str(study), "--out", "page/made"])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert begun == ["made/a-0"]
     with pytest.raises(SystemExit):
         main(["study", str(study), "--out", "page/made", "--jobs", "0"])
