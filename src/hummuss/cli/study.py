@@ -72,7 +72,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     runs: dict[tuple[str, int], Future[None]] = {}
     for variant in study.variants:
         for seed in study.seeds:
-            _finished(study, name, variant, seed)  # the page shows all: one of other arguments is told before hours
+            _refuse_other_arguments(study, name, variant, seed)  # before hours of training: the page shows all
     with ThreadPoolExecutor(arguments.jobs) as pool:
         try:
             # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
@@ -90,7 +90,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
         row
         for variant in study.variants
         for seed in study.seeds
-        for row in rows_of(variant, _finished(study, name, variant, seed), study.metrics)
+        for row in rows_of(variant, _summary(name, variant, seed), study.metrics)
     ]
     if not rows:
         raise InputError(
@@ -148,7 +148,7 @@ def _train(study: Study, name: str, variant: str, seed: int, threads: int, befor
     for run in before:
         run.result()
     folder, options = f"{name}/{variant}-{seed}", _options(study, name, variant, seed)
-    done = _finished(study, name, variant, seed)
+    done = _summary(name, variant, seed)
     if "val" not in done:
         asked = Path("runs", folder, ARGUMENTS)
         asked.parent.mkdir(parents=True, exist_ok=True)
@@ -167,22 +167,21 @@ def _options(study: Study, name: str, variant: str, seed: int) -> list[str]:
     return [*options, f"--name={name}/{variant}-{seed}", "--trainer.enable_progress_bar=false"]
 
 
-def _finished(study: Study, name: str, variant: str, seed: int) -> dict[str, Any]:
-    """What a variant's newest run came to, empty where it has not finished.
+def _refuse_other_arguments(study: Study, name: str, variant: str, seed: int) -> None:
+    """Refuse a finished run that was trained with other arguments than the study has now: it is none of its runs.
 
     Raises:
-        InputError: it was trained with other arguments than the study has now, so it is none of its runs.
+        InputError: it is such a run.
     """
-    done, asked = _summary(name, variant, seed), Path("runs", f"{name}/{variant}-{seed}", ARGUMENTS)
-    if "val" not in done or not asked.is_file():
-        return done
+    asked = Path("runs", f"{name}/{variant}-{seed}", ARGUMENTS)
+    if not asked.is_file() or "val" not in _summary(name, variant, seed):
+        return
     # In any order: studies once put a variant's own arguments before the common ones.
     if sorted(json.loads(asked.read_text())) != sorted(_options(study, name, variant, seed)):
         raise InputError(
             f"{asked.parent} was trained with other arguments than the study has now ({asked}): move that folder away, "
             "or give the study a file of another name"
         )
-    return done
 
 
 def _folder(study: str, variant: str, needed: str, seed: int) -> str:

@@ -1,10 +1,10 @@
 """Rows of a comparison over frame rates, gathered into lines: one model in one variant, over rates and seeds."""
 
 from collections.abc import Iterator, Sequence
-from statistics import mean
 from typing import NamedTuple
 
 from hummuss.evaluation.framerate import AT_RATE, Row
+from hummuss.evaluation.pages import shared_means
 from hummuss.evaluation.rates import Rate
 
 
@@ -58,7 +58,6 @@ def pairs(lines: Lines, first: Line, second: Line, kind: str = "stride") -> list
 
 def _pairs(first: dict[Rate, dict[int, float]], second: dict[Rate, dict[int, float]], kind: str) -> Iterator[Pair]:
     for rate in first.keys() & second.keys():
-        seeds = sorted(first[rate].keys() & second[rate].keys())
-        if rate.kind == kind and seeds:
-            ours, theirs = (mean(line[rate][seed] for seed in seeds) for line in (first, second))
-            yield Pair(rate, ours, theirs, seeds)
+        means = shared_means(first[rate], second[rate])
+        if rate.kind == kind and means is not None:
+            yield Pair(rate, *means)

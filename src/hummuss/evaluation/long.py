@@ -23,8 +23,7 @@ COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "source", "frames", "mode", "position_s", "mpjpe_mm",
     "state_norm", "seed",
     # What the page says of them.
-    "window", "sequences", "stream_off_mm", "recipe", "checkpoint", "commit",
-    "device",
+    "window", "sequences", "stream_off_mm", "recipe", "checkpoint", "commit", "device",
 )  # fmt: skip
 SPANS = (1, 2, 10)  # in training windows
 BINS = 20  # positions at which the error is told, at most; none shorter than a window

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.long import SPANS, Row
-from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values
+from hummuss.evaluation.pages import COLORS, finish, shared_means, spread, table, trained, values
 
 MOST_WORSE = 2.0  # per cent that target (b) of the claims allows spans
 SOURCES = {
@@ -138,10 +138,9 @@ def pairs(errors: Errors) -> dict[Way, Pair]:
     """One piece beside windows, wherever a seed has both."""
     found = {}
     for way, own in errors.items():
-        other = errors.get(way._replace(mode="windows"), {})
-        seeds = own.keys() & other.keys()
-        if way.mode == "whole" and seeds:
-            found[way] = Pair(mean(own[seed] for seed in seeds), mean(other[seed] for seed in seeds))
+        means = shared_means(own, errors.get(way._replace(mode="windows"), {}))
+        if way.mode == "whole" and means is not None:
+            found[way] = Pair(*means[:2])
     return found
 
 

@@ -1,6 +1,6 @@
 """What the pages of comparisons share: colours, panels, tables, means with spreads, and what their rows agree in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -19,6 +19,18 @@ def spread(figures: Sequence[float]) -> str:
     if not figures:
         return "-"
     return f"{mean(figures):.1f}" + (f" ± {stdev(figures):.1f}" if len(figures) > 1 else "")
+
+
+def shared_means(first: Mapping[int, float], second: Mapping[int, float]) -> tuple[float, float, list[int]] | None:
+    """Means of two models' figures by seed, over the seeds that both have, and those; None where they share none.
+
+    >>> shared_means({0: 1.0, 1: 9.0}, {0: 2.0, 2: 9.0})
+    (1.0, 2.0, [0])
+    """
+    seeds = sorted(first.keys() & second.keys())
+    if not seeds:
+        return None
+    return mean(first[seed] for seed in seeds), mean(second[seed] for seed in seeds), seeds
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -19,8 +19,7 @@ from hummuss.metrics.per_joint import position_errors
 COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "trained_with_masking", "corruption", "level", "mpjpe_mm", "seed",
     # What the page says of them.
-    "unseen_mpjpe_mm", "unseen_share", "windows", "frames", "recipe", "checkpoint", "commit",
-    "device",
+    "unseen_mpjpe_mm", "unseen_share", "windows", "frames", "recipe", "checkpoint", "commit", "device",
 )  # fmt: skip
 
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
-from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
+from hummuss.evaluation.pages import COLORS, finish, shared_means, spread, table, trained, values, windows_of
 from hummuss.evaluation.robustness import Row
 
 COLUMNS = 4  # panels side by side
@@ -117,10 +117,9 @@ def _pairs(errors: Errors, first: Model, second: Model) -> dict[Corruption, tupl
     """Mean errors of two models in each condition, over the seeds that both have; empty where they share none."""
     found = {}
     for corruption, ours in errors[first].items():
-        theirs = errors.get(second, {}).get(corruption, {})
-        seeds = ours.keys() & theirs.keys()
-        if seeds:
-            found[corruption] = mean(ours[seed] for seed in seeds), mean(theirs[seed] for seed in seeds)
+        means = shared_means(ours, errors.get(second, {}).get(corruption, {}))
+        if means is not None:
+            found[corruption] = means[:2]
     return found
 
 
