@@ -74,9 +74,12 @@ eval-framerate: install  ## train small models on synthetic motion and show them
 	$(BIN)/hummuss eval framerate --config configs/pose.yaml --frames 41 --windows 100 \
 	  --ckpt runs/framerate_synthetic/*-[0-9] --out docs/results/framerate_synthetic
 
+# The data and the view of them that the CMU runs of these three were trained with.
+SEEN_CMU = --config configs/pose.yaml --config configs/data/cmu.yaml --config configs/view/frame.yaml
+
 eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/framerate.yaml --out runs/framerate/study --jobs 2
-	$(BIN)/hummuss eval framerate --config configs/pose.yaml --config configs/data/cmu.yaml \
+	$(BIN)/hummuss eval framerate $(SEEN_CMU) \
 	  --ckpt runs/framerate/*-[0-9] --out docs/results/framerate --windows 100
 
 eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
@@ -87,7 +90,7 @@ eval-robustness: install  ## train small models on synthetic motion and corrupt 
 eval-robustness-cmu: install  ## the same on data/cmu, three seeds, with runs of make eval-framerate-cmu (hours)
 	$(BIN)/hummuss study configs/studies/framerate.yaml --variants hummuss dstformer --out runs/framerate/study --jobs 2
 	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2
-	$(BIN)/hummuss eval robustness --config configs/pose.yaml --config configs/data/cmu.yaml \
+	$(BIN)/hummuss eval robustness $(SEEN_CMU) \
 	  --ckpt runs/framerate/hummuss-[0-9] runs/framerate/dstformer-[0-9] runs/robustness/*-[0-9]
 
 eval-long: eval-framerate  ## predict long synthetic sequences in windows, in one piece and streamed (minutes)
@@ -95,7 +98,7 @@ eval-long: eval-framerate  ## predict long synthetic sequences in windows, in on
 	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate_synthetic/$(name)-[0-9])
 
 eval-long-cmu: install  ## the same on data/cmu, with the runs that make eval-framerate-cmu leaves (an hour)
-	$(BIN)/hummuss eval long --config configs/pose.yaml --config configs/data/cmu.yaml \
+	$(BIN)/hummuss eval long $(SEEN_CMU) \
 	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate/$(name)-[0-9])
 
 eval-ablation: install  ## change one choice of the design at a time, train on data/cmu, three seeds (hours)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
@@ -194,6 +195,20 @@ def test_2d_data_gives_batches_without_3d(data: str, store_in_2d: Path) -> None:
 @pytest.mark.parametrize("overlay", sorted(path.stem for path in (CONFIGS / "training").glob("*.yaml")))
 def test_task_with_a_way_of_training(task: str, overlay: str) -> None:
     assert fit(task, f"training/{overlay}") == 0
+
+
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "multitask"])
+@pytest.mark.parametrize("overlay", sorted(path.stem for path in (CONFIGS / "view").glob("*.yaml")))
+def test_task_with_a_view(task: str, overlay: str) -> None:
+    module = instantiate(task, f"view/{overlay}").datamodule
+    assert module.view.normalisation == overlay
+    assert type(module.view.noise) is type(instantiate(task).datamodule.view.noise), "the rest of the view stays"
+    module.batch_size = 2
+    batch = next(iter(module.val_dataloader()))
+    away = (batch["keypoints"][..., :2].square().sum(-1) * (batch["keypoints"][..., 2] > 0)).sum(-1)
+    seen = (batch["keypoints"][..., 2] > 0).sum(-1)
+    torch.testing.assert_close(away[seen > 1] / seen[seen > 1], torch.ones_like(away[seen > 1]))
 
 
 # What an overlay is for, as the trainer that it makes has it.
