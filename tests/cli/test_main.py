@@ -126,6 +126,7 @@ def with_change(path, *keys_and_value) -> str:
         (("model", "init_args", "backbone", "init_args", "dim", "wide"), "dim (hummuss.HumMUSS): Expected a"),
         (("trainr", {"max_epochs": 1}), "'trainr"),
         (("data", "init_args", "body_path", "body.npz"), "no body file at body.npz"),
+        (("trainer", "profiler", "quickest"), "it can only be one of ['simple'"),
     ],
 )
 def test_a_mistake_in_a_config_is_one_line_that_names_it(tmp_path, capsys, change, message) -> None:

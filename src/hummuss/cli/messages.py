@@ -22,6 +22,9 @@ def one_line(error: BaseException) -> str | None:
     while link is not None:
         if isinstance(link, InputError):
             return str(link)
+        # Lightning's word for options of a trainer that do not go together. By its name: to import it takes seconds.
+        if type(link).__name__ == "MisconfigurationException":
+            return " ".join(str(link).split())
         link = link.__cause__ or link.__context__
     return _parser_message(str(error)) if isinstance(error, ArgumentError) else None
 
