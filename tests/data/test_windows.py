@@ -149,7 +149,7 @@ def test_a_clip_of_one_frame_is_refused_by_name(tmp_path) -> None:
         StoreDataModule(tmp_path / "s").test_dataloader()
 
 
-@pytest.mark.parametrize(("strides", "expected"), [((4.0, 4.0), 4), ((1.0, 4.0), 1), ((1.5, 1.5), 1)])
+@pytest.mark.parametrize(("strides", "expected"), [((4.0, 4.0), 4), ((1.0, 4.0), 1)])
 def test_validation_is_at_the_rate_of_the_training_where_that_is_one(root, strides, expected) -> None:
     frame_rate = FrameRateAugmentation(strides=strides, fractional=0.0)
     data = StoreDataModule(root, frames=5, batch_size=2, max_fps=None, frame_rate=frame_rate, val_windows=None)
@@ -160,6 +160,19 @@ def test_validation_is_at_the_rate_of_the_training_where_that_is_one(root, strid
     np.testing.assert_allclose(first["dt"][0], expected / 50, rtol=1e-6)
     (tested, *_) = data.test_dataloader()
     assert (next(iter(tested))["frame_index"][0].diff() == 1).all(), "a test shows all frames"
+
+
+def test_validation_at_a_rate_between_frames_interpolates(root) -> None:
+    frame_rate = FrameRateAugmentation(strides=(1.3, 1.3))
+    data = StoreDataModule(root, frames=5, batch_size=2, max_fps=None, frame_rate=frame_rate, val_windows=None)
+    windows = list(data.val_dataloader().dataset)
+    for clip, frames in enumerate((25, 38)):
+        own = [row for row in windows if row["clip"] == clip]
+        seen = np.concatenate([row["frame_index"][row["valid"]].numpy() for row in own])
+        np.testing.assert_array_equal(seen, np.arange(0, frames - 1, 1.3).round(), "each instant once, none left out")
+        for row in own:
+            interval = 1.3 / data.sources("val")[clip].fps
+            np.testing.assert_allclose(row["dt"][row["valid"]], interval, rtol=1e-6)
 
 
 def test_evaluation_dt_reaches_back_to_the_frame_before_the_window(root) -> None:

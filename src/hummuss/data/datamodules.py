@@ -210,7 +210,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
     def val_dataloader(self) -> DataLoader[Sample]:
         sources = self.sources("test" if self.select_on_test else "val")
         low, high = (1.0, 1.0) if self.frame_rate is None else self.frame_rate.strides
-        stride = int(low) if low == high and float(low).is_integer() else 1
+        stride = low if low == high else 1.0
         return self._evaluation(sources, self.frames, self.val_windows, self.batch_size, stride)
 
     def test_dataloader(self) -> list[DataLoader[Sample]]:
@@ -228,7 +228,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         frames: int | None,
         max_windows: int | None,
         batch_size: int,
-        stride: int = 1,
+        stride: float = 1.0,
     ) -> DataLoader[Sample]:
         windows = EvaluationWindows(
             sources,

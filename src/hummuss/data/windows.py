@@ -28,6 +28,7 @@ from hummuss.errors import InputError
 
 Sample = dict[str, Tensor]
 EVALUATION_SEED = 20240417
+WHISKER = 1e-9  # frames: what sums of fractional strides may be off
 # What a sample has one of for every frame; of all else it has one for the clip.
 FRAME_KEYS = (
     "keypoints", "keypoints2d_px", "dt", "valid", "joints3d", "smpl_pose", "transl", "frame_index",
@@ -218,7 +219,7 @@ class EvaluationWindows(Dataset[Sample]):
         max_windows: evenly spaced choice of that many windows; None for all.
         max_fps, view, bodies, classes, sampling, recordings: as in `TrainingWindows`; ``sampling`` makes one sample of
             a whole clip, of one row for each of its windows.
-        stride: base frames from one frame to the next.
+        stride: base frames from one frame to the next; between two frames motion is interpolated.
     """
 
     def __init__(
@@ -232,12 +233,12 @@ class EvaluationWindows(Dataset[Sample]):
         classes: Sequence[str],
         sampling: ClipSampling | None = None,
         recordings: Sequence[Sequence[int]] | None = None,
-        stride: int = 1,
+        stride: float = 1.0,
     ) -> None:
         self.sources, self.frames, self.view, self.stride = sources, frames, view, stride
         self.bodies, self.classes, self.max_fps = bodies, classes, max_fps
         self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
-        windows = []
+        windows: list[tuple[int, float]] = []  # a recording, and where a window of it begins
         for index, source in enumerate(sources):
             if len(source.times) < 2:
                 raise InputError(
@@ -246,7 +247,7 @@ class EvaluationWindows(Dataset[Sample]):
         for number, places in enumerate(self.recordings):
             times = sources[places[0]].times
             covered = len(times) if frames is None or sampling else frames * stride * base_stride(times, max_fps)
-            windows += [(number, first) for first in range(0, len(times), covered)]
+            windows += [(number, float(first)) for first in np.arange(0, len(times) - 1 + WHISKER, covered)]
         if max_windows is not None and max_windows < len(windows):
             chosen = np.linspace(0, len(windows) - 1, max_windows).round().astype(int)
             windows = [windows[i] for i in chosen]
@@ -277,11 +278,12 @@ class EvaluationWindows(Dataset[Sample]):
                 rows.append(row | {"has_label": torch.tensor(False)} if window else row)
         return rows
 
-    def _instants(self, times: Float64[np.ndarray, "F"], first: int) -> list[Instants]:
+    def _instants(self, times: Float64[np.ndarray, "F"], first: float) -> list[Instants]:
         if self.sampling is not None and self.frames is not None:
             return self.sampling.evaluation(times, self.frames, self.max_fps)
         stride = self.stride * base_stride(times, self.max_fps)
-        before = first - stride if first >= stride else first
-        end = len(times) if self.frames is None else min(first + self.frames * stride, len(times))
-        positions = np.arange(before, end, stride, dtype=np.float64)
-        return [window_instants(times, positions, len(range(first, end, stride)))]
+        fitting = int((len(times) - 1 - first) / stride + WHISKER) + 1
+        count = fitting if self.frames is None else min(self.frames, fitting)
+        before = 1 if first >= stride else 0
+        positions = np.minimum(first + stride * np.arange(-before, count), len(times) - 1)
+        return [window_instants(times, positions, count)]
