@@ -118,7 +118,7 @@ def test_ignoring_dt_changes_nothing_else() -> None:
 def test_interpolation_is_numpys(rate) -> None:
     seen = seen_at_all_rates(Clips({"": [make_clip()]}))
     windows, base = seen.rates[rate], seen.rates[BASE]
-    back = interpolate(windows, base)
+    back = interpolate(windows, base, seen.normalisation)
     assert back.valid.sum() > 4 * (FRAMES - 5)
     for w in range(4):
         times, own = back.times[w, back.valid[w]], windows.times[w].numpy()
@@ -143,8 +143,30 @@ def test_interpolation_is_numpys(rate) -> None:
 
 def test_interpolating_the_base_rate_or_above_gives_the_base_rate() -> None:
     seen = seen_at_all_rates(Clips({"": [make_clip()]}))
+    base = seen.rates[BASE]
     for rate in (BASE, Rate("upsample", 0.5)):
-        assert torch.equal(interpolate(seen.rates[rate], seen.rates[BASE]).keypoints, seen.rates[BASE].keypoints)
+        assert torch.equal(interpolate(seen.rates[rate], base, seen.normalisation).keypoints, base.keypoints)
+
+
+def test_detections_are_interpolated_before_each_frame_is_normalised() -> None:
+    """To interpolate what is normalised gives frames whose extent is no longer 1."""
+    seen = seen_at_all_rates(Clips({"": [make_clip()]}, view=View(normalisation="frame")))
+    windows, base = seen.rates[Rate("stride", 8.0)], seen.rates[BASE]
+    back = interpolate(windows, base, seen.normalisation)
+    for w in range(4):
+        own, times = windows.times[w].numpy(), back.times[w].numpy()
+        for frame, time in enumerate(times):
+            pixels = back.pixels[w, frame]
+            there = pixels[:, 2] > 0
+            for joint in there.nonzero().flatten():
+                for axis in range(2):
+                    expected = np.interp(time, own, windows.pixels[w, :, joint, axis].numpy())
+                    assert float(pixels[joint, axis]) == pytest.approx(expected, abs=1e-2)
+            away = pixels[there, :2] - pixels[there, :2].mean(0)
+            expected = away / away.square().sum(1).mean().sqrt()
+            torch.testing.assert_close(back.keypoints[w, frame][there, :2], expected, rtol=0, atol=1e-4)
+    moment = base.keypoints[torch.arange(4), base.scored]
+    assert torch.equal(back.keypoints[torch.arange(4), back.scored], moment)
 
 
 def test_a_crop_has_the_scored_frame_in_its_middle() -> None:

@@ -117,17 +117,17 @@ def _errors(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Ra
             yield variant, rate, at_base[variant][seen.upsampled]
             continue
         of = seen.upsampled if rate.kind == "upsample" else torch.ones_like(seen.upsampled)
-        shown = _fit(contestant, _show(variant, seen.rates[rate], seen.rates[BASE].take(of)))
+        shown = _fit(contestant, _show(variant, seen.rates[rate], seen.rates[BASE].take(of), seen.normalisation))
         errors = window_errors(contestant, shown, seen.target[of])
         if rate == BASE:
             at_base[variant] = errors
         yield variant, rate, errors
 
 
-def _show(variant: str, windows: Seen, base: Seen) -> Seen:
+def _show(variant: str, windows: Seen, base: Seen, normalisation: str) -> Seen:
     if variant == "dt-ignored":
         return ignore_dt(windows)
-    return interpolate(windows, base) if variant == "interpolated" else windows
+    return interpolate(windows, base, normalisation) if variant == "interpolated" else windows
 
 
 def _fit(contestant: Contestant, windows: Seen) -> Seen:

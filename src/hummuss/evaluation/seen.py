@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.motion import MotionClip
 from hummuss.data.transforms.frame_rate import Instants, window_instants
+from hummuss.data.transforms.normalise import normalise
 from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
 from hummuss.evaluation.moments import Moment
 from hummuss.evaluation.rates import Rate, positions
@@ -24,6 +26,7 @@ class Seen:
 
     Attributes:
         keypoints: normalised, with confidence; zeros at padding.
+        pixels: the same detections before that, for `interpolate`.
         times: seconds from the scored moment.
         dt: seconds since the previous frame.
         valid: False at padding.
@@ -32,6 +35,7 @@ class Seen:
     """
 
     keypoints: Float[Tensor, "W F 17 3"]
+    pixels: Float[Tensor, "W F 17 3"]
     times: Float[Tensor, "W F"]
     dt: Float[Tensor, "W F"]
     valid: Bool[Tensor, "W F"]
@@ -52,11 +56,13 @@ class SeenMoments:
         target: root-relative joints at the scored moments, metres; the same for all rates.
         upsampled: which moments' clips were captured at a multiple of twice the base rate: the windows of rates of kind
             ``upsample``, and no others, are of these alone.
+        normalisation: see `normalise`.
     """
 
     rates: dict[Rate, Seen]
     target: Float[Tensor, "W 17 3"]
     upsampled: Bool[Tensor, " W"]
+    normalisation: str
 
     def digest(self) -> str:
         """The first digits of a hash of all of it: the same wherever nothing that decides a figure has changed."""
@@ -68,8 +74,13 @@ class SeenMoments:
         return digest.hexdigest()[:SHORT_HASH]
 
 
-# Keypoints, times and dt of one window; windows may differ in length.
-Row = tuple[Float32[np.ndarray, "_ 17 3"], Float64[np.ndarray, "_"], Float64[np.ndarray, "_"]]
+class Row(NamedTuple):
+    """One window, as in `Seen`; windows may differ in length."""
+
+    keypoints: Float32[np.ndarray, "_ 17 3"]
+    pixels: Float32[np.ndarray, "_ 17 3"]
+    times: Float64[np.ndarray, "_"]
+    dt: Float64[np.ndarray, "_"]
 
 
 def see(
@@ -97,7 +108,7 @@ def see(
         for rate, row in found.items():
             rows[rate].append((row, base))
     windows = {rate: stack([row for row, _ in own], [base for _, base in own]) for rate, own in rows.items() if own}
-    return SeenMoments(windows, torch.stack(targets), torch.tensor(upsampled))
+    return SeenMoments(windows, torch.stack(targets), torch.tensor(upsampled), data.view.normalisation)
 
 
 def _see_one(
@@ -116,31 +127,30 @@ def _see_one(
     clip = data.view.see(clip, {}, 0.0, rng)
     instants = Instants(times, np.gradient(times), union)
     sample = to_sample(clip, instants, len(union), data.view.normalisation, (), (0, 0))
-    keypoints, joints = sample["keypoints"].numpy(), sample["joints3d"]
+    keypoints, pixels, joints = sample["keypoints"].numpy(), sample["keypoints2d_px"].numpy(), sample["joints3d"]
     centre = int(np.searchsorted(union, moment.centre))
     rows = {}
     for rate, places in own.items():
         window = window_instants(source.times, places, len(places) - 1)
-        rows[rate] = keypoints[np.searchsorted(union, places[1:])], window.times - times[centre], window.dt
+        own_places = np.searchsorted(union, places[1:])
+        rows[rate] = Row(keypoints[own_places], pixels[own_places], window.times - times[centre], window.dt)
     before, after = source.times[[moment.centre - moment.stride, moment.centre]]
     return rows, joints[centre] - joints[centre, :1], float(after - before)
 
 
 def stack(rows: Sequence[Row], base: Sequence[float]) -> Seen:
     """Windows of any lengths as one."""
-    frames = max(len(dt) for _, _, dt in rows)
+    frames = max(len(row.dt) for row in rows)
 
     def padded(arrays: Iterable[np.ndarray]) -> Tensor:
         filled = [np.pad(a, [(0, frames - len(a))] + [(0, 0)] * (a.ndim - 1)) for a in arrays]
         return torch.from_numpy(np.stack(filled).astype(np.float32))
 
-    lengths = torch.tensor([len(dt) for _, _, dt in rows])
+    lengths = torch.tensor([len(row.dt) for row in rows])
     return Seen(
-        keypoints=padded(keypoints for keypoints, _, _ in rows),
-        times=padded(times for _, times, _ in rows),
-        dt=padded(dt for _, _, dt in rows),
+        **{name: padded(getattr(row, name) for row in rows) for name in Row._fields},
         valid=torch.arange(frames) < lengths[:, None],
-        scored=torch.tensor([int(np.abs(times).argmin()) for _, times, _ in rows]),
+        scored=torch.tensor([int(np.abs(row.times).argmin()) for row in rows]),
         base=torch.tensor(base, dtype=torch.float32),
     )
 
@@ -150,29 +160,34 @@ def ignore_dt(seen: Seen) -> Seen:
     return replace(seen, dt=seen.base[:, None].expand_as(seen.dt))
 
 
-def interpolate(seen: Seen, base: Seen) -> Seen:
+def interpolate(seen: Seen, base: Seen, normalisation: str) -> Seen:
     """2D keypoints interpolated linearly back to the base rate's instants, as far as a window reaches.
 
     As `MotionClip.at` does: a joint is missing where either neighbour is, and has the smaller confidence of both.
+    Detections are interpolated before they are normalised, as users of this remedy do. Where one map normalises all of
+    a window that is the same as after, and done there.
 
     Args:
         seen: windows at some rate.
         base: the same moments at the base rate.
+        normalisation: of the windows.
     """
+    each_frame = normalisation == "frame"
     rows: list[Row] = []
     for window in range(len(seen.dt)):
         valid = seen.valid[window]
         times = seen.times[window][valid].double().numpy()
-        keypoints = seen.keypoints[window][valid].numpy()
+        detected = (seen.pixels if each_frame else seen.keypoints)[window][valid].numpy()
         grid, dt = (values[window].double().numpy() for values in (base.times, base.dt))
         within = (grid >= times[0] - 1e-6) & (grid <= times[-1] + 1e-6)
         if len(times) == 1:
-            rows.append((keypoints, times, dt[within]))
+            rows.append(Row(seen.keypoints[window][valid].numpy(), seen.pixels[window][valid].numpy(), times, dt[within]))
             continue
-        clip = MotionClip("window", "window", "", "test", timestamps=times, keypoints2d=keypoints)
+        clip = MotionClip("window", "window", "", "test", timestamps=times, keypoints2d=detected)
         between = clip.at(np.clip(grid[within], times[0], times[-1])).keypoints2d
         assert between is not None
-        rows.append((between, grid[within], dt[within]))
+        keypoints = normalise(between, grid[within], None, normalisation) if each_frame else between
+        rows.append(Row(keypoints, between, grid[within], dt[within]))
     return stack(rows, seen.base.tolist())
 
 
@@ -184,5 +199,5 @@ def crop(seen: Seen, most: int) -> Seen:
     first = (seen.scored - most // 2).clamp(0, frames - most)
     places = first[:, None] + torch.arange(most)
     window = torch.arange(len(places))[:, None]
-    cut = {name: getattr(seen, name)[window, places] for name in ("keypoints", "times", "dt", "valid")}
+    cut = {name: getattr(seen, name)[window, places] for name in ("valid", *Row._fields)}
     return replace(seen, scored=seen.scored - first, **cut)
