@@ -84,6 +84,23 @@ def test_seeds_of_one_line_are_of_one_training(make_run) -> None:
         refuse_alike([large, other], lambda own: own.model)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"frame_rate": {"strides": [1.0, 4.0], "min_frames": 3}}, "data.frame_rate.min_frames is None and 3"),
+        ({"occlusion": {"windows": 1.0}}, "data.occlusion.windows is None and 1.0"),
+        ({"view": {"noise": {"scale": [0.1, 0.2]}}}, r"data.view.noise.scale is None and \[0.1, 0.2\]"),
+        ({"gate": "sum"}, "model.backbone.gate is None and sum"),
+    ],
+)
+def test_whatever_differs_in_a_training_sets_runs_apart(make_run, options, said) -> None:
+    frame_rate = {"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [1.0, 4.0]}}
+    plain = {"frame_rate": frame_rate, "occlusion": None}
+    runs = load_contestants([make_run("a", **plain), make_run("b", seed=1, **{**plain, **options})])
+    with pytest.raises(InputError, match=f"but not seeds of one training: .*{said}"):
+        refuse_alike(runs[::-1], lambda own: own.model)
+
+
 def test_the_folder_of_a_name_stands_for_its_newest_run_that_has_a_checkpoint(make_run) -> None:
     first = make_run("a", seed=3)
     for number in ("2", "10"):

@@ -116,10 +116,10 @@ def test_what_is_known_of_the_same_moments_is_not_computed_again(make_run, monke
 
 def test_what_sentences_would_take_for_alike_is_refused(make_run) -> None:
     rates = [make_run("a", frame_rate={"strides": [1, 4]}), make_run("b", "DSTformer", frame_rate={"strides": [1, 8]})]
-    with pytest.raises(InputError, match=r"are both trained at varied rates, but .* \(1.0, 8.0\), 9\) and"):
+    with pytest.raises(InputError, match=r"are both trained at varied rates, but data.frame_rate.strides is \[1"):
         next(compare_rates(load_contestants(rates), synthetic(), "test", 4))
     sizes = [make_run("c"), make_run("d", frame_rate={"strides": [4, 4]}, dim=16)]
-    with pytest.raises(InputError, match=r"are both hummuss, but \(parameters"):
+    with pytest.raises(InputError, match="are both hummuss, but parameters of the backbone is"):
         next(compare_rates(load_contestants(sizes), synthetic(), "test", 4))
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
+from hummuss.evaluation.settings import differences, training_settings
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.runs import CONFIG, Run, data_options, load_run
 from hummuss.provenance import device_name, file_hash, git_commit
@@ -36,6 +37,7 @@ class Contestant:
         strides: smallest and largest stride of its training windows, in base frames; (1, 1) without augmentation.
         masked: whether training hid joints, see `Occlusion`.
         recipe: what else its training was, in words: steps, learning rate, loss weights.
+        settings: all that decided its training but the seed, by dotted names of its config, see `training_settings`.
         checkpoint: first digits of the file's SHA-256.
     """
 
@@ -45,6 +47,7 @@ class Contestant:
     strides: tuple[float, float]
     masked: bool
     recipe: str
+    settings: dict[str, Any]
     checkpoint: str
 
     @property
@@ -59,10 +62,9 @@ class Contestant:
         return None if most is None else min(most, self.run.trained_frames)
 
     @property
-    def training(self) -> tuple[int, tuple[float, float], int, str]:
-        """What seeds of one training share: parameters of the backbone, strides, frames of a window, recipe."""
-        size = sum(parameter.numel() for parameter in self.run.model.backbone.parameters())
-        return size, self.strides, self.run.trained_frames, self.recipe
+    def size(self) -> int:
+        """Parameters of the backbone."""
+        return sum(parameter.numel() for parameter in self.run.model.backbone.parameters())
 
     @property
     def device(self) -> torch.device:
@@ -141,7 +143,7 @@ def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], 
         key: what a table says of a run beside its seed.
 
     Raises:
-        InputError: two runs of one key and seed, or two of one key that differ in `Contestant.training`.
+        InputError: two runs of one key and seed, or two of one key that differ in `Contestant.settings`.
     """
     found: dict[Hashable, Contestant] = {}
     for contestant in contestants:
@@ -153,11 +155,10 @@ def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], 
                 f"{contestant.seed}, trained alike: they would share their rows, give one of them"
             )
         other = found.setdefault(line, contestant)
-        if contestant.training != other.training:
+        if found_otherwise := differences(contestant.settings, other.settings):
             raise InputError(
                 f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, but not seeds of "
-                f"one training: (parameters, strides, frames, recipe) are {contestant.training} and "
-                f"{other.training}; give either"
+                f"one training: {'; '.join(found_otherwise)}; give either"
             )
 
 
@@ -199,6 +200,7 @@ def _load(path: str | PathLike[str], device: str) -> Contestant:
         strides=_strides(options.get("frame_rate")),
         masked=options.get("occlusion") is not None,
         recipe=_recipe(run, config, options),
+        settings=training_settings(config, options),
         checkpoint=file_hash(run.checkpoint),
     )
 

@@ -14,6 +14,7 @@ from hummuss.evaluation.contestants import Contestant, refuse_alike
 from hummuss.evaluation.moments import datasets, spread_moments
 from hummuss.evaluation.rates import BASE, Rate, all_rates, margins
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
+from hummuss.evaluation.settings import differences
 from hummuss.metrics.functional import mpjpe
 
 # The moments of rate 0.5 at the base rate, where not all moments can be upsampled: what that row compares with.
@@ -164,22 +165,27 @@ def _check(contestants: Sequence[Contestant]) -> None:
                 f"{own.run.checkpoint} was trained at stride {own.strides[0]:g}, which is no rate of this comparison"
             )
     refuse_alike(contestants, lambda own: (own.model, own.augmented or own.strides))
-    _refuse_other(
-        contestants, lambda own: "trained at varied rates" if own.augmented else None, lambda own: own.training[1:3]
-    )
-    _refuse_other(contestants, lambda own: own.model, lambda own: own.training[0])
+    _refuse_other(contestants, lambda own: "trained at varied rates" if own.augmented else None, _rates)
+    _refuse_other(contestants, lambda own: own.model, lambda own: {"parameters of the backbone": own.size})
+
+
+def _rates(contestant: Contestant) -> dict[str, Any]:
+    """At which rates, on windows of which lengths a run was trained."""
+    return {name: value for name, value in contestant.settings.items() if name.startswith("data.frame")}
 
 
 def _refuse_other(
-    contestants: Sequence[Contestant], which: Callable[[Contestant], str | None], same: Callable[[Contestant], object]
+    contestants: Sequence[Contestant],
+    which: Callable[[Contestant], str | None],
+    same: Callable[[Contestant], dict[str, Any]],
 ) -> None:
     """Refuse what sentences would take for alike: rates of trainings at varied rates, sizes of one model."""
     first: dict[str, Contestant] = {}
     for own in contestants:
         name = which(own)
         other = own if name is None else first.setdefault(name, own)
-        if same(own) != same(other):
+        if otherwise := differences(same(own), same(other)):
             raise InputError(
-                f"{own.run.checkpoint} and {other.run.checkpoint} are both {name}, but (parameters, strides, frames) "
-                f"are {own.training[:3]} and {other.training[:3]}: the page would compare them as alike, give either"
+                f"{own.run.checkpoint} and {other.run.checkpoint} are both {name}, but {'; '.join(otherwise)}: "
+                "the page would compare them as alike, give either"
             )

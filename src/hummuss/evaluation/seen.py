@@ -181,7 +181,9 @@ def interpolate(seen: Seen, base: Seen, normalisation: str) -> Seen:
         grid, dt = (values[window].double().numpy() for values in (base.times, base.dt))
         within = (grid >= times[0] - 1e-6) & (grid <= times[-1] + 1e-6)
         if len(times) == 1:
-            rows.append(Row(seen.keypoints[window][valid].numpy(), seen.pixels[window][valid].numpy(), times, dt[within]))
+            rows.append(
+                Row(seen.keypoints[window][valid].numpy(), seen.pixels[window][valid].numpy(), times, dt[within])
+            )
             continue
         clip = MotionClip("window", "window", "", "test", timestamps=times, keypoints2d=detected)
         between = clip.at(np.clip(grid[within], times[0], times[-1])).keypoints2d

@@ -1,0 +1,45 @@
+"""What decided a training beside its seed, read off the config of its run: what seeds of one line must share."""
+
+from collections.abc import Iterator
+from typing import Any
+
+# Of a run's trainer, what decides its weights; of its data and its model, what does not.
+_TRAINER = (
+    "max_epochs", "max_steps", "max_time", "accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm",
+    "precision", "limit_train_batches",
+)  # fmt: skip
+_ASIDE = {"root", "num_workers", "val_windows", "test_windows", "test_groups", "inference", "protocol"}
+
+
+def training_settings(config: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """What decided a training beside its seed, flat: of its trainer, its model and its data."""
+    parts = {
+        "trainer": {name: (config.get("trainer") or {}).get(name) for name in _TRAINER},
+        "model": config["model"].get("init_args", {}),
+        "data": data,
+    }
+    return dict(_flat({name: _without(own, _ASIDE) for name, own in parts.items()}, ""))
+
+
+def _without(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _flat(values: Any, place: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(values, dict):
+        yield place, values
+        return
+    for name, value in values.items():
+        # Where a class may be chosen its arguments lie deeper than where it is fixed: the same, said longer.
+        yield from _flat(value, place if name == "init_args" else f"{place}.{name}".strip("."))
+
+
+def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """What two flat settings have otherwise, in words; of many the first three.
+
+    >>> differences({"data.flip": 0.5, "model.dim": 8}, {"data.flip": 0.5, "model.dim": 16})
+    ['model.dim is 8 and 16']
+    """
+    names = [name for name in dict.fromkeys([*first, *second]) if first.get(name) != second.get(name)]
+    told = [f"{name} is {first.get(name)} and {second.get(name)}" for name in names[:3]]
+    return [*told, f"and {len(names) - 3} more"] if len(names) > 3 else told
