@@ -171,10 +171,22 @@ def test_lines_are_compared_over_the_seeds_that_both_have() -> None:
     assert (pair.first, pair.second, pair.seeds) == (100.0, 90.0, [0])
 
 
+def test_differences_have_the_spread_of_the_seeds_own() -> None:
+    """Each seed 2 % or 4 % behind though the seeds themselves lie far apart."""
+    ours = rows_of("hummuss", "dt", True, {1.0: 102.0}) + rows_of("hummuss", "dt", True, {1.0: 208.0}, seed=1)
+    floor = rows_of("per-frame", "subsampled", True, {1.0: 100.0})
+    floor += rows_of("per-frame", "subsampled", True, {1.0: 200.0}, seed=1)
+    (said,) = [sentence for sentence in judge(lines_of(ours + floor), {}) if "every frame by itself" in sentence]
+    assert "**does not hold**, at 0 of 1 strides (means over seeds 0, 1): 1: 155.0 / 150.0 mm (+3.3 ± 1.4 %)" in said
+
+
 def test_the_cost_of_ignoring_dt_is_told() -> None:
     rows = rows_of("hummuss", "dt", True, {8.0: 100.0}) + rows_of("hummuss", "dt-ignored", True, {8.0: 125.0})
     said = judge(lines_of(rows), {})[-1]
     assert said == "Ignoring dt takes hummuss trained at varied rates from 100.0 to 125.0 mm (+25.0 %) at stride 8."
+    own = [row | {"kind": "upsample", "rate": 0.5, "mpjpe_mm": 100 - row["mpjpe_mm"] / 10} for row in rows]
+    said = judge(lines_of(rows + own), {})[-1]
+    assert "from 90.0 to 87.5 mm (-2.8 %) at the rate of captures at twice the base rate, from 100.0" in said
 
 
 def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_run, tmp_path, monkeypatch, capsys):

@@ -186,9 +186,19 @@ def test_moments_are_spread_over_clips_away_from_their_ends() -> None:
     assert [m.centre for m in moments if m.source == 0] == list(range(32, 241 - 18, 2))
     assert [m.centre for m in moments if m.source == 1] == list(range(32, 80 - 18, 2))
     assert [m.centre for m in moments if m.source == 2] == list(range(16, 121 - 9))
-    few = spread_moments(clips, 60.0, 16, 9, 3)
-    assert few[0] == Moment(0, 32, 2)
-    assert few[-1] == Moment(2, 111, 1)
+    assert spread_moments(clips, 60.0, 16, 9, 3) == [Moment(0, 128, 2), Moment(1, 46, 2), Moment(2, 64, 1)]
+
+
+@pytest.mark.parametrize(("count", "shares"), [(2, (1, 0, 1)), (9, (3, 3, 3)), (40, (15, 10, 15)), (999, (96, 10, 96))])
+def test_clips_have_equally_many_moments_as_far_as_they_go(count, shares) -> None:
+    clips = [make_clip("a", frames=121, fps=60.0), make_clip("b", frames=35, fps=60.0), make_clip("c", 121, 60.0)]
+    moments = spread_moments(clips, 60.0, 16, 9, count)
+    assert tuple(sum(moment.source == clip for moment in moments) for clip in range(3)) == shares
+    assert len(set(moments)) == len(moments)
+
+
+def test_moments_need_clips_that_hold_their_windows() -> None:
+    clips = [make_clip("a", frames=241), make_clip("b", frames=80), make_clip("c", frames=121, fps=60.0)]
     with pytest.raises(InputError, match="none of 3 clips has 600 frames"):
         spread_moments(clips, 60.0, 300, 299, 3)
 

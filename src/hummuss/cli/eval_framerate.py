@@ -18,6 +18,7 @@ from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_page import write_page
+from hummuss.evaluation.moments import choose_moments, clips_scored
 
 # What columns hold, where that is no text.
 TYPES: dict[str, Callable[[str], Any]] = {
@@ -60,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     if others := {row["checkpoint"] for row in known} - asked:
         print(f"left out of {table}: rows of {len(others)} checkpoints that --ckpt does not name any more")
     own = ["--frames", str(data.frames)] if arguments.frames else []
-    write_page(arguments.out, rows, command("framerate", arguments, *own))
+    chosen = choose_moments(data, arguments.split, arguments.windows)
+    clips = {dataset: clips_scored(sources, moments) for dataset, sources, moments in chosen}
+    write_page(arguments.out, rows, command("framerate", arguments, *own), clips)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 

@@ -11,11 +11,12 @@ from hummuss.backbones.cost import cost
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, refuse_alike
-from hummuss.evaluation.moments import datasets, spread_moments
-from hummuss.evaluation.rates import BASE, Rate, all_rates, margins
+from hummuss.evaluation.moments import choose_moments
+from hummuss.evaluation.rates import BASE, Rate, all_rates
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
 from hummuss.evaluation.settings import differences
 from hummuss.metrics.functional import mpjpe
+from hummuss.provenance import code_hash
 
 # The moments of rate 0.5 at the base rate, where not all moments can be upsampled: what that row compares with.
 PAIRED = Rate("upsample", 1.0)
@@ -26,7 +27,8 @@ COLUMNS = (
     # What the page says of them.
     "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "recipe", "checkpoint",
     "commit", "device",
-    # Digits that stand for all that the models were shown and scored against, see `SeenMoments.digest`.
+    # Digits that stand for all that the models were shown and scored against, see `SeenMoments.digest`, and for the
+    # code that did so.
     "moments",
 )  # fmt: skip
 # Rows of a contestant; one that was trained at a single other rate has a row at that rate alone.
@@ -55,20 +57,19 @@ def compare_rates(
         data: from `load_data`; its ``frames`` is the span at the base rate.
         split: which of its splits.
         windows: test moments of each dataset.
-        known: rows of an earlier comparison. Those of the same checkpoint on the same moments are handed back as they
-            are instead of being computed again.
+        known: rows of an earlier comparison. Those of the same checkpoint on the same moments, by the same code of
+            models and of comparing, are handed back as they are instead of being computed again.
 
     Raises:
         InputError: a run trained at one rate that is not compared, two runs that would share their rows, or no clip
             that is long enough.
     """
     _check(contestants)
-    half = (data.frames - 1) // 2
-    facts = [_facts(contestant, 2 * half + 1) for contestant in contestants]
-    for dataset, sources in datasets(data, split).items():
-        moments = spread_moments(sources, data.max_fps, *margins(half), windows)
+    facts = [_facts(contestant, 2 * ((data.frames - 1) // 2) + 1) for contestant in contestants]
+    code = code_hash("backbones", "heads", "metrics", "evaluation")
+    for dataset, sources, moments in choose_moments(data, split, windows):
         seen = see(data, sources, moments, all_rates())
-        place = {"dataset": dataset, "moments": seen.digest()}
+        place = {"dataset": dataset, "moments": f"{seen.digest()}-{code}"}
         for contestant, own in zip(contestants, facts, strict=True):
             same = place | own
             kept = [row for row in known if same.items() <= row.items()]

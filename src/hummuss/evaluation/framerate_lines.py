@@ -30,6 +30,7 @@ class Pair(NamedTuple):
     first: float
     second: float
     seeds: list[int]
+    ratios: list[float]  # of each of these seeds
 
     @property
     def ratio(self) -> float:
@@ -60,4 +61,4 @@ def _pairs(first: dict[Rate, dict[int, float]], second: dict[Rate, dict[int, flo
     for rate in first.keys() & second.keys():
         means = shared_means(first[rate], second[rate])
         if rate.kind == kind and means is not None:
-            yield Pair(rate, *means)
+            yield Pair(rate, *means, [first[rate][seed] / second[rate][seed] for seed in means[2]])

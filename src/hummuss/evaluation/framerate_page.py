@@ -1,6 +1,6 @@
 """The page of a comparison over frame rates: sentences and tables computed from its rows, and a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -24,13 +24,14 @@ MARKS = {"dt": "-o", "dt-ignored": "--x", "subsampled": "-s", "interpolated": "-
 WIDTHS = {"stride": 2.2, "upsample": 0.8}  # of panels, beside those of width 1
 
 
-def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
+def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str, str]) -> None:
     """Write OUT.md and OUT.png.
 
     Args:
         out: path without an ending.
         rows: of `compare_rates`.
         command: what wrote them, in full.
+        clips: of each dataset, see `clips_scored`.
     """
     lines = [
         "# Any frame rate",
@@ -46,7 +47,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
-        f"the scored one alone: half the window. {trained(rows)}",
+        f"the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
+        f"the seeds' own differences. {trained(rows)}",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -55,7 +57,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         multiply_adds = {
             row["model"]: row["multiply_adds_per_frame"] for row in own if row["trained_with_augmentation"]
         }
-        lines += [f"## {dataset}", "", *(f"- {sentence}" for sentence in judge(found, multiply_adds)), ""]
+        lines += [f"## {dataset}", "", f"Moments of {clips[dataset]}; the others are too short for a window.", ""]
+        lines += [*(f"- {sentence}" for sentence in judge(found, multiply_adds)), ""]
         for kind, unit in KINDS.items():
             lines += _table(own, found, kind, unit)
     lines += [f"![error of every model against the frame rate]({out.name}.png)", ""]

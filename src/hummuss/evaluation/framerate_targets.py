@@ -1,20 +1,24 @@
 """What a comparison over frame rates set out to reach: each target judged by the figures, in a sentence."""
 
 from collections.abc import Callable, Sequence
+from statistics import stdev
 
 from hummuss.evaluation.framerate import AT_RATE
 from hummuss.evaluation.framerate_lines import Line, Lines, Pair, pairs
-from hummuss.evaluation.rates import STRIDES, Rate
+from hummuss.evaluation.rates import STRIDES, UPSAMPLED, Rate
 
 OURS = Line("hummuss", "dt", True)
 IGNORED = Line("hummuss", "dt-ignored", True)
 AT_THAT_RATE = Line("hummuss", AT_RATE, False)
 WITHIN = 1.03
-WORTH_TELLING = (Rate("stride", 2.0), Rate("stride", 8.0), Rate("dropped", 0.5))
+FLOOR = Line("per-frame", "subsampled", True)
+WORTH_TELLING = (
+    Rate("upsample", UPSAMPLED), Rate("stride", 2.0), Rate("stride", 8.0), Rate("dropped", 0.5), Rate("jitter", 0.2),
+)  # fmt: skip
 
 
 def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
-    """One sentence per target, then what ignoring dt costs.
+    """One sentence per target, then how the floor does and what ignoring dt costs.
 
     Args:
         lines: of one dataset.
@@ -23,6 +27,7 @@ def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
     return [
         _no_retraining(lines),
         *(_against_attention(lines, augmented, variant, multiply_adds) for augmented, variant in _ATTENTION),
+        _against_the_floor(lines),
         _cost_of_ignoring(lines),
     ]
 
@@ -52,8 +57,15 @@ def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_add
     return f"{said} Multiply-adds per frame: {ours / 1e6:.2f} and {theirs / 1e6:.2f} million."
 
 
+def _against_the_floor(lines: Lines) -> str:
+    target = "hummuss trained at varied rates ahead of per-frame, which sees every frame by itself"
+    found = pairs(lines, OURS, FLOOR)
+    return _verdict(target, found, lambda pair: pair.ratio < 1) if found else f"{target}: runs are missing."
+
+
 def _cost_of_ignoring(lines: Lines) -> str:
-    found = [pair for kind in ("stride", "dropped") for pair in pairs(lines, IGNORED, OURS, kind)]
+    kinds = dict.fromkeys(rate.kind for rate in WORTH_TELLING)
+    found = [pair for kind in kinds for pair in pairs(lines, IGNORED, OURS, kind)]
     told = [pair for pair in found if pair.rate in WORTH_TELLING]
     if not told:
         return "What ignoring dt costs: runs are missing."
@@ -87,8 +99,12 @@ def name(rate: Rate) -> str:
     shares = {"dropped": "of the frames dropped", "jitter": "of an interval of jitter"}
     if rate.kind in shares:
         return f"{100 * rate.rate:g} % {shares[rate.kind]}"
+    if rate.kind == "upsample":
+        return "the rate of captures at twice the base rate"
     return f"stride {rate.rate:g}"
 
 
 def _percent(pair: Pair) -> str:
-    return f"{100 * (pair.ratio - 1):+.1f} %"
+    """The mean's difference, and the standard deviation of the seeds' own differences."""
+    deviation = f" ± {100 * stdev(pair.ratios):.1f}" if len(pair.ratios) > 1 else ""
+    return f"{100 * (pair.ratio - 1):+.1f}{deviation} %"

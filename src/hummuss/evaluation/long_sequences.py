@@ -91,17 +91,17 @@ def real_spans(data: MotionDataModule, sources: Sequence[MotionSource], frames: 
 
 
 def ping_pongs(data: MotionDataModule, sources: Sequence[MotionSource], frames: int, count: int) -> Sequences:
-    """``count`` clips, evenly chosen, each played forwards and backwards in turn for ``frames`` base frames.
+    """The ``count`` longest clips, each played forwards and backwards in turn for ``frames`` base frames.
 
+    The longest, for a short one would be the same few seconds over and over.
     Positions never jump, velocities turn round at the ends; the detector's errors are drawn afresh for every frame.
 
     Raises:
         InputError: a clip of one base frame.
     """
-    chosen = np.unique(np.linspace(0, len(sources) - 1, min(count, len(sources))).round().astype(int))
-    clips = (
-        ping_pong(sources[number], base_stride(sources[number].times, data.max_fps), frames + 1) for number in chosen
-    )
+    paced = [(source, base_stride(source.times, data.max_fps)) for source in sources]
+    longest = sorted(paced, key=lambda own: len(own[0].times) // own[1], reverse=True)[:count]
+    clips = (ping_pong(source, stride, frames + 1) for source, stride in longest)
     return _see("ping-pong", data, clips)
 
 

@@ -1,6 +1,7 @@
 """Test moments: which frames of which clips every row of a comparison is scored at."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from hummuss.data.motion import MotionClip
 from hummuss.data.transforms.frame_rate import base_stride
 from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
+from hummuss.evaluation.rates import margins
 from hummuss.protocols.base import VALID
 
 # Groups of a test split that have rows of their own, and how those are marked; all other groups are one dataset.
@@ -46,12 +48,21 @@ def datasets(data: MotionDataModule, split: str) -> dict[str, list[MotionSource]
     return found
 
 
+def choose_moments(
+    data: MotionDataModule, split: str, count: int
+) -> Iterator[tuple[str, list[MotionSource], list[Moment]]]:
+    """Each dataset of a split with its clips and ``count`` moments of them, whose windows every rate can fill."""
+    for dataset, sources in datasets(data, split).items():
+        yield dataset, sources, spread_moments(sources, data.max_fps, *margins((data.frames - 1) // 2), count)
+
+
 def spread_moments(
     sources: Sequence[MotionSource], max_fps: float | None, before: int, after: int, count: int
 ) -> list[Moment]:
-    """Frames at the base rate that lie evenly spaced over all clips, far enough from both ends of theirs.
+    """Frames at the base rate, far enough from both ends of their clip: as many of each clip, evenly spaced over it.
 
-    Where a clip marks the frames that its official protocol scores, only those are taken.
+    Where a clip marks the frames that its official protocol scores, only those are taken. A clip that has fewer than
+    its share gives all, and the others more.
 
     Args:
         sources: the clips.
@@ -69,20 +80,42 @@ def spread_moments(
         extras = source.extras if isinstance(source, MotionClip) else {}
         if VALID in extras:
             centres = centres[extras[VALID][centres].reshape(-1).astype(bool)]
-        candidates.append((index, stride, centres))
-    total = sum(len(centres) for _, _, centres in candidates)
-    if not total:
+        if len(centres):
+            candidates.append((index, stride, centres))
+    if not candidates:
         raise InputError(
             f"none of {len(sources)} clips has {before + after + 1} frames at the base rate: "
             "lower data.init_args.frames or give longer clips"
         )
-    chosen = np.unique(np.linspace(0, total - 1, min(count, total)).round().astype(int))
-    moments, first = [], 0
-    for index, stride, centres in candidates:
-        own = chosen[(chosen >= first) & (chosen < first + len(centres))] - first
-        moments += [Moment(index, int(centre), stride) for centre in centres[own]]
-        first += len(centres)
+    shares = _shares([len(centres) for _, _, centres in candidates], count)
+    moments = []
+    for (index, stride, centres), share in zip(candidates, shares, strict=True):
+        # The middles of as many equal parts.
+        places = ((np.arange(share) + 0.5) * len(centres) / max(share, 1)).astype(int)
+        moments += [Moment(index, int(centre), stride) for centre in centres[places]]
     return moments
+
+
+def _shares(available: Sequence[int], count: int) -> list[int]:
+    """How many each gives to ``count``: as equal as what they have allows; of a remainder the larger ones give one."""
+    shares, left = [0] * len(available), count
+    for rank, place in enumerate(sorted(range(len(available)), key=available.__getitem__)):
+        shares[place] = min(available[place], left // (len(available) - rank))
+        left -= shares[place]
+    return shares
+
+
+def clips_scored(sources: Sequence[MotionSource], moments: Sequence[Moment]) -> str:
+    """Which clips moments are of, for pages: how many of how many, and of whom where they say.
+
+    >>> walk = MotionClip("walk", "walk", "07", "test", fps=50.0, joints3d=np.zeros((9, 17, 3), np.float32))
+    >>> clips_scored([walk, replace(walk, name="run")], [Moment(0, 4, 1), Moment(0, 5, 1)])
+    '1 of 2 clips (2 moments of subject 07)'
+    """
+    scored = {moment.source for moment in moments}
+    people = Counter(getattr(sources[moment.source], "subject", "") for moment in moments)
+    named = ", ".join(f"{people[subject]} moments of subject {subject}" for subject in sorted(people) if subject)
+    return f"{len(scored)} of {len(sources)} clips" + (f" ({named})" if named else "")
 
 
 def _joints_alone(source: MotionSource) -> MotionSource:
