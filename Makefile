@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 install: $(BIN)/hummuss  ## make the environment
 
@@ -101,7 +101,10 @@ eval-long-cmu: install  ## the same on data/cmu, with the runs that make eval-fr
 	$(BIN)/hummuss eval long $(SEEN_CMU) \
 	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate/$(name)-[0-9])
 
-eval-ablation: install  ## change one choice of the design at a time, train on data/cmu, three seeds (hours)
+eval-ablation: install  ## change one choice of the design at a time, on synthetic motion (minutes)
+	$(BIN)/hummuss eval ablation --study configs/studies/ablation_synthetic.yaml --out docs/results/ablation_synthetic --jobs 2
+
+eval-ablation-cmu: install  ## the same on data/cmu, three seeds (hours)
 	$(BIN)/hummuss eval ablation --jobs 2
 
 bench: install  ## measure speed and memory beside attention (an hour on 2 CPU cores)

@@ -111,6 +111,9 @@ def test_mistakes_are_named(study: Path, tmp_path: Path, capsys: pytest.CaptureF
     study.write_text(yaml.safe_dump(content | {"tested": ["ugly"]}))
     with pytest.raises(InputError, match="tested variant 'ugly' is none of bad, good"):
         read_study(study)
+    study.write_text(yaml.safe_dump(content | {"variants": "nowhere.yaml"}))
+    with pytest.raises(InputError, match=r"takes the variants of nowhere.yaml, which is no study"):
+        read_study(study)
     study.write_text(yaml.safe_dump(content | {"sedes": [1]}))
     with pytest.raises(InputError, match="expected the keys"):
         read_study(study)
@@ -210,6 +213,14 @@ def test_what_a_variant_begins_with_must_have_finished(trained, capsys) -> None:
         Path("begun.yaml").write_text(yaml.safe_dump(content | {"variants": wrong}, sort_keys=False))
         with pytest.raises(InputError, match=message):
             read_study(Path("begun.yaml"))
+
+
+def test_a_study_may_have_the_variants_of_another(study: Path, tmp_path: Path) -> None:
+    shorter = tmp_path / "shorter.yaml"
+    content = yaml.safe_load(study.read_text())
+    shorter.write_text(yaml.safe_dump(content | {"arguments": ["--x=3"], "variants": str(study)}))
+    assert read_study(shorter).variants == read_study(study).variants
+    assert read_study(shorter).arguments == ["--x=3"]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

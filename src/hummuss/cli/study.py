@@ -115,6 +115,8 @@ def read_study(path: Path) -> Study:
     if not isinstance(given, dict) or not KEYS <= set(given) <= KEYS | OPTIONAL:
         found = sorted(given) if isinstance(given, dict) else type(given).__name__
         raise InputError(f"{path} has {found}, expected the keys {sorted(KEYS)} and perhaps {sorted(OPTIONAL)}")
+    if isinstance(given["variants"], str):
+        given["variants"] = _variants_of(path, Path(given["variants"]))
     variants: dict[str, Variant] = {}
     for name, content in given["variants"].items():
         variants[name] = variant = _variant(path, name, content, given["configs"])
@@ -126,6 +128,14 @@ def read_study(path: Path) -> Study:
             raise InputError(f"{path}: tested variant {name!r} is none of {', '.join(variants)}")
     defaults: dict[str, Any] = {"metrics": METRICS}
     return Study(**defaults | given | {"variants": variants})
+
+
+def _variants_of(path: Path, other: Path) -> dict[str, Any]:
+    """Those of another study's file."""
+    content = yaml.safe_load(other.read_text()) if other.is_file() else None
+    if not isinstance(content, dict) or not isinstance(content.get("variants"), dict):
+        raise InputError(f"{path} takes the variants of {other}, which is no study with variants of its own")
+    return content["variants"]
 
 
 def _variant(path: Path, name: str, content: Any, configs: list[str]) -> Variant:

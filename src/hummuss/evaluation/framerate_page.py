@@ -47,7 +47,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
-        f"the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
+        "the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
         f"the seeds' own differences. {trained(rows)}",
         "",
     ]
