@@ -93,7 +93,8 @@ def real_spans(data: MotionDataModule, sources: Sequence[MotionSource], frames: 
 def ping_pongs(data: MotionDataModule, sources: Sequence[MotionSource], frames: int, count: int) -> Sequences:
     """The ``count`` longest clips, each played forwards and backwards in turn for ``frames`` base frames.
 
-    The longest, for a short one would be the same few seconds over and over. Positions never jump, velocities turn round at the ends; the detector's errors are drawn afresh for every frame.
+    The longest, for a short one would be the same few seconds over and over. Positions never jump, velocities turn
+    round at the ends; the detector's errors are drawn afresh for every frame.
 
     Raises:
         InputError: a clip of one base frame.
