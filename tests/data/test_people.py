@@ -81,6 +81,16 @@ def test_who_appears_far_from_everybody_is_new_and_takes_nobodys_place() -> None
     }  # fmt: skip
 
 
+def test_who_comes_far_off_as_another_leaves_exchanges_nobody() -> None:
+    gone, comes = walk(np.full(20, 200.0), 100), walk(np.full(20, 1500.0), 100)
+    stays = walk(np.repeat([300.0, 260.0], 10), 100)
+    detected = seen({"0": gone, "1": stays}, range(10)) + seen({"1": stays, "2": comes}, range(10, 20))
+    tracks = find_tracks(detected, "track", FPS, "a.json")
+    assert sorted(len(frames) for frames, _ in tracks.values()) == [10, 10, 20]
+    [kept] = [keypoints for frames, keypoints in tracks.values() if len(frames) == 20]
+    np.testing.assert_array_equal(kept, stays)
+
+
 def test_a_trackers_own_numbers_stay_unless_some_have_none() -> None:
     pose = walk(np.full(20, 200.0), 100)
     numbered = [Seen(frame, "7", pose[frame]) for frame in range(20)]

@@ -50,6 +50,7 @@ FILES: dict[str, Any] = {
 }  # fmt: skip
 OPTIONS: dict[str, Any] = {"layout": "coco17", "fps": 25.0, "image_size": [640, 480]}
 OWN = {
+    "mmpose": {"layout": None, "fps": 5.0},
     "mediapipe": {"layout": None, "fps": None},
     "own": {"layout": None, "fps": None, "image_size": None},
     "stamped": {"layout": None, "fps": None},
