@@ -90,7 +90,7 @@ class HummussCLI(LightningCLI):
         config = self.config[self.subcommand]
         self.given = config.clone()
         self.given.ckpt_path = None
-        _refuse_label(self.subcommand, config.label)
+        _refuse_label(str(self.subcommand), config.label)
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in NEWEST:
             newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)

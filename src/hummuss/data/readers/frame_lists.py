@@ -97,10 +97,10 @@ def _by_joint(person: dict[str, Any], place: str) -> Float64[np.ndarray, "J 3"]:
 
 def _by_axis(keypoints: dict[str, Any], place: str) -> Float64[np.ndarray, "J 3"]:
     """Ultralytics'. Many of its versions put joints of a confidence below 0.5 at (0, 0), and keep the confidence."""
-    x = keypoints.get("x")
-    sure = [1.0] * len(x) if isinstance(x, list) else None
-    axes = [x, keypoints.get("y"), keypoints.get("visible", sure)]
-    if not all(isinstance(axis, list) for axis in axes) or len({len(axis) for axis in axes}) > 1:
+    x, y = keypoints.get("x"), keypoints.get("y")
+    visible = keypoints.get("visible", [1.0] * len(x) if isinstance(x, list) else None)
+    axes = [axis for axis in (x, y, visible) if isinstance(axis, list)]
+    if len(axes) < 3 or len({len(axis) for axis in axes}) > 1:
         raise InputError(
             f"{place}: expected keypoints as lists x, y and visible of one length, found {keypoints!r:.60}"
         )
