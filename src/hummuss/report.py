@@ -40,10 +40,12 @@ class RunReport(L.Callback):
     Args:
         folder: the run's folder.
         seed: the run's seed, for the summary.
+        label: of a test beside the run's own: its table and pictures are called ``test_<label>``, the summary stays.
     """
 
-    def __init__(self, folder: Path, seed: int | None) -> None:
+    def __init__(self, folder: Path, seed: int | None, label: str | None = None) -> None:
         self.folder, self.seed = folder, seed
+        self.label, self._test = label, "test" if label is None else f"test_{label}"
         self.seconds, self.frames, self.steps = 0.0, 0, 0
         self._uncounted: list[Tensor] = []  # frames of the latest batches; a number would make a GPU wait at each
         self._started = 0.0
@@ -118,7 +120,7 @@ class RunReport(L.Callback):
         module = cast(MotionModule, pl_module)
         _, scoring, loader = module.scorings[dataloader_idx]
         if batch_idx == loader == 0:
-            self._draw_first(trainer, module, outputs["predictions"], batch, "test")
+            self._draw_first(trainer, module, outputs["predictions"], batch, self._test)
         clips = scoring.clips.numbers(loader, batch["clip"]).tolist()
         for name, errors in outputs["errors"].items():
             worst = self._worst.setdefault(name, Worst(PANELS))
@@ -130,11 +132,13 @@ class RunReport(L.Callback):
         if not trainer.is_global_zero:
             return
         module = cast(MotionModule, pl_module)
-        self._summarise(trainer, pl_module, "test")
-        table = ResultTable(f"Test of {self.folder}", self._facts(trainer, module), module.results)
+        if self.label is None:
+            self._summarise(trainer, pl_module, "test")
+        title = f"Test of {self.folder}" + (f", {self.label}" if self.label else "")
+        table = ResultTable(title, self._facts(trainer, module), module.results)
         pictures = [picture for name in module.results for picture in self._draw_results(module, name)]
         log_pictures(trainer, {picture.stem: picture for picture in pictures})
-        table.write(self.folder / "test", pictures)
+        table.write(self.folder / self._test, pictures)
         table.print()
 
     def _count(self) -> None:
@@ -170,7 +174,7 @@ class RunReport(L.Callback):
         pictures = []
 
         def picture(what: str) -> Path:
-            pictures.append(self.folder / f"test_{name}_{what}.png")
+            pictures.append(self.folder / f"{self._test}_{name}_{what}.png")
             return pictures[-1]
 
         for what, bars in result.bars.items():

@@ -24,6 +24,7 @@ LAYOUT_NAMES = st.sampled_from(sorted(LAYOUTS))
 H36M_FROM = {
     "h36m32": [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27],
     "coco17": [(11, 12), 12, 14, 16, 11, 13, 15, (11, 12, 5, 6), (5, 6), 0, (1, 2), 5, 7, 9, 6, 8, 10],
+    "coco_wholebody133": [(11, 12), 12, 14, 16, 11, 13, 15, (11, 12, 5, 6), (5, 6), 0, (1, 2), 5, 7, 9, 6, 8, 10],
     "openpose18": [(8, 11), 8, 9, 10, 11, 12, 13, (8, 11, 2, 5), (2, 5), 0, (14, 15), 5, 6, 7, 2, 3, 4],
     "body25": [(9, 12), 9, 10, 11, 12, 13, 14, (9, 12, 2, 5), (2, 5), 0, (15, 16), 5, 6, 7, 2, 3, 4],
     "blazepose33": [
@@ -76,6 +77,20 @@ def test_kinect_as_ntu_numbers_it() -> None:
     numbered = {4: "head", 5: "left_shoulder", 9: "right_shoulder", 16: "left_foot", 20: "right_foot"}
     numbered |= {8: "left_hand", 21: "spine_shoulder", 22: "left_hand_tip", 25: "right_thumb"}
     assert {number: NTU25.joints[number - 1] for number in numbered} == numbered
+
+
+def test_the_whole_bodys_sides_as_mmpose_swaps_them() -> None:
+    # The fields swap of mmpose's configs/_base_/datasets/coco_wholebody.py: faces from 23 on, hands from 91 and 112.
+    layout = LAYOUTS["coco_wholebody133"]
+    face = [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38]
+    face += [37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
+    swapped = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 20, 21, 22, 17, 18, 19]
+    swapped += [23 + point for point in face] + list(range(112, 133)) + list(range(91, 112))
+    assert list(layout.mirror) == swapped
+    named = {17: "left_big_toe", 22: "right_heel", 91: "left_hand_root", 95: "left_thumb4", 108: "left_pinky_finger1"}
+    named |= {112: "right_hand_root", 117: "right_forefinger1", 132: "right_pinky_finger4"}
+    assert {number: layout.joints[number] for number in named} == named
+    assert [layout.parents[number] for number in (17, 22, 91, 92, 93, 96, 112, 129)] == [15, 16, 9, 91, 92, 91, 10, 112]
 
 
 def test_coco_to_h36m_takes_midpoints_and_the_smallest_confidence() -> None:
@@ -157,5 +172,5 @@ def test_joints_of_both_layouts_survive_a_round_trip(source, target, seed) -> No
 def test_wrong_joint_count_and_unknown_layout_are_refused() -> None:
     with pytest.raises(InputError, match="16 joints given, but layout 'coco17' has 17"):
         convert_keypoints(np.ones((16, 3), np.float32), "coco17", "h36m17")
-    with pytest.raises(InputError, match=r"unknown joint layout 'kinect': choose one of .*coco17, h36m17, .*smpl24"):
+    with pytest.raises(InputError, match=r"unknown joint layout 'kinect': choose one of .*coco17, .*h36m17, .*smpl24"):
         get_layout("kinect")

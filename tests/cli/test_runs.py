@@ -94,6 +94,23 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     for name in ("ssm/time/step_size/median", "ssm/joints/decay/p95", "ssm/time/gate/closed", "lr-AdamW/pg1"):
         assert name in columns
 
+    # A test with a label is kept beside it.
+    label = ("--label", "at20", "--data.init_args.max_fps", "20")
+    before = {name: (folder / name).read_bytes() for name in ("test.csv", "test.json", "test.md", "summary.json")}
+    assert run("test", "mesh", "--ckpt_path", "best", *label) == 0
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    other = json.loads((folder / "test_at20.json").read_text())
+    assert other["title"] == "Test of runs/mesh/1, at20"
+    assert [row["figures"] for row in other["rows"]] != [row["figures"] for row in table["rows"]]
+    for name in ("test_at20.csv", "test_at20.md", "test_at20_mesh.png", "test_at20_mesh_joints.png"):
+        assert (folder / name).stat().st_size > 0, name
+        (folder / name).unlink()
+    for picture in folder.glob("test_at20*.png"):
+        picture.unlink()
+    for command, text in (("fit", "a"), ("test", "12.5"), ("test", "../a")):
+        assert run(command, "mesh", "--label", text) == 2
+        assert "--label is" in capsys.readouterr().err
+
     assert main(["report", str(folder), "--out", "page/mesh", "--title", "Made by a test"]) == 0
     page = (tmp_path / "page/mesh.md").read_text()
     assert f"| test | all | hummuss | {tested['test']['mpjpe']:.1f} |" in page

@@ -10,8 +10,11 @@ import pytest
 from hummuss.body.skeleton import H36M17
 from hummuss.cli import prepare as command
 from hummuss.data import MotionStore
-from hummuss.data.readers.detections import Seen, find_tracks, openpose_frame, parse_detections
+from hummuss.data.readers.detected import Seen
+from hummuss.data.readers.detections import openpose_frame, parse_detections
+from hummuss.data.readers.frame_lists import UNCONFIRMED
 from hummuss.data.readers.keypoint_files import keypoint_clips, read_keypoint_files
+from hummuss.data.readers.people import find_tracks
 from hummuss.data.readers.tracks import ALONE
 from hummuss.errors import InputError
 
@@ -50,6 +53,26 @@ def mediapipe(detected: np.ndarray, **frame: object) -> list[dict]:
     return [{"pose_landmarks": [person]} | frame for person in people]
 
 
+def mmpose(detected: np.ndarray, first: int = 0, **more: object) -> list[dict]:
+    """As split_instances has it: a box is a list in a list, scores stand apart."""
+    return [
+        {"frame_id": frame, "instances": [
+            {"keypoints": one[:, :2].tolist(), "keypoint_scores": one[:, 2].tolist(), "bbox": [[1, 2, 3, 4]]} | more
+        ]}
+        for frame, one in enumerate(detected, first)
+    ]  # fmt: skip
+
+
+def ultralytics(detected: np.ndarray, **more: object) -> list[list[dict]]:
+    """As Results.summary() has it, a list for each frame."""
+    box = {"x1": 1.0, "y1": 2.0, "x2": 3.0, "y2": 4.0}
+    return [
+        [{"name": "person", "class": 0, "confidence": 0.9, "box": box}
+         | more | {"keypoints": {"x": x.tolist(), "y": y.tolist(), "visible": c.tolist()}}]
+        for x, y, c in detected.transpose(0, 2, 1)
+    ]  # fmt: skip
+
+
 def clips(path: Path, **options: object):
     untracked = options.pop("untracked", "refuse")
     given = {"layout": None, "fps": None, "image_size": SIZE} | options
@@ -68,7 +91,7 @@ def prepare(raw: Path, out: Path, *options: object) -> tuple[int, MotionStore]:
     return command.run(parser.parse_args([str(word) for word in words])), MotionStore(out)
 
 
-LEFT_WRIST = {"coco17": 9, "halpe26": 9, "body25": 7, "blazepose33": 15}
+LEFT_WRIST = {"coco17": 9, "coco_wholebody133": 9, "halpe26": 9, "body25": 7, "blazepose33": 15}
 
 
 def check(clip, detected: np.ndarray, layout: str, places: float = 1e-4) -> None:
@@ -131,6 +154,62 @@ def test_mediapipes_time_stamps(tmp_path) -> None:
     assert again.fps == 25.0, "options are for what files do not say"
 
 
+def test_mmposes_inferencer_counts_from_zero(tmp_path) -> None:
+    detected = points(6, 17)
+    content = mmpose(detected)
+    content[1]["instances"] = []
+    [clip] = clips(write(tmp_path, content), layout="coco17", fps=25.0)
+    np.testing.assert_allclose(clip.times, np.array([0, 2, 3, 4, 5]) / 25)
+    check(clip, np.delete(detected, 1, 0), "coco17")
+
+
+def test_mmposes_demos_name_the_joints_and_count_from_one(tmp_path) -> None:
+    detected = points(6, 133)
+    content = {"meta_info": {"dataset_name": "coco_wholebody"}, "instance_info": mmpose(detected, 1)}
+    [clip] = clips(write(tmp_path, content), fps=25.0)
+    assert (clip.fps, len(clip)) == (25.0, 6)
+    check(clip, detected, "coco_wholebody133")
+    with pytest.raises(InputError, match="have 133 joints, layout 'coco17' has 17: give --layout coco_wholebody133"):
+        clips(write(tmp_path, mmpose(detected)), layout="coco17", fps=25.0)
+
+
+def test_mmposes_scores_have_no_end_and_people_whom_somebody_numbered_stay_apart(tmp_path) -> None:
+    detected = points(6, 17)
+    detected[0, 9, 2], detected[1, 9, 2] = 6.4, -0.1
+    content = mmpose(detected, track_id=4)
+    for frame, other in zip(content, mmpose(points(6, 17), track_id=7), strict=True):
+        frame["instances"] += other["instances"]
+    one, other = clips(write(tmp_path, content), layout="coco17", fps=25.0)
+    assert (one.name, other.name) == ("walk/person_4", "walk/person_7")
+    wrist = one.keypoints2d[:, H36M17.joints.index("left_wrist")]
+    assert (wrist[0, 2], *wrist[1]) == (1, 0, 0, 0)
+    np.testing.assert_allclose(wrist[2:], detected[2:, 9], atol=1e-4)
+
+
+def test_ultralytics_frames_with_its_trackers_numbers(tmp_path) -> None:
+    detected = points(6, 17)
+    detected[2, 9] = [0, 0, 0.4]  # a joint of little confidence
+    content = ultralytics(detected, track_id=3)
+    content[4] = ultralytics(points(1, 17))[0] + ultralytics(points(1, 17))[0]  # whom the tracker has not confirmed
+    *left, clip = clips(write(tmp_path, content), layout="coco17", fps=25.0)
+    assert [(one.file.rpartition("/")[2], one.reason) for one in left] == [("walk.json, frame 4", UNCONFIRMED)] * 2
+    assert clip.name == "walk/person_3"
+    np.testing.assert_allclose(clip.times, np.array([0, 1, 2, 3, 5]) / 25)
+    expected = np.delete(detected, 4, 0)
+    expected[2, 9] = 0
+    check(clip, expected, "coco17")
+
+
+def test_ultralytics_models_without_visibility(tmp_path) -> None:
+    detected = points(4, 17)
+    detected[..., 2] = 1
+    content = ultralytics(detected)
+    for [person] in content:
+        del person["keypoints"]["visible"]
+    [clip] = clips(write(tmp_path, [*content, []]), layout="coco17", fps=25.0)
+    check(clip, detected, "coco17")
+
+
 def test_who_is_not_seen_for_long_goes_on_as_another_part_and_a_lone_frame_is_left_out(tmp_path) -> None:
     entries = coco(points(40, 17))
     kept = [entry for entry in entries if entry["image_id"] in (0, 1, 3, 30, 31, 39)]
@@ -187,7 +266,8 @@ def test_a_frame_without_confidence_is_no_frame(tmp_path) -> None:
 
 
 def test_of_untracked_people_the_surest_is_kept_if_one_asks_for_it(tmp_path) -> None:
-    sure, unsure = points(5, 17), points(5, 17)
+    sure = np.repeat(points(1, 17), 5, 0)
+    unsure = sure + np.array([3, 2, 0])  # found twice
     sure[..., 2], unsure[..., 2] = 0.9, 0.5
     sure[3, :, 2] = 0.1
     path = write(tmp_path, coco(sure) + coco(unsure))
@@ -233,6 +313,17 @@ def test_a_mixed_folder_to_a_store(tmp_path) -> None:
         ([], {}, r"expected a list of COCO results .* found list \[\]"),
         ("walk", {}, "expected a list of COCO results .* found str"),
         ([{"name": 1}], {}, "found objects with 'name'"),
+        (
+            {"images": [], "annotations": [], "categories": []},
+            {},
+            "is a file of annotations: give what a detector found",
+        ),
+        (ultralytics(points(1, 17))[0], {}, "has the people of a single image: give a list with such a list for each"),
+        (mmpose(points(1, 17))[0]["instances"], {}, "has the people of a single image"),
+        (["[]", "[]"], {}, r"frames are text in JSON: save lists, as Ultralytics' summary\(\) gives them"),
+        ({"instance_info": {}}, {}, "expected mmpose's frames, each with frame_id and instances"),
+        (mmpose(points(2, 17)), {"fps": 25.0}, "does not name the joints' order: give --layout"),
+        (ultralytics(points(2, 17) / 460), {"layout": "coco17", "fps": 25.0}, "give pixels, not shares"),
         ([{"image_id": 1}, 2], {}, "expected a list of COCO results"),
     ],
 )
@@ -254,6 +345,19 @@ def changed(entries: list[dict], key: str, value: object) -> list[dict]:
         (changed(coco(points(2, 17)), "keypoints", [1, 2]), "result 1: expected keypoints x, y, confidence"),
         (changed(coco(points(2, 17)), "keypoints", [1, 2, 5]), "result 1: joint 0 has confidence 5, expected 0 to 1"),
         (changed(coco(points(2, 17)), "idx", {}), "result 1: expected idx to be a whole number or a name"),
+        (changed(mmpose(points(2, 17)), "frame_id", None), "frame 1: expected a frame's number"),
+        (changed(mmpose(points(2, 17)), "instances", 3), "frame 1: expected a list of people"),
+        (
+            mmpose(points(1, 17), keypoints=[[1, 2, 3]], keypoint_scores=[1]),
+            "frame 0, person 0: expected keypoints of two",
+        ),
+        (mmpose(points(1, 17), keypoint_scores=[1]), "frame 0, person 0: expected keypoints of two numbers each"),
+        ([[], 3], "frame 1: expected a list of people"),
+        (
+            [[{"name": "person", "box": {}}]],
+            "frame 0, person 0: has no keypoints, only 'name, box': let a model of poses",
+        ),
+        ([[{"keypoints": {"x": [1, 2], "y": [3]}}]], "frame 0, person 0: expected keypoints as lists x, y and visible"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", 3), "frame 1: expected a list of people's landmarks"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", [3]), "frame 1: expected a person as a list of landmarks"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", [[{"x": 1}]]), "frame 1: expected keypoints x, y"),
@@ -285,7 +389,7 @@ def test_a_damaged_openpose_frame_is_named() -> None:
 )
 def test_people_that_cannot_be_told_apart_are_refused(seen: list[Seen], message: str) -> None:
     with pytest.raises(InputError, match=rf"a\.json: {message}"):
-        find_tracks(seen, "best", "a.json")
+        find_tracks(seen, "best", 25.0, "a.json")
 
 
 def test_options_and_folders_that_cannot_be_used_are_named(tmp_path) -> None:

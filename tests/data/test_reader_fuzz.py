@@ -32,6 +32,17 @@ FILES: dict[str, Any] = {
     },
     "coco": [{"image_id": n, "keypoints": FLAT[n], "score": 1.0} for n in range(3)],
     "alphapose": [{"image_id": f"{n}.jpg", "keypoints": FLAT[n], "idx": 1} for n in range(3)],
+    "mmpose": {
+        "meta_info": {"dataset_name": "coco"},
+        "instance_info": [
+            {"frame_id": n, "instances": [{"keypoints": one[:, :2].tolist(), "keypoint_scores": one[:, 2].tolist()}]}
+            for n, one in enumerate(POINTS, 1)
+        ],
+    },
+    "ultralytics": [
+        [{"name": "person", "track_id": 1, "keypoints": dict(zip(("x", "y", "visible"), one.T.tolist(), strict=True))}]
+        for one in POINTS
+    ],
     "openpose": {"people": [{"person_id": [-1], "pose_keypoints_2d": FLAT[0]}]},
     "mediapipe": {"frames": [{"pose_landmarks": [LANDMARKS], "timestamp_ms": 40 * n} for n in range(3)]},
     "own": {"keypoints": POINTS.tolist(), "layout": "coco17", "fps": 25, "width": 640, "height": 480},
@@ -39,6 +50,7 @@ FILES: dict[str, Any] = {
 }  # fmt: skip
 OPTIONS: dict[str, Any] = {"layout": "coco17", "fps": 25.0, "image_size": [640, 480]}
 OWN = {
+    "mmpose": {"layout": None, "fps": 5.0},
     "mediapipe": {"layout": None, "fps": None},
     "own": {"layout": None, "fps": None, "image_size": None},
     "stamped": {"layout": None, "fps": None},
@@ -75,7 +87,8 @@ anything = st.recursive(
 def read(kind: str, path: Path) -> list:
     if kind == "posetrack":
         return annotation_clips(path, "clip", 25.0, None, "train")
-    return keypoint_clips([path], "clip", OPTIONS | OWN.get(kind, {}), "train", "best")
+    untracked = "track" if kind == "mmpose" else "best"
+    return keypoint_clips([path], "clip", OPTIONS | OWN.get(kind, {}), "train", untracked)
 
 
 def name(kind: str) -> str:

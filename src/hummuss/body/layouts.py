@@ -121,6 +121,49 @@ COCO17 = Layout(
     sources=COCO_TRUNK,
 )  # fmt: skip
 
+
+def _sided(side: str, *parts: tuple[str, str]) -> tuple[str, ...]:
+    """Numbered points of one side: ``("brow", "12")`` is brow_1 and brow_2.
+
+    >>> _sided("left", ("brow", "21"))
+    ('left_brow_2', 'left_brow_1')
+    """
+    return tuple(f"{side}_{part}_{number}" for part, numbers in parts for number in numbers)
+
+
+# COCO-WholeBody's points of the face, which have but numbers there: named here for the sides that mmpose's
+# configs/_base_/datasets/coco_wholebody.py exchanges in a mirror.
+_FACE = (
+    *_sided("right", ("jaw", "12345678")), "chin", *_sided("left", ("jaw", "87654321")),
+    *_sided("right", ("brow", "12345")), *_sided("left", ("brow", "54321")),
+    "nose_bridge_1", "nose_bridge_2", "nose_bridge_3", "nose_tip",
+    *_sided("right", ("nostril", "12")), "nose_base", *_sided("left", ("nostril", "21")),
+    *_sided("right", ("eyelid", "123456")), *_sided("left", ("eyelid", "432165")),
+    *_sided("right", ("lips", "123")), "upper_lip", *_sided("left", ("lips", "32145")), "lower_lip",
+    *_sided("right", ("lips", "54"), ("mouth", "12")), "upper_mouth", *_sided("left", ("mouth", "213")), "lower_mouth",
+    "right_mouth_3",
+)  # fmt: skip
+_FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+_HAND = ("hand_root", *(f"{finger}{number}" for finger in _FINGERS for number in "1234"))
+
+# COCO-WholeBody's 133 joints in the order of the same file: COCO's, feet, face and hands.
+COCO_WHOLEBODY133 = Layout(
+    name="coco_wholebody133",
+    joints=(
+        *COCO17.joints, "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe",
+        "right_heel", *_FACE, *(f"{side}_{joint}" for side in ("left", "right") for joint in _HAND),
+    ),
+    # Feet on the ankles, the face on the nose, fingers on the root of the hand, and that on the wrist.
+    parents=(
+        *COCO17.parents, *3 * (15,), *3 * (16,), *len(_FACE) * (0,),
+        *(
+            wrist if joint == 0 else root if joint % 4 == 1 else root + joint - 1
+            for wrist, root in ((9, 91), (10, 112)) for joint in range(len(_HAND))
+        ),
+    ),
+    sources=COCO_TRUNK,
+)  # fmt: skip
+
 # OpenPose's COCO model, in the order of its doc/output.md and of 3DPW's poses2d. The neck is the middle of the
 # shoulders by definition, so the rules for COCO hold.
 OPENPOSE18 = Layout(
@@ -246,8 +289,8 @@ MPI_INF_3DHP17 = Layout(
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        H36M17, H36M32, SMPL24, COCO17, OPENPOSE18, BODY25, BLAZEPOSE33, HALPE26, POSETRACK17, POSETRACK15, NTU25,
-        MPI_INF_3DHP28, MPI_INF_3DHP17,
+        H36M17, H36M32, SMPL24, COCO17, COCO_WHOLEBODY133, OPENPOSE18, BODY25, BLAZEPOSE33, HALPE26, POSETRACK17,
+        POSETRACK15, NTU25, MPI_INF_3DHP28, MPI_INF_3DHP17,
     )
 }  # fmt: skip
 

@@ -17,6 +17,10 @@ EXAMPLES = {
     "test": (
         ("hummuss test --config configs/pose.yaml --ckpt_path best", "the newest run's best checkpoint"),
         ("hummuss test --config runs/pose/1/config.yaml --ckpt_path runs/pose/1/best.ckpt", "any other"),
+        (
+            "hummuss test --config ... --label at10fps --data.init_args.max_fps 10",
+            "kept beside it, as test_at10fps.csv",
+        ),
     ),
 }
 OPTIONS = (

@@ -1,6 +1,7 @@
 """`hummuss fit | validate | test`: LightningCLI with run folders and a report."""
 
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -75,6 +76,7 @@ class HummussCLI(LightningCLI):
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
         parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.add_argument("--name", type=str, default=None, help="runs/NAME holds the run; its first config's name")
+        parser.add_argument("--label", type=str, default=None, help="of a test: its files are test_LABEL.csv and so on")
 
     def _parse_ckpt_path(self) -> None:
         """Look at the checkpoint, first of all, but not as Lightning would: it takes settings, and classes to import,
@@ -88,6 +90,7 @@ class HummussCLI(LightningCLI):
         config = self.config[self.subcommand]
         self.given = config.clone()
         self.given.ckpt_path = None
+        _refuse_label(str(self.subcommand), config.label)
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in NEWEST:
             newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
@@ -136,8 +139,9 @@ class HummussCLI(LightningCLI):
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()
         if not trainer.fast_dev_run:
+            config = self.config[self.subcommand]
             # First, so that checkpoints hold what it has counted.
-            trainer.callbacks.insert(0, RunReport(self.folder, self.config[self.subcommand].seed_everything))
+            trainer.callbacks.insert(0, RunReport(self.folder, config.seed_everything, config.label))
             for callback in trainer.callbacks:
                 if isinstance(callback, KeepConfig):
                     callback.folder, callback.config = self.folder, self.given
@@ -214,6 +218,16 @@ def _keep_curves(folder: Path) -> None:
     curves = folder / "metrics.csv"
     if curves.exists():
         curves.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
+
+
+def _refuse_label(command: str, label: str | None) -> None:
+    """It is a part of the names of a test's files, whose endings are put behind it."""
+    if label is None:
+        return
+    if command != "test":
+        raise InputError(f"--label is for `hummuss test`, whose tables it names, not for {command}: drop it")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", label):
+        raise InputError(f"--label is {label!r}, expected letters, digits, - and _: it is a part of files' names")
 
 
 def _refuse_test_monitors(callbacks: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What 2D pose detectors write: COCO results and AlphaPose, OpenPose, MediaPipe.
+"""What 2D pose detectors write: COCO results and AlphaPose, OpenPose, MediaPipe, and what `frame_lists` reads.
 
 - COCO results (cocodataset.org, format-results): a list of objects with ``image_id`` and ``keypoints`` as x, y,
   confidence in turn. AlphaPose (its docs/output.md) writes the same with the image's name as ``image_id`` and, when it
@@ -10,47 +10,30 @@
   landmarks x, y (shares of the image's width and height) and visibility; ``timestamp_ms`` where frames have times.
 """
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
+from hummuss.data.readers.detected import Detections, Seen, person_of
+from hummuss.data.readers.frame_lists import listed_frames, mmpose_frames
 from hummuss.data.readers.json_file import check_confidence, frame_number, keypoint_triples
 from hummuss.errors import InputError
 
 # MediaPipe's times, in milliseconds, are kept to the microsecond.
 MICROSECONDS = 1e6
-PERSON_KEYS = ("track_id", "idx", "person_id")
+# Keys of objects that are no file of one person's keypoints.
+DETECTIONS = ("frames", "instance_info", "annotations")
 KNOWN = (
-    "a list of COCO results or of AlphaPose's (image_id, keypoints), MediaPipe's results frame by frame "
-    "(pose_landmarks or landmarks), or an object with keypoints of one person"
+    "a list of COCO results or of AlphaPose's (image_id, keypoints), mmpose's frames (frame_id, instances), "
+    "Ultralytics' people as a list for each frame, MediaPipe's results frame by frame (pose_landmarks or landmarks), "
+    "or an object with keypoints of one person"
 )
 
 
-class Seen(NamedTuple):
-    """One person in one frame; ``person`` is None where nobody tracked."""
-
-    frame: int
-    person: str | None
-    keypoints: Float64[np.ndarray, "J 3"]
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What a recording's detector saw.
-
-    Attributes:
-        seen: in the order of the file.
-        rate: frame numbers per second where the file says it.
-        layout: of the joints where the file says it.
-        shares: x and y are shares of the image's width and height instead of pixels.
-    """
-
-    seen: list[Seen]
-    rate: float | None = None
-    layout: str | None = None
-    shares: bool = False
+def is_detections(content: Any) -> bool:
+    """Whether a JSON file is a detector's, to be read by `parse_detections`, and not one of a person's keypoints."""
+    return not isinstance(content, dict) or any(key in content for key in DETECTIONS)
 
 
 def parse_detections(content: Any, source: str) -> Detections:
@@ -61,14 +44,29 @@ def parse_detections(content: Any, source: str) -> Detections:
         source: its name, for error messages.
 
     Raises:
-        InputError: it is of none of the kinds above but OpenPose's, or damaged.
+        InputError: it is of none of the kinds here and in `frame_lists`, or OpenPose's, or damaged.
     """
+    if isinstance(content, dict) and "annotations" in content:
+        raise InputError(
+            f"{source} is a file of annotations: give what a detector found, such as the list of results (image_id, "
+            "keypoints, score) that COCO's evaluation takes; `hummuss prepare posetrack` reads PoseTrack's annotations"
+        )
+    if isinstance(content, dict) and "instance_info" in content:
+        return mmpose_frames(content["instance_info"], source, content.get("meta_info"))
     entries = content["frames"] if isinstance(content, dict) and "frames" in content else content
+    if isinstance(entries, list) and entries and isinstance(entries[0], list):
+        return listed_frames(entries, source)
+    if isinstance(entries, list) and entries and isinstance(entries[0], str):
+        raise InputError(f"{source}: its frames are text in JSON: save lists, as Ultralytics' summary() gives them")
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         raise InputError(f"{source}: expected {KNOWN}, found {type(content).__name__} {content!r:.60}")
     if "image_id" in entries[0]:
         _refuse_several_videos(entries, source)
         return Detections([_coco_result(entry, f"{source}, result {n}") for n, entry in enumerate(entries)])
+    if "instances" in entries[0]:
+        return mmpose_frames(entries, source)
+    if "keypoint_scores" in entries[0] or isinstance(entries[0].get("keypoints"), dict):
+        raise InputError(f"{source} has the people of a single image: give a list with such a list for each frame")
     if "pose_landmarks" in entries[0] or "landmarks" in entries[0]:
         return _mediapipe(entries, source)
     raise InputError(f"{source}: expected {KNOWN}, found objects with {', '.join(map(str, entries[0]))[:60]!r}")
@@ -87,32 +85,7 @@ def _refuse_several_videos(entries: list[dict[str, Any]], source: str) -> None:
 
 def _coco_result(entry: dict[str, Any], place: str) -> Seen:
     keypoints = check_confidence(keypoint_triples(entry.get("keypoints"), place), place)
-    return Seen(frame_number(entry.get("image_id"), place), _person(entry, place), keypoints)
-
-
-def _person(entry: dict[str, Any], place: str) -> str | None:
-    for key in PERSON_KEYS:
-        values = _flat(entry.get(key))
-        # AlphaPose counts from 1 where it tracks, writes 0 where it does not, and both numbers of poses it has merged.
-        if (
-            not values
-            or values[0] in (None, -1)
-            or values != values[:1] * len(values)
-            or (key, values[0]) == ("idx", 0)
-        ):
-            continue
-        value = values[0]
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, (int, str)):
-            raise InputError(f"{place}: expected {key} to be a whole number or a name, found {entry[key]!r:.60}")
-        return str(value)
-    return None
-
-
-def _flat(value: Any) -> list[Any]:
-    """A value, or those of a list of any depth."""
-    return [one for part in value for one in _flat(part)] if isinstance(value, list) else [value]
+    return Seen(frame_number(entry.get("image_id"), place), person_of(entry, place), keypoints)
 
 
 def openpose_frame(content: Any, frame: int, source: str) -> list[Seen]:
@@ -128,7 +101,7 @@ def openpose_frame(content: Any, frame: int, source: str) -> list[Seen]:
     for number, person in enumerate(people):
         place = f"{source}, person {number}"
         keypoints = check_confidence(keypoint_triples(person.get("pose_keypoints_2d"), place), place)
-        seen.append(Seen(frame, _person(person, place), keypoints))
+        seen.append(Seen(frame, person_of(person, place), keypoints))
     return seen
 
 
@@ -156,48 +129,3 @@ def _landmarks(person: Any, place: str) -> Float64[np.ndarray, "J 3"]:
         raise InputError(f"{place}: expected a person as a list of landmarks, found {person!r:.60}")
     flat = [landmark.get(key) for landmark in person for key in ("x", "y", "visibility")]
     return check_confidence(keypoint_triples(flat, place), place)
-
-
-def find_tracks(
-    seen: list[Seen], untracked: str, source: str
-) -> dict[str | None, tuple[Int64[np.ndarray, "F"], Float64[np.ndarray, "F J 3"]]]:
-    """Frames and keypoints of every person; of the one person None where nobody tracked.
-
-    Args:
-        seen: of a recording.
-        untracked: of several people in a frame that nobody tracked, ``best`` keeps the one of highest mean confidence,
-            ``refuse`` none.
-        source: the file's name, for error messages.
-
-    Raises:
-        InputError: nobody was seen, people whom nobody tracked (``refuse``), tracked and untracked ones, somebody
-            twice in a frame, or joints that differ in number.
-    """
-    seen = [one for one in seen if one.keypoints[:, 2].any()]
-    if not seen:
-        raise InputError(f"{source}: nobody was detected in any frame")
-    tracked = {one.person is not None for one in seen}
-    if len(tracked) > 1:
-        raise InputError(f"{source}: some people have a number and some have none: track all of them, or none")
-    counts = sorted({len(one.keypoints) for one in seen})
-    if len(counts) > 1:
-        raise InputError(f"{source}: some people have {counts[0]} joints, some {counts[-1]}: keep one kind")
-    people: dict[str | None, dict[int, Seen]] = {}
-    for one in seen:
-        frames = people.setdefault(one.person, {})
-        other = frames.get(one.frame)
-        if other is None:
-            frames[one.frame] = one
-        elif one.person is not None:
-            raise InputError(f"{source}: person {one.person} comes twice in frame {one.frame}")
-        elif untracked == "best":
-            frames[one.frame] = max(other, one, key=lambda person: float(person.keypoints[:, 2].mean()))
-        else:
-            raise InputError(
-                f"{source}: frame {one.frame} has several people and no tracker has told them apart: let the detector "
-                "track them, or keep the surest of each frame with --untracked best"
-            )
-    return {
-        person: (np.array(sorted(frames)), np.stack([frames[frame].keypoints for frame in sorted(frames)]))
-        for person, frames in people.items()
-    }

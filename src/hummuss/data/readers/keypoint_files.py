@@ -15,11 +15,14 @@ import numpy as np
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints, get_layout
 from hummuss.data.motion import Camera, MotionClip
-from hummuss.data.readers.detections import Detections, find_tracks, openpose_frame, parse_detections
+from hummuss.data.readers.detected import Detections
+from hummuss.data.readers.detections import is_detections, openpose_frame, parse_detections
 from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import load_json
 from hummuss.data.readers.keypoints import SUFFIXES, check_pixels, read_keypoints
+from hummuss.data.readers.people import find_tracks
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
+from hummuss.data.readers.tracking import SHORT, SHORTEST_TRACK
 from hummuss.data.readers.tracks import ALONE, part_of_folder, stretches, track_clips
 from hummuss.errors import InputError
 
@@ -38,9 +41,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "of files that are in no folder of that name (default: %(default)s)",
     },
     "--untracked": {
-        "choices": ("refuse", "best"),
+        "choices": ("refuse", "best", "track"),
         "default": "refuse",
-        "help": "of several people in a frame that no tracker has told apart: none (default), or the surest",
+        "help": "of several people in a frame that no tracker has told apart: none (default), the surest, or all, "
+        "followed from frame to frame",
     },
 }
 
@@ -124,7 +128,7 @@ def keypoint_clips(
         return _clips(detections, source, name, options, part, untracked)
     if path.suffix == ".json":
         content = load_json(path)
-        if not isinstance(content, dict) or "frames" in content:
+        if is_detections(content):
             return _clips(parse_detections(content, str(path)), str(path), name, options, part, untracked)
     width, height = options["image_size"] or (None, None)
     clip = read_keypoints(path, layout=options["layout"], fps=options["fps"], width=width, height=height)
@@ -153,19 +157,23 @@ def _clips(
     if detections.rate is None and fps is None:
         raise InputError(f"{source} does not say when frames were taken: give --fps")
     width, height = image_size
-    made: list[MotionClip | LeftOut] = []
-    first = min((one.frame for one in detections.seen), default=0)
-    for person, (frames, keypoints) in find_tracks(detections.seen, untracked, source).items():
-        if detections.shares:
-            keypoints = keypoints * [width, height, 1]
-        joints, expected = keypoints.shape[1], len(get_layout(layout))
-        if joints != expected:
-            raise InputError(f"{source}: its people have {joints} joints, layout {layout!r} has {expected}")
+    rate, seen = detections.rate or fps, detections.seen
+    if detections.shares:
+        seen = [one._replace(keypoints=one.keypoints * [width, height, 1]) for one in seen]
+    followed = untracked == "track" and any(one.person is None for one in seen)
+    made: list[MotionClip | LeftOut] = list(detections.left_out)
+    first = min((one.frame for one in seen), default=0)
+    for person, (frames, keypoints) in find_tracks(seen, untracked, rate, source).items():
+        _check_joints(keypoints.shape[1], layout, detections.layout is None, source)
+        own = name if person is None else f"{name}/person_{person}"
+        if followed and frames[-1] - frames[0] < SHORTEST_TRACK * rate:
+            made.append(LeftOut(own, SHORT))
+            continue
         check_pixels(Path(source), keypoints, width, height)
         detected = (keypoints * (keypoints[..., 2:] > 0)).astype(np.float32)
         made += track_clips(
-            name if person is None else f"{name}/person_{person}",
-            stretches(frames, detections.rate or fps, first),
+            own,
+            stretches(frames, rate, first),
             {"keypoints2d": convert_keypoints(detected, layout, "h36m17")},
             sequence=name,
             subject="",
@@ -175,3 +183,12 @@ def _clips(
             camera=Camera.of_size(width, height),
         )
     return made
+
+
+def _check_joints(joints: int, layout: str, given: bool, source: str) -> None:
+    expected = len(get_layout(layout))
+    if joints == expected:
+        return
+    fitting = [name for name, other in LAYOUTS.items() if len(other) == joints]
+    remedy = f": give --layout {' or '.join(fitting)}" if given and fitting else ""
+    raise InputError(f"{source}: its people have {joints} joints, layout {layout!r} has {expected}{remedy}")

@@ -37,6 +37,17 @@ class Stretch:
         return {"fps": self.fps, "timestamps": self.timestamps}
 
 
+def longest_absence(frames: Int[np.ndarray, "N"], fps: float) -> float:
+    """For how many frame numbers somebody may be away: half a second, or one and a half of the usual steps.
+
+    Args:
+        frames: numbers of the frames, increasing.
+        fps: frame numbers per second.
+    """
+    steps = np.diff(frames)
+    return max(LONGEST_ABSENCE * fps, SHORTEST_ABSENCE * float(np.median(steps)) if len(steps) else 0.0)
+
+
 def stretches(frames: Int[np.ndarray, "N"], fps: float, origin: int | None = None) -> list[Stretch]:
     """Cut a track where its person was absent for more than half a second, or one and a half of its usual steps.
 
@@ -50,8 +61,7 @@ def stretches(frames: Int[np.ndarray, "N"], fps: float, origin: int | None = Non
     [slice(0, 3, None), slice(3, 5, None)]
     """
     steps = np.diff(frames)
-    usual = float(np.median(steps)) if len(steps) else 0.0
-    absent = steps > max(LONGEST_ABSENCE * fps, SHORTEST_ABSENCE * usual)
+    absent = steps > longest_absence(frames, fps)
     bounds = [0, *(np.flatnonzero(absent) + 1).tolist(), len(frames)]
     parts = []
     for start, end in pairwise(bounds):
