@@ -23,6 +23,7 @@ LINES = {
     Line("hummuss", "dt", False): "HumMUSS, trained at stride 1",
     Line("hummuss-causal", "dt", True): "causal HumMUSS, random strides",
     Line("dstformer", "subsampled", True): "attention (DSTformer), random strides",
+    Line("dstformer", "interpolated", True): "the same, keypoints interpolated to stride 1",
     Line("dstformer", "subsampled", False): "attention, trained at stride 1",
     Line("dstformer", "interpolated", False): "the same, keypoints interpolated to stride 1",
     Line("per-frame", "subsampled", True): "every frame by itself",
