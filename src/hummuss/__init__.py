@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hummuss.backbones.dstformer import DSTformer
     from hummuss.backbones.hummuss import HumMUSS
     from hummuss.backbones.per_frame import PerFrame
+    from hummuss.data.keypoints import clip_from_keypoints
     from hummuss.errors import InputError
     from hummuss.inference.clips import predict_clip
     from hummuss.inference.pretrained import Pretrained, load
@@ -24,6 +25,7 @@ __all__ = [
     "MotionModule",
     "PerFrame",
     "Pretrained",
+    "clip_from_keypoints",
     "load",
     "load_run",
     "predict_clip",
@@ -38,6 +40,7 @@ _NAMES = {
     "MotionModule": "hummuss.module",
     "PerFrame": "hummuss.backbones.per_frame",
     "Pretrained": "hummuss.inference.pretrained",
+    "clip_from_keypoints": "hummuss.data.keypoints",
     "load": "hummuss.inference.pretrained",
     "load_run": "hummuss.inference.runs",
     "predict_clip": "hummuss.inference.clips",

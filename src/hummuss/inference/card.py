@@ -56,7 +56,7 @@ def model_card(config: Mapping[str, Any]) -> str:
         "",
         "```python",
         "import hummuss",
-        "from hummuss.data.readers.keypoints import read_keypoints",
+        "from hummuss.data import read_keypoints",
         "",
         'model = hummuss.load("this folder, or its id on the hub")',
         'prediction = model.predict(read_keypoints("walk.npz"))',

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints, get_layout
+from hummuss.data.keypoints import check_pixels
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.detections import Detections, find_tracks, openpose_frame, parse_detections
 from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import load_json
-from hummuss.data.readers.keypoints import SUFFIXES, check_pixels, read_keypoints
+from hummuss.data.readers.keypoints import SUFFIXES, read_keypoints
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
 from hummuss.data.readers.tracks import ALONE, part_of_folder, stretches, track_clips
 from hummuss.errors import InputError
@@ -161,7 +162,10 @@ def _clips(
         joints, expected = keypoints.shape[1], len(get_layout(layout))
         if joints != expected:
             raise InputError(f"{source}: its people have {joints} joints, layout {layout!r} has {expected}")
-        check_pixels(Path(source), keypoints, width, height)
+        try:
+            check_pixels(keypoints, width, height)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
         detected = (keypoints * (keypoints[..., 2:] > 0)).astype(np.float32)
         made += track_clips(
             name if person is None else f"{name}/person_{person}",
