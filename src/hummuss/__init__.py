@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hummuss.data.keypoints import clip_from_keypoints
     from hummuss.errors import InputError
     from hummuss.inference.clips import predict_clip
+    from hummuss.inference.live import LiveStream
     from hummuss.inference.pretrained import Pretrained, load
     from hummuss.inference.runs import load_run
     from hummuss.inference.strategy import Inference
@@ -22,6 +23,7 @@ __all__ = [
     "HumMUSS",
     "Inference",
     "InputError",
+    "LiveStream",
     "MotionModule",
     "PerFrame",
     "Pretrained",
@@ -37,6 +39,7 @@ _NAMES = {
     "HumMUSS": "hummuss.backbones.hummuss",
     "Inference": "hummuss.inference.strategy",
     "InputError": "hummuss.errors",
+    "LiveStream": "hummuss.inference.live",
     "MotionModule": "hummuss.module",
     "PerFrame": "hummuss.backbones.per_frame",
     "Pretrained": "hummuss.inference.pretrained",

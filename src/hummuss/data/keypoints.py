@@ -46,7 +46,7 @@ def clip_from_keypoints(
         InputError: an argument of the wrong shape or out of its range, keypoints in which nobody was detected, or that
             are no pixels of an image of that size.
 
-    >>> clip = clip_from_keypoints(100 * np.ones((20, 17, 3)) / [1, 1, 100], "coco17", fps=30, image_size=(640, 480))
+    >>> clip = clip_from_keypoints(100 * np.ones((20, 17, 3)) / [1, 1, 100], "coco17", fps=30.0, image_size=(640, 480))
     >>> clip.keypoints2d.shape
     (20, 17, 3)
     """
@@ -137,9 +137,10 @@ def check_pixels(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int)
         InputError: all lie in the corner of the image, as shares of it do; or many lie outside it, all inside an image
             whose width and height are exchanged.
     """
-    if np.abs(keypoints[..., :2]).max() <= 2 < min(width, height):
+    seen = keypoints[keypoints[..., 2] > 0]
+    if len(seen) and np.abs(seen[:, :2]).max() <= 2 < min(width, height):
         raise InputError("all keypoints lie within 2 pixels of the image's corner: give pixels, not shares of it")
-    points = keypoints[keypoints[..., 2] >= SURE][:, :2]
+    points = seen[seen[:, 2] >= SURE][:, :2]
     if not len(points) or width == height:
         return
     size = np.array([width, height])
