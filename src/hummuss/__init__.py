@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from hummuss.backbones.dstformer import DSTformer
     from hummuss.backbones.hummuss import HumMUSS
     from hummuss.backbones.per_frame import PerFrame
+    from hummuss.data.keypoints import clip_from_keypoints
     from hummuss.errors import InputError
     from hummuss.inference.clips import predict_clip
+    from hummuss.inference.live import LiveStream
     from hummuss.inference.pretrained import Pretrained, load
     from hummuss.inference.runs import load_run
     from hummuss.inference.strategy import Inference
@@ -21,9 +23,11 @@ __all__ = [
     "HumMUSS",
     "Inference",
     "InputError",
+    "LiveStream",
     "MotionModule",
     "PerFrame",
     "Pretrained",
+    "clip_from_keypoints",
     "load",
     "load_run",
     "predict_clip",
@@ -35,9 +39,11 @@ _NAMES = {
     "HumMUSS": "hummuss.backbones.hummuss",
     "Inference": "hummuss.inference.strategy",
     "InputError": "hummuss.errors",
+    "LiveStream": "hummuss.inference.live",
     "MotionModule": "hummuss.module",
     "PerFrame": "hummuss.backbones.per_frame",
     "Pretrained": "hummuss.inference.pretrained",
+    "clip_from_keypoints": "hummuss.data.keypoints",
     "load": "hummuss.inference.pretrained",
     "load_run": "hummuss.inference.runs",
     "predict_clip": "hummuss.inference.clips",

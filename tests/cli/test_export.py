@@ -10,7 +10,7 @@ import torch
 
 import hummuss
 from hummuss.cli.main import main
-from hummuss.data.readers.keypoints import read_keypoints
+from hummuss.data import read_keypoints
 
 ROOT = Path(__file__).parents[2]
 SMALL = [

@@ -25,7 +25,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
-    """A folder with the runs pose/1 (causal), mesh/1 and attention/1."""
+    """A folder with the runs pose/1 (causal), mesh/1, attention/1 and action/1."""
     folder = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -34,6 +34,7 @@ def runs(tmp_path_factory) -> Path:
             ("pose", "pose", "hummuss-causal"),
             ("mesh", "mesh", "hummuss"),
             ("attention", "pose", "dstformer"),
+            ("action", "action", "hummuss"),
         ):
             overlays = [ROOT / f"configs/{task}.yaml", ROOT / f"configs/backbone/{backbone}.yaml"]
             configs = [part for overlay in overlays for part in ("--config", str(overlay))]
@@ -114,6 +115,17 @@ def test_a_mesh_run_gives_a_body_that_poses_the_joints(runs) -> None:
     assert (got["joints3d"][:, 10, 1] < got["joints3d"][:, 3, 1] - 1).all()
 
 
+def test_an_action_run_names_the_likeliest_classes(runs, capsys) -> None:
+    got = predict(runs / "action/1", write())
+    assert set(got) == {"classes", "probabilities", "confidence", "timestamps", "dt", "inference"}
+    assert got["probabilities"].sum() == pytest.approx(1, abs=1e-5)
+    assert not Path("out.png").exists()
+    wrote, said = capsys.readouterr().out.splitlines()
+    assert wrote == "wrote out.npz, no picture as the run predicts neither pose nor mesh: 40 frames, whole clips"
+    best = np.argsort(-got["probabilities"])[:3]
+    assert said.strip() == ", ".join(f"{got['classes'][i]} {float(got['probabilities'][i]):.1%}" for i in best)
+
+
 def test_attention_is_cut_into_windows_as_long_as_those_of_its_training(runs) -> None:
     assert predict(runs / "attention/1", write())["inference"] == "windows of 5 frames, one every 2, averaged"
 
@@ -148,9 +160,23 @@ def test_clips_of_a_store_are_seen_by_virtual_cameras(runs, capsys) -> None:
     both = (np.load(f"{folder}/b/cam0.npz")["joints3d"] for folder in ("out", "again"))
     np.testing.assert_array_equal(*both, "a clip's camera does not depend on the others")
     capsys.readouterr()
+    for folder, words, written in (
+        ("all", ["all"], ["a", "b/cam0"]),
+        ("some", ["b/*", "b/cam?"], ["b/cam0"]),
+        ("both", ["*", "a"], ["a", "b/cam0"]),
+    ):
+        assert main([*arguments, folder, "--clips", *words]) == 0
+        said = [f"wrote {folder}/{name}.npz" for name in written]
+        assert [line.partition(" and ")[0] for line in capsys.readouterr().out.splitlines()] == said
+        found = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in Path(folder).rglob("*.npz"))
+        assert found == written
     for words, message in (
-        (["out"], "store holds 2 clips: name some with --clips, as in --clips a"),
-        (["out", "--clips", "c"], "store has no clip 'c'"),
+        (["out"], "store holds 2 clips: name some with --clips, as in --clips a, by a pattern, or all"),
+        (
+            ["out", "--clips", "c"],
+            "store has no clip 'c' among its 2, a, b/cam0, ...: hummuss.data.MotionStore('store')",
+        ),
+        (["out", "--clips", "a", "c*"], "store has no clip 'c*' among its 2"),
         (["out.npz", "--clips", "a"], "out.npz: clips of a store go into a folder"),
         (["out", "--clips", "a", "--fps", "25"], "store is a store, whose clips say all themselves: drop --fps"),
     ):

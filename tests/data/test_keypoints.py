@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hummuss.data.readers.keypoints import read_keypoints
+from hummuss import clip_from_keypoints
+from hummuss.data import read_keypoints
 from hummuss.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -101,6 +102,10 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
         ({"keypoints": changed(np.nan, 3, 1, 2)}, "NaN or infinity at frame 3"),
         ({"keypoints": POINTS * (1, 1, 0)}, "every joint of every frame has confidence 0"),
         ({"keypoints": POINTS / (640, 480, 1)}, "all keypoints lie within 2 pixels of the image's corner"),
+        (
+            {"keypoints": POINTS * (1, 1.2, 1) + (0, 650, 0), "width": 1280, "height": 720},
+            "of the joints lie outside of the image of 1280 x 720 pixels, but all inside 720 x 1280: are width and",
+        ),
         ({"keypoints": np.delete(changed(0, 1, 5), 2, -1)}, r"joint 5 of frame 1 is at \(0, 0\)"),
     ],
 )
@@ -111,6 +116,61 @@ def test_what_cannot_be_used_is_named(tmp_path, changes: dict, message: str) -> 
         read_keypoints(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_arrays_in_memory_give_the_clip_of_the_file(tmp_path) -> None:
+    expected = read_keypoints(write(tmp_path))
+    for points in (POINTS, POINTS.tolist()):
+        clip = clip_from_keypoints(points, "coco17", fps=25.0, image_size=(640, 480), name="walk")
+        np.testing.assert_array_equal(clip.keypoints2d, expected.keypoints2d)
+        assert (clip.name, clip.frame, clip.fps, clip.split) == ("walk", "camera", 25.0, "test")
+        assert (clip.camera.width, clip.camera.height) == (640, 480)
+    whole = clip_from_keypoints((POINTS[:2, :, :2] + 1).astype(int), "coco17", timestamps=[5, 5.1])
+    np.testing.assert_array_equal(whole.times, [5, 5.1])
+    np.testing.assert_array_equal(
+        whole.keypoints2d[:, 16], [(*point, 1) for point in POINTS[:2, 10, :2].astype(int) + 1]
+    )
+    assert whole.camera is None
+
+
+@pytest.mark.parametrize(
+    ("points", "options", "message"),
+    [
+        (POINTS, {"fps": 25.0, "image_size": (640, 0)}, "^the image is 640 x 0, expected whole numbers of pixels"),
+        (POINTS, {}, "^clip clip: give either fps or timestamps, in seconds"),
+        (POINTS, {"timestamps": np.arange(5.0)}, "^clip clip: keypoints2d has 6 frames, other fields 5"),
+        (POINTS[0], {"fps": 25.0}, r"^keypoints has shape \(17, 3\), expected 3 dimensions"),
+        (changed(87.0, 0, 1, 2)[:1], {"fps": 25.0}, "^joint 1 has confidence 87, expected 0 to 1"),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_what_cannot_be_used_in_memory_is_named(points: np.ndarray, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        clip_from_keypoints(points, "coco17", **options)
+
+
+def test_an_image_size_is_doubted_only_where_its_exchange_would_mend_it() -> None:
+    def clip(points: np.ndarray, width: int, height: int) -> None:
+        clip_from_keypoints(points, "coco17", fps=25.0, image_size=(width, height))
+
+    upright = POINTS * (1, 3, 1)  # x from 100 to 500, y from 300 to 1500
+    clip(upright, 720, 1600)
+    with pytest.raises(InputError, match="are width and height exchanged"):
+        clip(upright, 1600, 720)
+    clip(upright * (1, 1, 0.2), 1600, 720)  # no joint is sure
+    clip(upright, 1400, 720)  # joints lie outside of 720 x 1400 as well
+    for below, near, refused in ((4, 700, False), (5, 700, True), (4, 790, False), (4, 800, True)):
+        some = upright * (1, 1, 0) + (0, 0, 1)
+        some[:, :below, 1], some[:, below:, 1] = 1400, near  # a quarter of 17 joints, and 10 % of 720 pixels
+        if not refused:
+            clip(some, 1600, 720)
+            continue
+        with pytest.raises(InputError, match="are width and height exchanged"):
+            clip(some, 1600, 720)
+    sideways = POINTS * (3, 1, 1)
+    clip(sideways, 1600, 720)
+    with pytest.raises(InputError, match="are width and height exchanged"):
+        clip(sideways, 720, 1600)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from hummuss import HumMUSS, Inference, InputError, MotionModule
 from hummuss.data import Camera, DetectionNoise, MotionClip, View
-from hummuss.heads import MeshHead, PoseHead
+from hummuss.heads import ActionHead, EmbeddingHead, MeshHead, PoseHead
 from hummuss.inference import ClipPrediction, Run, load_run, predict_clip
 
 MODEL = {
@@ -152,6 +152,60 @@ def test_pictures_name_frames_and_times_and_show_a_truth_where_there_is_one(monk
     error = 1000 * np.linalg.norm(drawn[0].predicted_joints - drawn[0].true_joints, axis=-1).mean()
     assert drawn[0].title == f"frame 9, 0.36 s: {error:.0f} mm"
     np.testing.assert_allclose(drawn[0].predicted_joints, prediction.joints3d[9], atol=1e-6)
+
+
+def action_run(head=lambda dim: ActionHead(dim, hidden=8, classes=["walk", "run", "jump"])) -> Run:
+    return run_of(make_model({"action": head}))
+
+
+def test_an_action_run_gives_probabilities_by_name_and_no_picture(tmp_path) -> None:
+    run, clip = action_run(), make_clip()
+    got = predict_clip(run, clip)
+    points = (clip.keypoints2d - np.float32([320, 240, 0])) / np.float32([320, 320, 1])
+    head = run.model.heads["action"]
+    with torch.inference_mode():
+        mean = run.model.backbone(torch.from_numpy(points)[None], torch.full((1, 20), 0.04)).mean(1)
+        expected = head.classify(head.embed(mean.flatten(1))).softmax(1)[0].numpy()
+    assert list(got.actions) == ["walk", "run", "jump"]
+    np.testing.assert_allclose([*got.actions.values()], expected, atol=1e-6)
+    assert got.joints3d is got.smpl_pose is got.betas is got.body is got.embedding is None
+    got.save(tmp_path / "action.npz")
+    with np.load(tmp_path / "action.npz") as file:
+        assert set(file) == {"classes", "probabilities", "confidence", "timestamps", "dt", "inference"}
+        assert file["classes"].tolist() == ["walk", "run", "jump"]
+        np.testing.assert_allclose(file["probabilities"], expected, atol=1e-6)
+    with pytest.raises(InputError, match=r"a\.png: the run predicts neither pose nor mesh"):
+        got.draw(tmp_path / "a.png")
+    flipped = predict_clip(run, clip, Inference(windows=9, flip=True)).actions
+    assert sum(flipped.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_all_tasks_together_are_all_there() -> None:
+    heads = {
+        "action": lambda dim: ActionHead(dim, hidden=8, classes=["walk", "run"]),
+        "mesh": lambda dim: MeshHead(dim, hidden=8, vertex_count=5),
+        "again": PoseHead,
+        "pose": PoseHead,
+        "one_shot": lambda dim: EmbeddingHead(dim, dim=4),
+    }
+    run = run_of(make_model(heads))
+    got = predict_clip(run, make_clip())
+    alone = predict_clip(
+        run_of(MotionModule(run.model.backbone, {"pose": lambda dim: run.model.heads["again"]})), make_clip()
+    )
+    np.testing.assert_allclose(got.joints3d, alone.joints3d, atol=1e-6)
+    assert (list(got.actions), got.body, got.embedding.shape) == (["walk", "run"], "free", (4,))
+    assert np.linalg.norm(got.embedding) == pytest.approx(1, abs=1e-5)
+    assert got.smpl_pose.shape == (20, 24, 3)
+
+
+def test_heads_whose_answers_have_no_name_are_refused() -> None:
+    class Size(PoseHead):
+        def forward(self, representation, batch):
+            return {"size": representation.mean((1, 2, 3))}
+
+    with pytest.raises(InputError, match="predicts neither pose, mesh, action nor embedding, only size: call it with"):
+        predict_clip(run_of(make_model({"size": Size})), make_clip())
 
 
 def test_one_frame_needs_a_rate() -> None:

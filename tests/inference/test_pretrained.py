@@ -1,7 +1,9 @@
 """Shared models: what is written comes back bit for bit, what is not of this package is refused by name."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -11,11 +13,11 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from hummuss import HumMUSS, Inference, InputError, MotionModule, Pretrained, load, load_run, predict_clip
+from hummuss import HumMUSS, Inference, InputError, LiveStream, MotionModule, Pretrained, load, load_run, predict_clip
 from hummuss.body import smpl as smpl_module
 from hummuss.cli.export import export_hub
 from hummuss.cli.main import main
-from hummuss.data import Camera, MotionClip, RealisticNoise
+from hummuss.data import Camera, MotionClip, RealisticNoise, View
 from hummuss.heads import ActionHead, MeshHead, PoseHead
 from hummuss.inference.sharing import describe
 
@@ -109,7 +111,7 @@ def test_realistic_noise_and_each_tasks_own_data_come_along(tmp_path) -> None:
     assert model.view.noise == RealisticNoise(correlation=0.3)
 
 
-def test_an_action_heads_classes_come_along(tmp_path) -> None:
+def test_an_action_heads_classes_come_along(tmp_path, monkeypatch) -> None:
     torch.manual_seed(0)
     action = {"action": {"class_path": "hummuss.heads.ActionHead", "init_args": {"hidden": 8}}}
     run = write_run(tmp_path / "action" / "1", heads=action)
@@ -123,10 +125,22 @@ def test_an_action_heads_classes_come_along(tmp_path) -> None:
     assert model.model.heads["action"].classes == ["walk", "run"]
     for name, value in trained.state_dict().items():
         assert torch.equal(model.model.state_dict()[name], value), name
+    # Its card tells of actions, not of joints that it does not predict.
+    card = (tmp_path / "shared/README.md").read_text()
+    assert "joints3d" not in card
+    monkeypatch.chdir(tmp_path)
+    np.savez("walk.npz", keypoints=np.ones((5, 17, 2)) * 99, layout="h36m17", fps=25.0, width=640, height=480)
+    (block,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    exec(block.replace("this folder, or its id on the hub", "shared"), scope := {})
+    assert list(scope["prediction"].actions) == ["walk", "run"]
 
 
 def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> None:
     model = load(shared)
+    card = (shared / "README.md").read_text()
+    assert "prediction.joints3d" in card
+    assert "prediction.smpl_pose" in card
+    assert "prediction.actions" not in card
     assert (model.layout.name, model.frame_rates, model.trained_frames) == ("h36m17", (60.0, 60.0), 9)
     assert model.config["backbone"] == {"class": "HumMUSS", "init_args": BACKBONE}
     assert model.view.normalisation == "box"
@@ -145,6 +159,18 @@ def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> Non
         assert load(tmp_path / f"shared{number}").frame_rates == expected
     batch = {"keypoints": torch.rand(2, 5, 17, 3), "dt": torch.full((2, 5), 0.04), "valid": torch.ones(2, 5).bool()}
     assert model(batch)["pose"]["joints"].shape == (2, 5, 17, 3)
+
+
+def test_a_shared_causal_model_is_live(shared) -> None:
+    model, clip = load(shared), make_clip()
+    with pytest.raises(InputError, match="HumMUSS needs the frames to come"):
+        LiveStream(model, 25.0, image_size=(640, 480))
+    model.model.backbone, model.view = HumMUSS(dim=8, depth=1, modes=2, causal=True).eval(), View()
+    points = clip.keypoints2d * np.float32([1, 1, 1e-3])  # confidences up to 0.5
+    expected = model.predict(replace(clip, keypoints2d=points), Inference(stream=True)).joints3d
+    stream = LiveStream(model, 25.0, image_size=(640, 480))
+    got = [stream.step(frame, time).joints3d for frame, time in zip(points, clip.times, strict=True)]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
 
 
 def test_weights_that_do_not_fit_are_refused_by_name(shared) -> None:

@@ -1,7 +1,9 @@
 """``hummuss predict``: 3D out of your own 2D keypoints, or out of clips of a prepared store."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,6 +14,7 @@ from hummuss.data.readers.keypoints import read_keypoints
 from hummuss.data.store import MotionStore
 from hummuss.errors import InputError
 
+LIKELIEST = 3  # classes that are printed
 FILES = ("body_path", "h36m_regressor")  # of the machine at hand, which a shared model does not bring
 
 
@@ -23,7 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     text = "checkpoint of a run, the run's folder, or a shared model: its folder or a hub's owner/name"
     parser.add_argument("--ckpt_path", required=True, help=text)
-    parser.add_argument("--clips", nargs="+", default=[], metavar="NAME", help="which clips of a store")
+    parser.add_argument(
+        "--clips",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="which clips of a store: names, patterns such as '01_*', or all",
+    )
     for name in FILES:
         parser.add_argument(f"--{name}", help="your copy of that file, for a shared model that was trained with one")
     for name, kind, text in (
@@ -49,8 +58,8 @@ def _windows(text: str) -> int | str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write one npz and one picture per clip."""
-    clips = list(_clips(arguments))  # before seconds are spent on the model
+    """Write one npz per clip, and a picture where the run predicts a pose or a body."""
+    clips = _clips(arguments)  # before seconds are spent on the model
     # Imported late: they bring Lightning with them.
     from hummuss.inference import Inference, load, load_run, predict_clip
     from hummuss.inference.pretrained import is_shared
@@ -69,16 +78,24 @@ def run(arguments: argparse.Namespace) -> int:
         flip=arguments.flip or configured.flip,
         stream=arguments.stream or configured.stream,
     )
-    for clip, path in clips:
+    for read, path in clips:
+        clip = read()
         prediction = predict_clip(trained, clip, inference)
         prediction.save(path)
-        prediction.draw(path.with_suffix(".png"))
-        print(f"wrote {path} and {path.with_suffix('.png').name}: {len(clip)} frames, {prediction.inference}")
+        picture = f" and {path.with_suffix('.png').name}"
+        if prediction.joints3d is None:
+            picture = ", no picture as the run predicts neither pose nor mesh"
+        else:
+            prediction.draw(path.with_suffix(".png"))
+        print(f"wrote {path}{picture}: {len(clip)} frames, {prediction.inference}")
+        if prediction.actions:
+            likeliest = sorted(prediction.actions.items(), key=lambda item: -item[1])[:LIKELIEST]
+            print(f"  {', '.join(f'{name} {share:.1%}' for name, share in likeliest)}")
     return 0
 
 
-def _clips(arguments: argparse.Namespace) -> Iterator[tuple[MotionClip, Path]]:
-    """The clips and the files that their predictions go to."""
+def _clips(arguments: argparse.Namespace) -> list[tuple[Callable[[], MotionClip], Path]]:
+    """What reads each clip, and the file that its prediction goes to."""
     source, out = arguments.input, arguments.out
     options = {name: getattr(arguments, name) for name in ("layout", "fps", "width", "height")}
     if source.is_dir():
@@ -88,19 +105,31 @@ def _clips(arguments: argparse.Namespace) -> Iterator[tuple[MotionClip, Path]]:
         if out.suffix == ".npz":
             raise InputError(f"{out}: clips of a store go into a folder, one file each: name one")
         store = MotionStore(source)
-        if not arguments.clips:
-            raise InputError(
-                f"{source} holds {len(store)} clips: name some with --clips, as in --clips {store.names()[0]}"
-            )
-        for name in arguments.clips:
-            if name not in store.names():
-                raise InputError(f"{source} has no clip {name!r}: its clips are {', '.join(store.names()[:5])}, ...")
-            yield store[name], out / f"{name}.npz"
-        return
+        return [(partial(store.__getitem__, name), out / f"{name}.npz") for name in _chosen(store, arguments.clips)]
     if arguments.clips:
         raise InputError(f"{source} is one clip, only a store has several: drop --clips")
     if out.resolve() == source.resolve():
         raise InputError(f"{out} is the input itself: name another file to write")
     if out.suffix != ".npz":
         raise InputError(f"{out} does not end in .npz: name the file to write")
-    yield read_keypoints(source, **options), out
+    clip = read_keypoints(source, **options)
+    return [(lambda: clip, out)]
+
+
+def _chosen(store: MotionStore, wanted: Sequence[str]) -> list[str]:
+    """Names of the clips of a store that are wanted, each once: by name, by pattern, or all."""
+    names = store.names()
+    listed = f"hummuss.data.MotionStore({str(store.path)!r}).names() lists them"
+    if not wanted:
+        raise InputError(
+            f"{store.path} holds {len(names)} clips: name some with --clips, as in --clips {names[0]}, by a pattern, "
+            f"or all of them with --clips all; {listed}"
+        )
+    chosen: dict[str, None] = {}
+    for word in wanted:
+        fits = [word] if word in names else [name for name in names if word == "all" or fnmatchcase(name, word)]
+        if not fits:
+            first = ", ".join(names[:5])
+            raise InputError(f"{store.path} has no clip {word!r} among its {len(names)}, {first}, ...: {listed}")
+        chosen |= dict.fromkeys(fits)
+    return list(chosen)

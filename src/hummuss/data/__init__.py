@@ -6,9 +6,11 @@ from hummuss._lazy import lazy_names
 
 if TYPE_CHECKING:
     from hummuss.data.datamodules import MotionDataModule
+    from hummuss.data.keypoints import clip_from_keypoints
     from hummuss.data.mixture_module import MixtureDataModule, Stage
     from hummuss.data.motion import Camera, MotionClip
     from hummuss.data.multi_module import MultiDataModule
+    from hummuss.data.readers.keypoints import read_keypoints
     from hummuss.data.store import MotionStore, StoreWriter
     from hummuss.data.store_module import StoreDataModule
     from hummuss.data.synthetic_module import SyntheticDataModule
@@ -39,6 +41,8 @@ __all__ = [
     "StoreWriter",
     "SyntheticDataModule",
     "View",
+    "clip_from_keypoints",
+    "read_keypoints",
 ]
 
 _NAMES = {
@@ -60,6 +64,8 @@ _NAMES = {
     "StoreWriter": "hummuss.data.store",
     "SyntheticDataModule": "hummuss.data.synthetic_module",
     "View": "hummuss.data.view",
+    "clip_from_keypoints": "hummuss.data.keypoints",
+    "read_keypoints": "hummuss.data.readers.keypoints",
 }
 
 

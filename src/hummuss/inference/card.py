@@ -14,6 +14,16 @@ tags:
 ---
 """
 
+# What predictions have of heads of some classes.
+SAID = {
+    ("PoseHead", "PretrainHead", "MeshHead"): (
+        "prediction.joints3d  # (frames, 17, 3), metres, relative to the pelvis, camera axes"
+    ),
+    ("MeshHead",): "prediction.smpl_pose, prediction.betas  # (frames, 24, 3) axis-angle, and shape",
+    ("ActionHead",): "prediction.actions  # probability of each class, by its name",
+    ("EmbeddingHead",): "prediction.embedding  # of length 1: clips of one action are near by cosine",
+}
+
 
 def card_facts(name: str, summary: Mapping[str, Any], checkpoint: Path, sha256: str) -> dict[str, Any]:
     """What a card tells of a run, as entry ``card`` of config.json.
@@ -56,11 +66,11 @@ def model_card(config: Mapping[str, Any]) -> str:
         "",
         "```python",
         "import hummuss",
-        "from hummuss.data.readers.keypoints import read_keypoints",
+        "from hummuss.data import read_keypoints",
         "",
         'model = hummuss.load("this folder, or its id on the hub")',
         'prediction = model.predict(read_keypoints("walk.npz"))',
-        "prediction.joints3d  # (frames, 17, 3), metres, relative to the pelvis, camera axes",
+        *(line for kind, line in SAID.items() if any(entry["class"] in kind for entry in heads.values())),
         "```",
         "",
         f"Input: the 17 joints of the layout {config['layout']} with confidence, normalised by the "

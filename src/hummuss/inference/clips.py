@@ -6,17 +6,15 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-import roma
-import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32, Float64
 
 from hummuss.data.motion import MotionClip
 from hummuss.data.transforms.frame_rate import Instants
 from hummuss.data.windows import EVALUATION_SEED, to_sample
 from hummuss.errors import InputError
-from hummuss.heads.base import Batch, Head, Prediction, root_relative
-from hummuss.heads.mesh import MeshHead
+from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.heads.pose import shown_frames
+from hummuss.inference.outputs import drawn_head, pick_outputs, to_array
 from hummuss.inference.runs import Run
 from hummuss.inference.strategy import Inference
 from hummuss.viz.draw import Panel, save_comparison
@@ -25,6 +23,8 @@ from hummuss.viz.draw import Panel, save_comparison
 @dataclass(frozen=True)
 class ClipPrediction:
     """What a run makes of one clip, in the camera's frame: x right, y down, z away from the camera.
+
+    What none of the run's heads predicts is None.
 
     Attributes:
         joints3d: the 17 Human3.6M joints relative to the pelvis, metres.
@@ -36,9 +36,11 @@ class ClipPrediction:
             frame, radians.
         betas: shape of that body.
         body: name of the body that pose and shape are for.
+        actions: probability of each class of an action model, by its name.
+        embedding: of a one-shot model, of length 1: clips of one action are near by cosine.
     """
 
-    joints3d: Float32[np.ndarray, "F 17 3"]
+    joints3d: Float32[np.ndarray, "F 17 3"] | None
     confidence: Float32[np.ndarray, "F 17"]
     timestamps: Float64[np.ndarray, "F"]
     dt: Float32[np.ndarray, "F"]
@@ -46,19 +48,32 @@ class ClipPrediction:
     smpl_pose: Float32[np.ndarray, "F 24 3"] | None
     betas: Float32[np.ndarray, "10"] | None
     body: str | None
+    actions: dict[str, float] | None
+    embedding: Float32[np.ndarray, "D"] | None
     # What pictures are made from.
-    _head: Head
+    _head: Head | None
     _prediction: Prediction
     _batch: Batch
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write an npz with the attributes that are not None, under their names; missing folders are made."""
+        """Write an npz with the attributes that are not None, under their names; missing folders are made.
+
+        Actions are two arrays, ``classes`` and ``probabilities``.
+        """
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         public = {entry.name: getattr(self, entry.name) for entry in fields(self) if not entry.name.startswith("_")}
+        if (actions := public.pop("actions")) is not None:
+            public |= {"classes": list(actions), "probabilities": np.array([*actions.values()], np.float32)}
         np.savez_compressed(path, **{name: value for name, value in public.items() if value is not None})
 
     def draw(self, path: str | PathLike[str], count: int = 6) -> None:
-        """Write a PNG of frames spread over the clip: 2D input, prediction, and the truth where the clip has one."""
+        """Write a PNG of frames spread over the clip: 2D input, prediction, and the truth where the clip has one.
+
+        Raises:
+            InputError: a run that predicts neither joints nor a body.
+        """
+        if self._head is None:
+            raise InputError(f"{path}: the run predicts neither pose nor mesh, so there is nothing to draw")
         panels = self._head.panels(self._prediction, self._batch, count)
         places = shown_frames(self._batch, count)
         titled = [
@@ -74,7 +89,7 @@ class ClipPrediction:
 
 
 def predict_clip(run: Run, clip: MotionClip, inference: Inference | None = None) -> ClipPrediction:
-    """Predict the 3D pose, or the body, of every frame of a clip.
+    """Predict the 3D pose, or the body, of every frame of a clip, or what it shows.
 
     A clip in camera coordinates has keypoints of its own (Human3.6M's 17, pixels). One in the world frame is seen by
     a virtual camera and detector as in evaluation; its name decides which.
@@ -86,43 +101,43 @@ def predict_clip(run: Run, clip: MotionClip, inference: Inference | None = None)
 
     Raises:
         InputError: a clip without keypoints, image size (where the run's normalisation needs it) or intervals, or a
-            run that predicts neither pose nor mesh.
+            run whose heads predict nothing that `ClipPrediction` names.
     """
     inference = inference or run.model.inference
     # Labels of a body would need that body; they play no part here.
     unlabelled = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
     rng = np.random.default_rng([EVALUATION_SEED, crc32(clip.name.encode())])
     seen = run.view.see(unlabelled, {}, 0.0, rng)
-    sample = to_sample(seen, _instants(seen), len(seen), run.view.normalisation, (), (0, 0))
-    parameter = next(run.model.parameters())
-    batch = {
-        key: value[None].to(parameter.device, parameter.dtype if value.is_floating_point() else None)
-        for key, value in sample.items()
-    }
+    batch = to_batch(run, seen, _instants(seen))
     inference.used.clear()
     predictions = inference.predict(run.model, batch, run.trained_frames)
 
-    heads = run.model.heads
-    posing = [name for name in heads if "joints" in predictions[name]]
-    if not posing:
-        raise InputError(f"{run.checkpoint} predicts neither pose nor mesh, only {', '.join(heads)}")
-    # Joints of a pose head rather than of a body; a picture of a body rather than of joints.
-    posing.sort(key=lambda name: isinstance(heads[name], MeshHead))
-    shown = heads[posing[-1]]
-    body, mesh = (shown.body.name, predictions[posing[-1]]) if isinstance(shown, MeshHead) else (None, None)
+    outputs, drawn = pick_outputs(run.model, predictions), drawn_head(run.model, predictions)
     return ClipPrediction(
-        joints3d=_array(root_relative(predictions[posing[0]]["joints"])[0]),
-        confidence=_array(batch["keypoints"][0, ..., 2]),
+        joints3d=outputs.joints3d,
+        confidence=to_array(batch["keypoints"][0, ..., 2]),
         timestamps=seen.times,
-        dt=_array(batch["dt"][0]),
+        dt=to_array(batch["dt"][0]),
         inference=inference.describe(),
-        smpl_pose=_array(roma.rotmat_to_rotvec(mesh["rotations"])[0]) if mesh else None,
-        betas=_array(mesh["betas"][0]) if mesh else None,
-        body=body,
-        _head=shown,
-        _prediction=predictions[posing[-1]],
+        smpl_pose=outputs.smpl_pose,
+        betas=outputs.betas,
+        body=outputs.body,
+        actions=outputs.actions,
+        embedding=outputs.embedding,
+        _head=run.model.heads[drawn] if drawn else None,
+        _prediction=predictions[drawn] if drawn else {},
         _batch=batch,
     )
+
+
+def to_batch(run: Run, clip: MotionClip, instants: Instants) -> Batch:
+    """A clip that a camera has seen as a batch of one, of the run's type and on its device."""
+    sample = to_sample(clip, instants, len(clip), run.view.normalisation, (), (0, 0))
+    parameter = next(run.model.parameters())
+    return {
+        key: value[None].to(parameter.device, parameter.dtype if value.is_floating_point() else None)
+        for key, value in sample.items()
+    }
 
 
 def _instants(clip: MotionClip) -> Instants:
@@ -135,7 +150,3 @@ def _instants(clip: MotionClip) -> Instants:
         gaps = np.array([1 / clip.fps])
         return Instants(times, gaps, np.zeros(1))
     return Instants(times, np.concatenate([gaps[:1], gaps]), np.arange(len(times), dtype=np.float64))
-
-
-def _array(values: torch.Tensor) -> Float[np.ndarray, "..."]:
-    return values.float().cpu().numpy()

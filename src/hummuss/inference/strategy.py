@@ -157,7 +157,10 @@ class Inference:
         return _windowed(model, batch, size, self._stride(size))
 
 
-class _Causal(Protocol):
+@runtime_checkable
+class CausalBackbone(Protocol):
+    """What a causal backbone has beside `forward`."""
+
     def init_state(self, batch_size: int) -> Any: ...
 
     def step(self, keypoints: Tensor, dt: Tensor, state: Any) -> tuple[Tensor, Any]: ...
@@ -176,18 +179,27 @@ def stream(
     >>> stream(causal, torch.rand(1, 5, 17, 3), torch.full((1, 5), 0.04)).shape
     torch.Size([1, 5, 17, 8])
     """
-    if not getattr(backbone, "causal", False):
-        raise InputError(
-            f"{type(backbone).__name__} needs the frames to come: only a causal model can stream "
-            "(train one with configs/backbone/hummuss-causal.yaml), others predict whole clips"
-        )
-    causal = cast(_Causal, backbone)
+    causal = causal_backbone(backbone)
     state = causal.init_state(len(dt))
     steps = []
     for frame, interval in zip(keypoints.unbind(1), dt.unbind(1), strict=True):
         representation, state = causal.step(frame, interval, state)
         steps.append(representation)
     return torch.stack(steps, 1)
+
+
+def causal_backbone(backbone: nn.Module) -> CausalBackbone:
+    """The same backbone, which can stream.
+
+    Raises:
+        InputError: it is not causal.
+    """
+    if not getattr(backbone, "causal", False):
+        raise InputError(
+            f"{type(backbone).__name__} needs the frames to come: only a causal model can stream "
+            "(train one with configs/backbone/hummuss-causal.yaml), others predict whole clips"
+        )
+    return cast(CausalBackbone, backbone)
 
 
 def mirror_keypoints(batch: Batch) -> Batch:

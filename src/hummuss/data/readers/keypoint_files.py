@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints, get_layout
+from hummuss.data.keypoints import check_pixels
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.detected import Detections
 from hummuss.data.readers.detections import is_detections, openpose_frame, parse_detections
 from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import load_json
-from hummuss.data.readers.keypoints import SUFFIXES, check_pixels, read_keypoints
+from hummuss.data.readers.keypoints import SUFFIXES, read_keypoints
 from hummuss.data.readers.people import find_tracks
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
 from hummuss.data.readers.tracking import SHORT, SHORTEST_TRACK
@@ -169,7 +170,10 @@ def _clips(
         if followed and frames[-1] - frames[0] < SHORTEST_TRACK * rate:
             made.append(LeftOut(own, SHORT))
             continue
-        check_pixels(Path(source), keypoints, width, height)
+        try:
+            check_pixels(keypoints, width, height)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
         detected = (keypoints * (keypoints[..., 2:] > 0)).astype(np.float32)
         made += track_clips(
             own,
