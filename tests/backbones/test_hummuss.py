@@ -116,6 +116,19 @@ def test_impossible_dt_is_refused_by_place_and_value(bad: float) -> None:
         make()(keypoints, dt)
 
 
+@pytest.mark.parametrize("bad", [0.0, -0.02, float("nan"), float("inf")])
+def test_an_impossible_dt_in_a_stream_is_refused_and_leaves_the_state(bad: float) -> None:
+    backbone = make(causal=True)
+    keypoints, dt = clip(frames=6)
+    state, outputs = backbone.init_state(2), []
+    for k in range(6):
+        with pytest.raises(InputError, match=r"dt is .* s at the next frame of clip 1: it must be the positive number"):
+            backbone.step(keypoints[:, k], torch.tensor([0.02, bad]).double(), state)
+        y, state = backbone.step(keypoints[:, k], dt[:, k], state)
+        outputs.append(y)
+    torch.testing.assert_close(torch.stack(outputs, 1), backbone(keypoints, dt), rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("even", [True, False])
 @pytest.mark.parametrize("anything", [0.0, float("nan"), float("inf")])
 def test_padding_is_not_looked_at(anything, even) -> None:

@@ -181,10 +181,10 @@ def test_parallel_sequences_share_a_clip_and_do_not_mix() -> None:
 def test_chunks_of_any_length_give_what_one_matrix_gives(length, reverse, monkeypatch) -> None:
     layer = make(bandlimit=0.7)
     u, dt = torch.randn(2, length, 2, 3).double(), torch.tensor([[0.02], [0.03]]).double().expand(2, length)
-    monkeypatch.setattr(ssm_module, "_chunk_length", lambda length: length)
+    monkeypatch.setattr(ssm_module, "convolution_chunk", lambda length: length)
     whole = layer.convolve(u, dt, reverse)
     for size in (1, 7, 64, 100):
-        monkeypatch.setattr(ssm_module, "_chunk_length", lambda length, size=size: size)
+        monkeypatch.setattr(ssm_module, "convolution_chunk", lambda length, size=size: size)
         torch.testing.assert_close(layer.convolve(u, dt, reverse), whole, rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(
             layer.scan_rows(ssm_module._to_rows(u), dt, reverse, chunk=min(size, 16)),
@@ -196,7 +196,7 @@ def test_chunks_of_any_length_give_what_one_matrix_gives(length, reverse, monkey
 
 @pytest.mark.parametrize("length", [1, 80, 112, 113, 243, 729, 2187, 8192])
 def test_chunks_pad_little_and_stay_in_their_range(length: int) -> None:
-    size = ssm_module._chunk_length(length)
+    size = ssm_module.convolution_chunk(length)
     assert size == length <= ssm_module.LONGEST_CHUNK or ssm_module.SHORTEST_CHUNK <= size <= ssm_module.LONGEST_CHUNK
     assert -length % size <= 0.03 * length
 
@@ -208,81 +208,12 @@ def test_clips_that_share_an_interval_can_share_a_kernel() -> None:
     torch.testing.assert_close(layer.convolve_rows(u, shared), layer.convolve_rows(u, own), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("length", [20, 150])
-def test_what_is_kept_between_inferences_follows_dt_direction_length_and_parameters(length: int) -> None:
-    """Every evaluation after another one equals that of a layer which has kept nothing."""
-    layer = make()
-    u = torch.randn(2, length, 3).double()
-
-    def everything(layer: DiagonalSSM) -> list[torch.Tensor]:
-        found = []
-        for dt in (0.02, 0.05, 0.02):
-            for frames in (length, length - 1):
-                even = torch.full((2, frames), dt).double()
-                for reverse in (False, True):
-                    found.append(layer.convolve(u[:, :frames], even, reverse))
-            found += list(layer.step(u[:, 0], torch.full((2,), dt).double(), layer.init_state(2) + 1))
-            found.append(layer.step(u[:, 0], torch.tensor([dt, 0.01]).double(), layer.init_state(2) + 1)[0])
-        return found
-
-    for change in (
-        lambda: None,
-        lambda: layer.log_step.add_(0.1),
-        lambda: layer.load_state_dict(make(seed=3).state_dict()),
-    ):
-        with torch.no_grad():
-            change()
-            kept = everything(layer)
-        fresh = make()
-        fresh.load_state_dict(layer.state_dict())
-        expected = everything(fresh)  # with gradients on, nothing is kept
-        for got, want in zip(kept, expected, strict=True):
-            torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
-
-
-def test_kernels_are_kept_in_inference_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = make()
-    made = []
-    original = DiagonalSSM._discretise
-    monkeypatch.setattr(DiagonalSSM, "_discretise", lambda self, dt: made.append(1) or original(self, dt))
-    u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()
-    for _ in range(2):
-        layer.convolve(u, dt)
-    assert len(made) == 4  # the response and the chunks, each time
-    with torch.inference_mode():
-        for _ in range(3):
-            layer.convolve(u, dt)
-    assert len(made) == 6
-
-
-def test_what_is_kept_does_not_outlive_parameters_that_tell_nobody() -> None:
-    layer = DiagonalSSM(3, 4)
-    u, dt = torch.randn(1, 9, 3), torch.full((1, 9), 0.02)
-
-    with torch.no_grad():
-        layer.convolve(u, dt)
-    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
-    layer.convolve(u, dt).sum().backward()
-    optimiser.step()  # raises no version
-    with torch.no_grad():
-        got = layer.convolve(u, dt)
-    torch.testing.assert_close(got, layer.convolve(u, dt).detach())
-    other = DiagonalSSM(3, 4)
-    for own, new in zip(layer.parameters(), other.parameters(), strict=True):
-        own.data.copy_(new.data)  # as averaged weights are swapped in
-    layer.eval()
-    with torch.no_grad():
-        got = layer.convolve(u, dt)
-    torch.testing.assert_close(got, other.convolve(u, dt).detach())
-
-
 def test_output_is_causal() -> None:
     layer = make()
     u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()
     later = u.clone()
     later[:, 100:] += 1
     for evaluate in (layer.convolve, layer.scan):
-        # The FFT spreads rounding everywhere: equal to rounding, not to the bit.
         torch.testing.assert_close(evaluate(u, dt)[:, :100], evaluate(later, dt)[:, :100], rtol=0, atol=1e-12)
 
 
