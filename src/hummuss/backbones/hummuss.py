@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
-from hummuss.backbones.inputs import blank_padding, check_keypoints
+from hummuss.backbones.inputs import blank_padding, check_joints
 from hummuss.backbones.intervals import Intervals, check_dt, index_intervals, prepare_intervals
 from hummuss.backbones.memory import Memory
 from hummuss.backbones.ssm import Kept
@@ -107,7 +107,7 @@ class HumMUSS(nn.Module):
         Raises:
             InputError: another number of joints than the model has, no frame, or a dt that is not positive.
         """
-        check_keypoints(keypoints, self.joints)
+        check_joints(keypoints, self.joints)
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
         joints_kept, time_kept = self._recall(time.even)
         joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept)
@@ -133,7 +133,7 @@ class HumMUSS(nn.Module):
         Raises:
             InputError: as in `forward`; the state is then as it was.
         """
-        check_keypoints(keypoints, self.joints)
+        check_joints(keypoints, self.joints)
         dt = self._prepare_frame(dt)
         joints_kept, kept = self._recall(dt)
         joints = index_intervals(keypoints)._replace(kept=joints_kept)

@@ -6,7 +6,7 @@ from torch import Tensor
 from hummuss.errors import InputError
 
 
-def check_keypoints(keypoints: Tensor, joints: int) -> None:
+def check_joints(keypoints: Tensor, joints: int) -> None:
     """Refuse keypoints that are not (..., joints, 3), and a batch of nothing.
 
     Raises:

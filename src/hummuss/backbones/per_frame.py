@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hummuss.backbones.inputs import blank_padding, check_keypoints
+from hummuss.backbones.inputs import blank_padding, check_joints
 
 # Channels of a hidden layer per channel of a joint: 1024, as published, for 128.
 WIDTH = 8
@@ -55,7 +55,7 @@ class PerFrame(nn.Module):
         Raises:
             InputError: another number of joints than the model has, or no frame.
         """
-        check_keypoints(keypoints, self.joints)
+        check_joints(keypoints, self.joints)
         x = self.lift(_about_their_middle(blank_padding(keypoints, valid)))
         for block in self.blocks:
             x = x + block(x)
