@@ -105,6 +105,25 @@ def test_one_gap_leaves_chunks_long() -> None:
     assert layer.scan_chunk(dt[:, :1]) == 1
 
 
+def test_a_scan_keeps_no_more_for_its_backward_pass_than_a_convolution() -> None:
+    layer = make()
+    u, dt = torch.randn(1, 130, 17, 3).double().requires_grad_(), torch.full((1, 130), 0.02).double()
+
+    def kept(evaluate) -> int:
+        storages: dict[int, int] = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            y = evaluate(u, dt)
+        assert y.requires_grad  # alive until here: storages of freed tensors would be counted once for several
+        return sum(storages.values())
+
+    assert kept(layer.scan) <= kept(layer.convolve)
+
+
 def test_agrees_with_scipy() -> None:
     layer = make(channels=1, modes=4)
     length, dt = 60, 0.03

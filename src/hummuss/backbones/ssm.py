@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
 # Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
@@ -161,30 +162,42 @@ class DiagonalSSM(nn.Module):
     ) -> Float[Tensor, "H B N L"]:
         """`scan` in the layout it computes in: channels first, time last.
 
-        Within a chunk, exp(r (t_k - t_j)) is factored about the chunk's middle, which turns the chunk into matrix
-        products. ``chunk`` frames must be so few that no factor overflows; by default `scan_chunk` says how many.
+        ``chunk`` frames must be so few that no factor overflows; by default `scan_chunk` says how many. Nothing inside
+        is kept for the backward pass, which computes it anew: factors per frame and mode are larger than u.
         """
         if reverse:
             return self.scan_rows(u.flip(-1), dt.flip(-1), chunk=chunk).flip(-1)
         with _full_precision(u):
-            rows, length = u.to(self.skip.dtype), u.shape[-1]
-            size = self.scan_chunk(dt) if chunk is None else chunk
-            padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
-            chunks = F.pad(rows, padding).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
-            rate, intake, read = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
-            clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))  # since the chunk began, at the end of each frame
-            middle = (clock[0][..., -1:, :] / 2, clock[1][..., -1:, :] / 2)  # (H, B, n, 1, M)
-            after = (clock[0] - middle[0], clock[1] - middle[1])
-            write = _multiply(_exp((-after[0], -after[1])), intake)
-            read = _multiply(_exp(after), read)
-            response = chunks @ (_left(write) @ _right(read)).triu()  # (H, B, n, N, c)
+            rows, size = u.to(self.skip.dtype), self.scan_chunk(dt) if chunk is None else chunk
+            if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # compilers choose by themselves
+                y = checkpoint(self._scan, rows, dt, size, use_reentrant=False, preserve_rng_state=False)
+            else:
+                y = self._scan(rows, dt, size)
+            return y.to(u.dtype)
 
-            half = _exp(middle)  # decay over half a chunk
-            written = chunks @ _left(_multiply(half, write))  # (H, B, n, N, K)
-            whole_re, whole_im = _multiply(half, half)
-            entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :]))
-            y = response + entering.transpose(2, 3) @ _right(_multiply(half, read))
-            return (y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows).to(u.dtype)
+    def _scan(self, rows: Float[Tensor, "H B N L"], dt: Float[Tensor, "B L"], size: int) -> Float[Tensor, "H B N L"]:
+        """Scan in chunks of ``size`` frames.
+
+        Within a chunk, exp(r (t_k - t_j)) is factored about the chunk's middle, which turns the chunk into matrix
+        products.
+        """
+        length = rows.shape[-1]
+        padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
+        chunks = F.pad(rows, padding).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
+        rate, intake, read = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
+        clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))  # since the chunk began, at the end of each frame
+        middle = (clock[0][..., -1:, :] / 2, clock[1][..., -1:, :] / 2)  # (H, B, n, 1, M)
+        after = (clock[0] - middle[0], clock[1] - middle[1])
+        write = _multiply(_exp((-after[0], -after[1])), intake)
+        read = _multiply(_exp(after), read)
+        response = chunks @ (_left(write) @ _right(read)).triu()  # (H, B, n, N, c)
+
+        half = _exp(middle)  # decay over half a chunk
+        written = chunks @ _left(_multiply(half, write))  # (H, B, n, N, K)
+        whole_re, whole_im = _multiply(half, half)
+        entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :]))
+        y = response + entering.transpose(2, 3) @ _right(_multiply(half, read))
+        return y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows
 
     @torch.no_grad()
     def scan_chunk(self, dt: Float[Tensor, "B L"]) -> int:
