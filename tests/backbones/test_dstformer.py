@@ -109,6 +109,9 @@ def test_masked_and_unmasked_attention_agree() -> None:
     keypoints, dt = clip()
     valid = torch.ones(dt.shape, dtype=torch.bool)
     assert torch.equal(backbone(keypoints, dt, valid), backbone(keypoints, dt))
+    valid[1, 7:] = False  # now all clips of the batch are masked, the first with nothing to hide
+    masked = backbone(keypoints, dt, valid)[0]
+    torch.testing.assert_close(masked, backbone(keypoints, dt)[0], rtol=1e-10, atol=1e-10)
 
 
 def test_dt_is_not_looked_at() -> None:
@@ -181,7 +184,7 @@ def test_dropout_is_on_every_attention_and_mlp_in_training_alone() -> None:
     assert torch.equal(backbone(keypoints, dt), make()(keypoints, dt))
     embedded = backbone.joints_embed(keypoints) + backbone.pos_embed + backbone.temp_embed[:, :12]
     untouched = backbone.pre_logits(backbone.norm(embedded))
-    torch.testing.assert_close(backbone.train()(keypoints, dt), untouched)
+    torch.testing.assert_close(backbone.train()(keypoints, dt), untouched, rtol=1e-10, atol=1e-10)
 
 
 def test_it_compiles_to_one_graph() -> None:

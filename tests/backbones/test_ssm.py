@@ -18,19 +18,6 @@ def make(channels=3, seed=0, **options) -> DiagonalSSM:
     return DiagonalSSM(channels, **options).double()
 
 
-def naive(layer: DiagonalSSM, u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
-    """The recurrence of SPEC section 1 in complex numbers, frame after frame."""
-    poles, state, outputs = layer.poles, 0.0, []
-    for k in range(u.shape[1]):
-        step = layer.step_size[:, None] * dt[:, k, None, None] * layer.reference_fps  # (B, H, 1)
-        state = torch.exp(step * poles) * state + torch.expm1(step * poles) / poles * u[:, k, :, None]
-        read = layer.output
-        if layer.bandlimit is not None:
-            read = read * (poles.imag.abs() * step <= layer.bandlimit * math.pi)
-        outputs.append(2 * (read * state).sum(-1).real + layer.skip * u[:, k])
-    return torch.stack(outputs, 1)
-
-
 def streamed(layer: DiagonalSSM, u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
     state, outputs = layer.init_state(len(u), *u.shape[2:-1]), []
     for k in range(u.shape[1]):
@@ -40,20 +27,24 @@ def streamed(layer: DiagonalSSM, u: torch.Tensor, dt: torch.Tensor) -> torch.Ten
 
 
 def gradients(layer: DiagonalSSM, evaluate, u: torch.Tensor, dt: torch.Tensor) -> list[torch.Tensor]:
-    u = u.clone().requires_grad_()
-    y = evaluate(u, dt)
+    """Outputs and gradients of u, dt and every parameter. dt is (B, L), or (B, 1) for even spacing."""
+    u, dt = u.clone().requires_grad_(), dt.clone().requires_grad_()
+    y = evaluate(u, dt.expand(-1, u.shape[1]))
     weight = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
-    return [y.detach(), *torch.autograd.grad((y * weight).sum(), [u, *layer.parameters()])]
+    return [y.detach(), *torch.autograd.grad((y * weight).sum(), [u, dt, *layer.parameters()])]
 
 
 @pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
 @pytest.mark.parametrize("bandlimit", [None, 0.5])
-@pytest.mark.parametrize("length", [1, 2, 17, 200])
-def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None, length: int) -> None:
+@pytest.mark.parametrize("length", [1, 2, 17, 130])
+@pytest.mark.parametrize("even", [True, False])
+def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None, length: int, even, naive) -> None:
     layer = make(init=init, bandlimit=bandlimit)
-    u, dt = torch.randn(2, length, 3).double(), torch.tensor([[0.02], [0.05]]).double().expand(2, length)
+    u, dt = torch.randn(2, length, 3).double(), torch.tensor([[0.02], [0.05]]).double()
+    if not even:
+        dt = dt * (torch.rand(2, length).double() * 2 + 0.2)
     expected = gradients(layer, lambda u, dt: naive(layer, u, dt), u, dt)
-    for evaluate in (layer.convolve, layer.scan, lambda u, dt: streamed(layer, u, dt)):
+    for evaluate in (*[layer.convolve] * even, layer.scan, lambda u, dt: streamed(layer, u, dt)):
         for got, want in zip(gradients(layer, evaluate, u, dt), expected, strict=True):
             torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
 
@@ -66,13 +57,21 @@ def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None,
     slowest=st.floats(1e-4, 0.5),
     seed=st.integers(0, 10**6),
 )
-def test_scan_equals_the_recurrence_for_any_intervals(length, channels, modes, slowest, seed) -> None:
+def test_evaluations_equal_the_recurrence_for_any_intervals(naive, length, channels, modes, slowest, seed) -> None:
     layer = make(channels, seed, modes=modes)
     u, dt = torch.randn(2, length, channels).double(), torch.rand(2, length).double() * slowest + 1e-5
-    torch.testing.assert_close(layer.scan(u, dt), naive(layer, u, dt), rtol=1e-9, atol=1e-9)
+    even = dt[:, :1].expand_as(dt)
+    with torch.no_grad():
+        expected = naive(layer, u, dt)
+        for got, want in (
+            (layer.scan(u, dt), expected),
+            (streamed(layer, u, dt), expected),
+            (layer.convolve(u, even), naive(layer, u, even)),
+        ):
+            torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
 
 
-def test_scan_keeps_its_precision_when_modes_decay_fast() -> None:
+def test_scan_keeps_its_precision_when_modes_decay_fast(naive) -> None:
     layer = make(step_range=(5.0, 20.0))  # hundreds of decay times within one ordinary chunk
     u, dt = torch.randn(1, 130, 3).double(), torch.rand(1, 130).double() + 0.01
     torch.testing.assert_close(layer.scan(u, dt), naive(layer, u, dt), rtol=1e-10, atol=1e-10)
@@ -80,7 +79,7 @@ def test_scan_keeps_its_precision_when_modes_decay_fast() -> None:
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("gap", [0.5, 10.0, 1000.0])
-def test_a_gap_in_time_empties_fast_modes_and_overflows_nothing(gap: float, reverse: bool) -> None:
+def test_a_gap_in_time_empties_fast_modes_and_overflows_nothing(gap: float, reverse: bool, naive) -> None:
     layer = make(init="random")
     u, dt = torch.randn(2, 130, 3).double(), torch.rand(2, 130).double() * 0.03 + 0.01
     dt[0, [0, 40, 41, 42, 129]] = gap
@@ -106,6 +105,25 @@ def test_one_gap_leaves_chunks_long() -> None:
     assert layer.scan_chunk(dt[:, :1]) == 1
 
 
+def test_a_scan_keeps_no_more_for_its_backward_pass_than_a_convolution() -> None:
+    layer = make()
+    u, dt = torch.randn(1, 130, 17, 3).double().requires_grad_(), torch.full((1, 130), 0.02).double()
+
+    def kept(evaluate) -> int:
+        storages: dict[int, int] = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            y = evaluate(u, dt)
+        assert y.requires_grad  # alive until here: storages of freed tensors would be counted once for several
+        return sum(storages.values())
+
+    assert kept(layer.scan) <= kept(layer.convolve)
+
+
 def test_agrees_with_scipy() -> None:
     layer = make(channels=1, modes=4)
     length, dt = 60, 0.03
@@ -119,7 +137,7 @@ def test_agrees_with_scipy() -> None:
     Ad, Bd, *_ = signal.cont2discrete((A, B, C, np.zeros((1, 1))), step, method="zoh")
     # u_k acts over the interval that ends at frame k: y_k = C (Ad s + Bd u) + D u.
     _, expected, _ = signal.dlsim((Ad, Bd, C @ Ad, C @ Bd + layer.skip[0].item(), 1.0), u[0].numpy())
-    for evaluate in (layer.convolve, layer.scan):
+    for evaluate in (layer.convolve, layer.scan, lambda u, dt: streamed(layer, u, dt)):
         got = evaluate(u, torch.full((1, length), dt, dtype=torch.float64))[0, :, 0].detach().numpy()
         np.testing.assert_allclose(got, expected[:, 0], rtol=1e-10, atol=1e-12)
 
@@ -152,28 +170,40 @@ def test_every_nth_frame_sees_the_continuous_system(block: int) -> None:
 @pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
 def test_float32_agrees_with_float64(init: str) -> None:
     layer = make(channels=16, init=init)
-    u, dt = torch.randn(2, 243, 16).double(), torch.tensor([[0.02], [0.05]]).double().expand(2, 243)
-    exact = [g for evaluate in (layer.convolve, layer.scan) for g in gradients(layer, evaluate, u, dt)]
+    u, dt = torch.randn(2, 243, 16).double(), torch.tensor([[0.02], [0.05]]).double()
+    uneven = dt * (torch.rand(2, 243).double() + 0.5)
+
+    def evaluate(u, dt, uneven) -> list[torch.Tensor]:
+        found = gradients(layer, layer.convolve, u, dt)
+        found += gradients(layer, layer.scan, u, dt) + gradients(layer, layer.scan, u, uneven)
+        with torch.no_grad():
+            return [*found, streamed(layer, u, uneven)]
+
+    exact = evaluate(u, dt, uneven)
     layer.float()
-    close = [g for evaluate in (layer.convolve, layer.scan) for g in gradients(layer, evaluate, u.float(), dt.float())]
-    for got, want in zip(close, exact, strict=True):
+    for got, want in zip(evaluate(u.float(), dt.float(), uneven.float()), exact, strict=True):
         assert (got - want).norm() <= 1e-4 * want.norm()
 
 
 @pytest.mark.parametrize("length", [40, 200])
-def test_reverse_is_forward_on_the_flipped_sequence(length: int) -> None:
+def test_reverse_is_the_recurrence_on_the_flipped_sequence(length: int, naive) -> None:
     layer = make()
     u, dt = torch.randn(2, length, 3).double(), torch.rand(2, length).double() * 0.05 + 0.01
-    torch.testing.assert_close(layer.scan(u, dt, reverse=True), layer.scan(u.flip(1), dt.flip(1)).flip(1))
     even = dt[:, :1].expand_as(dt)
-    torch.testing.assert_close(layer.convolve(u, even, reverse=True), layer.convolve(u.flip(1), even).flip(1))
+    for evaluate, intervals in ((layer.scan, dt), (layer.convolve, even)):
+        expected = naive(layer, u.flip(1), intervals.flip(1)).flip(1)
+        torch.testing.assert_close(evaluate(u, intervals, reverse=True), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_parallel_sequences_share_a_clip_and_do_not_mix() -> None:
+def test_parallel_sequences_share_a_clip_and_do_not_mix(naive) -> None:
     layer = make()
     u, dt = torch.randn(2, 30, 4, 5, 3).double(), torch.rand(2, 30).double() * 0.05 + 0.01
+    expected = naive(layer, u[:, :, 2, 3], dt)
     for evaluate in (layer.scan, lambda u, dt: streamed(layer, u, dt)):
-        torch.testing.assert_close(evaluate(u, dt)[:, :, 2, 3], layer.scan(u[:, :, 2, 3], dt))
+        torch.testing.assert_close(evaluate(u, dt)[:, :, 2, 3], expected, rtol=1e-10, atol=1e-10)
+    even = dt[:, :1].expand_as(dt)
+    expected = naive(layer, u[:, :, 2, 3], even)
+    torch.testing.assert_close(layer.convolve(u, even)[:, :, 2, 3], expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -181,10 +211,10 @@ def test_parallel_sequences_share_a_clip_and_do_not_mix() -> None:
 def test_chunks_of_any_length_give_what_one_matrix_gives(length, reverse, monkeypatch) -> None:
     layer = make(bandlimit=0.7)
     u, dt = torch.randn(2, length, 2, 3).double(), torch.tensor([[0.02], [0.03]]).double().expand(2, length)
-    monkeypatch.setattr(ssm_module, "_chunk_length", lambda length: length)
+    monkeypatch.setattr(ssm_module, "convolution_chunk", lambda length: length)
     whole = layer.convolve(u, dt, reverse)
     for size in (1, 7, 64, 100):
-        monkeypatch.setattr(ssm_module, "_chunk_length", lambda length, size=size: size)
+        monkeypatch.setattr(ssm_module, "convolution_chunk", lambda length, size=size: size)
         torch.testing.assert_close(layer.convolve(u, dt, reverse), whole, rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(
             layer.scan_rows(ssm_module._to_rows(u), dt, reverse, chunk=min(size, 16)),
@@ -196,7 +226,7 @@ def test_chunks_of_any_length_give_what_one_matrix_gives(length, reverse, monkey
 
 @pytest.mark.parametrize("length", [1, 80, 112, 113, 243, 729, 2187, 8192])
 def test_chunks_pad_little_and_stay_in_their_range(length: int) -> None:
-    size = ssm_module._chunk_length(length)
+    size = ssm_module.convolution_chunk(length)
     assert size == length <= ssm_module.LONGEST_CHUNK or ssm_module.SHORTEST_CHUNK <= size <= ssm_module.LONGEST_CHUNK
     assert -length % size <= 0.03 * length
 
@@ -208,81 +238,12 @@ def test_clips_that_share_an_interval_can_share_a_kernel() -> None:
     torch.testing.assert_close(layer.convolve_rows(u, shared), layer.convolve_rows(u, own), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("length", [20, 150])
-def test_what_is_kept_between_inferences_follows_dt_direction_length_and_parameters(length: int) -> None:
-    """Every evaluation after another one equals that of a layer which has kept nothing."""
-    layer = make()
-    u = torch.randn(2, length, 3).double()
-
-    def everything(layer: DiagonalSSM) -> list[torch.Tensor]:
-        found = []
-        for dt in (0.02, 0.05, 0.02):
-            for frames in (length, length - 1):
-                even = torch.full((2, frames), dt).double()
-                for reverse in (False, True):
-                    found.append(layer.convolve(u[:, :frames], even, reverse))
-            found += list(layer.step(u[:, 0], torch.full((2,), dt).double(), layer.init_state(2) + 1))
-            found.append(layer.step(u[:, 0], torch.tensor([dt, 0.01]).double(), layer.init_state(2) + 1)[0])
-        return found
-
-    for change in (
-        lambda: None,
-        lambda: layer.log_step.add_(0.1),
-        lambda: layer.load_state_dict(make(seed=3).state_dict()),
-    ):
-        with torch.no_grad():
-            change()
-            kept = everything(layer)
-        fresh = make()
-        fresh.load_state_dict(layer.state_dict())
-        expected = everything(fresh)  # with gradients on, nothing is kept
-        for got, want in zip(kept, expected, strict=True):
-            torch.testing.assert_close(got, want, rtol=1e-12, atol=1e-12)
-
-
-def test_kernels_are_kept_in_inference_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = make()
-    made = []
-    original = DiagonalSSM._discretise
-    monkeypatch.setattr(DiagonalSSM, "_discretise", lambda self, dt: made.append(1) or original(self, dt))
-    u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()
-    for _ in range(2):
-        layer.convolve(u, dt)
-    assert len(made) == 4  # the response and the chunks, each time
-    with torch.inference_mode():
-        for _ in range(3):
-            layer.convolve(u, dt)
-    assert len(made) == 6
-
-
-def test_what_is_kept_does_not_outlive_parameters_that_tell_nobody() -> None:
-    layer = DiagonalSSM(3, 4)
-    u, dt = torch.randn(1, 9, 3), torch.full((1, 9), 0.02)
-
-    with torch.no_grad():
-        layer.convolve(u, dt)
-    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
-    layer.convolve(u, dt).sum().backward()
-    optimiser.step()  # raises no version
-    with torch.no_grad():
-        got = layer.convolve(u, dt)
-    torch.testing.assert_close(got, layer.convolve(u, dt).detach())
-    other = DiagonalSSM(3, 4)
-    for own, new in zip(layer.parameters(), other.parameters(), strict=True):
-        own.data.copy_(new.data)  # as averaged weights are swapped in
-    layer.eval()
-    with torch.no_grad():
-        got = layer.convolve(u, dt)
-    torch.testing.assert_close(got, other.convolve(u, dt).detach())
-
-
 def test_output_is_causal() -> None:
     layer = make()
     u, dt = torch.randn(1, 150, 3).double(), torch.full((1, 150), 0.02).double()
     later = u.clone()
     later[:, 100:] += 1
     for evaluate in (layer.convolve, layer.scan):
-        # The FFT spreads rounding everywhere: equal to rounding, not to the bit.
         torch.testing.assert_close(evaluate(u, dt)[:, :100], evaluate(later, dt)[:, :100], rtol=0, atol=1e-12)
 
 
@@ -306,18 +267,23 @@ def test_float32_stays_close_and_finite_over_long_sequences() -> None:
             assert (y - exact).norm() / exact.norm() < 1e-3
 
 
-def test_mixed_precision_keeps_the_layer_in_float32() -> None:
+@pytest.mark.parametrize("length", [50, 150])  # one matrix, chunks
+def test_mixed_precision_keeps_the_layer_in_float32(length: int) -> None:
+    """What comes out is what float32 makes of the same input, rounded once."""
     torch.manual_seed(0)
     layer = DiagonalSSM(4)
-    u, dt = torch.randn(2, 50, 4), torch.full((2, 50), 0.02)
-    exact = layer.convolve(u.bfloat16().float(), dt)
+    u, dt = torch.randn(2, length, 4).bfloat16(), torch.full((2, length), 0.02)
+    state = layer.init_state(2) + 1
+    for evaluate in (layer.convolve, layer.scan, lambda u, dt: layer.step(u[:, 0], dt[:, 0], state)[0]):
+        expected = evaluate(u.float(), dt)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(evaluate(u, dt), expected.bfloat16())
+    kernel = layer.kernel(length, dt[:, 0])
+    _, after = layer.step(u[:, 0].float(), dt[:, 0], state)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        for evaluate in (layer.convolve, layer.scan):
-            y = evaluate(u.bfloat16(), dt)
-            assert y.dtype == torch.bfloat16
-            torch.testing.assert_close(y, exact.bfloat16(), rtol=1e-2, atol=1e-2)
-        y, state = layer.step(u[:, 0].bfloat16(), dt[:, 0], layer.init_state(2))
-        assert state.dtype == torch.float32
+        for got, want in ((layer.kernel(length, dt[:, 0]), kernel), (layer.step(u[:, 0], dt[:, 0], state)[1], after)):
+            assert got.dtype == torch.float32
+            assert torch.equal(got, want)
 
 
 @pytest.mark.parametrize("init", ["legs", "lin", "inv"])

@@ -97,8 +97,8 @@ class DSTformer(nn.Module):
         frame.
 
         Raises:
-            InputError: another number of joints than the model has, more frames than it has positions, or a clip with
-                no valid frame.
+            InputError: another number of joints than the model has, no frame, more frames than it has positions, or a
+                clip with no valid frame.
         """
         check_joints(keypoints, self.joints)
         if keypoints.shape[1] > self.max_frames:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hummuss.backbones.intervals import Intervals
-from hummuss.backbones.ssm import INITS, DiagonalSSM
+from hummuss.backbones.ssm import INITS, DiagonalSSM, Kept
 from hummuss.errors import InputError
 
 DIRECTIONS = ("product", "sum")
@@ -94,16 +94,20 @@ class GDSSM(nn.Module):
         """One direction of the SSM, by convolution where the batch is evenly spaced."""
         ssm, reverse = self.ssms[direction], direction == 1
         if intervals.even is not None:
-            return ssm.convolve_rows(u, intervals.even, reverse)
+            return ssm.convolve_rows(u, intervals.even, reverse, intervals.chunk, intervals.kept)
         dt = intervals.backward if reverse else intervals.forward
         return ssm.scan_rows(u, dt, reverse, intervals.chunk)
 
     def step(
-        self, x: Float[Tensor, "B N d"], dt: Float[Tensor, "B"], state: Float[Tensor, "B N 2 H M"]
+        self,
+        x: Float[Tensor, "B N d"],
+        dt: Float[Tensor, "G"],
+        state: Float[Tensor, "B N 2 H M"],
+        kept: Kept | None = None,
     ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B N 2 H M"]]:
         """Advance a causal block by one frame; outputs equal `forward`'s frame by frame."""
         z = self.norm(x)
-        mixed, state = self.ssms[0].step(F.gelu(self.to_sequences(z)), dt, state)
+        mixed, state = self.ssms[0].step(F.gelu(self.to_sequences(z)), dt, state, kept)
         return self._close(x, z, self.mix(mixed)), state
 
     def _close(

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
 from hummuss.backbones.inputs import blank_padding, check_joints
-from hummuss.backbones.intervals import Intervals, index_intervals, prepare_intervals
+from hummuss.backbones.intervals import Intervals, check_dt, index_intervals, prepare_intervals
+from hummuss.backbones.memory import Memory
+from hummuss.backbones.ssm import Kept
 from hummuss.errors import InputError
 
 FUSIONS = ("softmax", "mean", "none")
@@ -92,6 +94,7 @@ class HumMUSS(nn.Module):
         self.layers = cast(list[SpatiotemporalLayer], layers)
         self.norm = nn.LayerNorm(dim)
         self.project = nn.Linear(dim, self.dim_rep)
+        self._memory = Memory()
 
     def forward(
         self,
@@ -102,11 +105,12 @@ class HumMUSS(nn.Module):
         """Normalised keypoints with confidence, and seconds since each previous frame -> representation.
 
         Raises:
-            InputError: another number of joints than the model has, or a dt that is not positive.
+            InputError: another number of joints than the model has, no frame, or a dt that is not positive.
         """
         check_joints(keypoints, self.joints)
-        time = self._prepare_time(dt, valid)
-        joints = index_intervals(keypoints)
+        time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
+        joints_kept, time_kept = self._recall(time.even)
+        joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept)
         x = self.lift(blank_padding(keypoints, time.valid)) + self.joint_embedding
         for layer in self.layers:
             x = layer(x, joints, time)
@@ -124,24 +128,48 @@ class HumMUSS(nn.Module):
     def step(
         self, keypoints: Float[Tensor, "B J 3"], dt: Float[Tensor, "B"], state: State
     ) -> tuple[Float[Tensor, "B J dim_rep"], State]:
-        """Advance a causal model by one frame; outputs equal those of `forward` on the whole clip."""
+        """Advance a causal model by one frame; outputs equal those of `forward` on the whole clip.
+
+        Raises:
+            InputError: as in `forward`; the state is then as it was.
+        """
         check_joints(keypoints, self.joints)
-        joints = index_intervals(keypoints)
+        dt = self._prepare_frame(dt)
+        joints_kept, kept = self._recall(dt)
+        joints = index_intervals(keypoints)._replace(kept=joints_kept)
         x = self.lift(keypoints) + self.joint_embedding
         after: State = []
         for layer, before in zip(self.layers, state, strict=True):
-            x, updated = layer.step(x, joints, dt, before)
+            x, updated = layer.step(x, joints, dt, before, kept)
             after.append(updated)
         return torch.tanh(self.project(self.norm(x))), after
 
     @torch.compiler.disable
     def _prepare_time(self, dt: Float[Tensor, "B F"], valid: Bool[Tensor, "B F"] | None) -> Intervals:
         """What reads values, once per forward pass and outside what `torch.compile` compiles."""
+        if torch.is_grad_enabled():
+            self._memory.forget()  # training has better use for the room
         time = prepare_intervals(dt, valid)
         if time.even is not None:
             return time
         blocks = (block for layer in self.layers for block in layer.temporal_blocks)
         return time._replace(chunk=min(ssm.scan_chunk(time.forward) for block in blocks for ssm in block.ssms))
+
+    @torch.compiler.disable
+    def _prepare_frame(self, dt: Float[Tensor, "B"]) -> Float[Tensor, "G"]:
+        """The same for a frame: one interval where all clips share it."""
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # here only in export: there are no values yet
+            return dt
+        check_dt(dt, torch.ones_like(dt, dtype=torch.bool))
+        return dt[:1] if bool((dt == dt[0]).all()) else dt
+
+    def _recall(self, dt: Float[Tensor, "G"] | None) -> tuple[Kept | None, Kept | None]:
+        """What earlier passes kept for the joints, and for time if all clips share the interval dt."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return None, None
+        self._memory.follow(ssm for layer in self.layers for block in layer.blocks for ssm in block.ssms)
+        joints = self._memory.of("joints", 1.0)
+        return joints, None if dt is None or len(dt) > 1 else self._memory.of("time", float(dt))
 
 
 class SpatiotemporalLayer(nn.Module):
@@ -177,6 +205,12 @@ class SpatiotemporalLayer(nn.Module):
         """The blocks that run along time, in the order of a streaming state."""
         return (self.temporal_last,) if self.fusion == "none" else (self.temporal_first, self.temporal_last)
 
+    @property
+    def blocks(self) -> tuple[GDSSM, ...]:
+        """All blocks."""
+        spatial = (self.spatial_first,) if self.fusion == "none" else (self.spatial_first, self.spatial_last)
+        return spatial + self.temporal_blocks
+
     def forward(self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals) -> Float[Tensor, "B F J d"]:
         spatial_temporal = _over_frames(self.temporal_last, _over_joints(self.spatial_first, x, joints), time)
         if self.fusion == "none":
@@ -188,14 +222,15 @@ class SpatiotemporalLayer(nn.Module):
         self,
         x: Float[Tensor, "B J d"],
         joints: Intervals,
-        dt: Float[Tensor, "B"],
+        dt: Float[Tensor, "G"],
         state: tuple[Tensor, ...],
+        kept: Kept | None = None,
     ) -> tuple[Float[Tensor, "B J d"], tuple[Tensor, ...]]:
         frame = _over_joints(self.spatial_first, x[:, None], joints)[:, 0]
-        spatial_temporal, last = self.temporal_last.step(frame, dt, state[-1])
+        spatial_temporal, last = self.temporal_last.step(frame, dt, state[-1], kept)
         if self.fusion == "none":
             return spatial_temporal, (last,)
-        temporal_spatial, first = self.temporal_first.step(x, dt, state[0])
+        temporal_spatial, first = self.temporal_first.step(x, dt, state[0], kept)
         temporal_spatial = _over_joints(self.spatial_last, temporal_spatial[:, None], joints)[:, 0]
         return self._fuse(spatial_temporal, temporal_spatial), (first, last)
 

@@ -7,16 +7,18 @@ from hummuss.errors import InputError
 
 
 def check_joints(keypoints: Tensor, joints: int) -> None:
-    """Refuse keypoints that are not (..., joints, 3).
+    """Refuse keypoints that are not (..., joints, 3), and a batch of nothing.
 
     Raises:
-        InputError: another number of joints or channels.
+        InputError: another number of joints or channels, no clip or no frame.
     """
     if keypoints.shape[-2:] != (joints, 3):
         raise InputError(
             f"keypoints have shape {tuple(keypoints.shape)}, expected {joints} joints of (x, y, confidence): "
             "convert other layouts with hummuss.body.skeleton.convert_keypoints"
         )
+    if not keypoints.numel():
+        raise InputError(f"keypoints have shape {tuple(keypoints.shape)}: give at least one frame of one clip")
 
 
 def blank_padding(keypoints: Float[Tensor, "B F J 3"], valid: Bool[Tensor, "B F"] | None) -> Float[Tensor, "B F J 3"]:

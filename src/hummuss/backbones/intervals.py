@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hummuss.backbones.inputs import check_valid
+from hummuss.backbones.ssm import Kept, convolution_chunk
 from hummuss.errors import InputError
 
 # Time stamps of real video are never bit-uniform; up to this relative deviation a clip counts as evenly spaced.
@@ -23,7 +24,8 @@ class Intervals(NamedTuple):
         backward: interval between each frame and the next, in the order of time.
         valid: False at padding, or None where nothing is padded.
         even: where every clip is evenly spaced, so that the SSM may convolve: each clip's interval, or one for all.
-        chunk: otherwise, frames in a chunk of the scan; None leaves each layer to find its own.
+        chunk: frames in a chunk of the convolution or of the scan; None leaves each layer to find its own.
+        kept: what the convolutions of earlier passes made of the same intervals and parameters, see `Memory`.
     """
 
     forward: Float[Tensor, "B L"]
@@ -31,6 +33,7 @@ class Intervals(NamedTuple):
     valid: Bool[Tensor, "B L"] | None
     even: Float[Tensor, "G"] | None
     chunk: int | None = None
+    kept: Kept | None = None
 
 
 def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:
@@ -44,14 +47,15 @@ def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | Non
         InputError: a dt that is not positive and finite at a valid frame, or a clip with no valid frame.
     """
     counted = torch.ones_like(dt, dtype=torch.bool) if valid is None else valid
-    _check(dt, counted)
+    check_dt(dt, counted)
+    check_valid(counted)
     if valid is not None and bool(valid.all()):
         valid = None
     mean = dt.where(counted, 0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True)
     filled = torch.where(counted, dt, mean)
     if bool(((filled - mean).abs() <= UNIFORM_TOLERANCE * mean).all()):
         even = mean.mean(0) if bool((mean.max() - mean.min()) <= SHARED_TOLERANCE * mean.min()) else mean[:, 0]
-        return Intervals(filled, filled, valid, even)
+        return Intervals(filled, filled, valid, even, convolution_chunk(dt.shape[-1]))
     frames = torch.arange(dt.shape[-1], device=dt.device)
     last = torch.where(counted, frames, -1).amax(-1, keepdim=True)
     first = torch.where(counted, frames, dt.shape[-1]).amin(-1, keepdim=True)
@@ -65,12 +69,17 @@ def index_intervals(keypoints: Float[Tensor, "*B J 3"]) -> Intervals:
     return Intervals(even, even, None, even[:, 0])
 
 
-def _check(dt: Float[Tensor, "B L"], counted: Bool[Tensor, "B L"]) -> None:
+def check_dt(dt: Float[Tensor, "B *L"], counted: Bool[Tensor, "B *L"]) -> None:
+    """Refuse intervals, of whole clips or of one frame each, that are no durations.
+
+    Raises:
+        InputError: a dt that is not positive and finite where it counts.
+    """
     bad = counted & ~((dt > 0) & dt.isfinite())
     if bool(bad.any()):
-        clip, frame = (int(i) for i in bad.nonzero()[0])
+        clip, *frame = bad.nonzero()[0].tolist()
+        place = f"frame {frame[0]} of clip {clip} in the batch" if frame else f"the next frame of clip {clip}"
         raise InputError(
-            f"dt is {float(dt[clip, frame]):g} s at frame {frame} of clip {clip} in the batch: "
+            f"dt is {float(dt[clip, *frame]):g} s at {place}: "
             "it must be the positive number of seconds since the previous frame"
         )
-    check_valid(counted)

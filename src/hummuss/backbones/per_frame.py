@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hummuss.backbones.inputs import check_joints
+from hummuss.backbones.inputs import blank_padding, check_joints
 
 # Channels of a hidden layer per channel of a joint: 1024, as published, for 128.
 WIDTH = 8
@@ -50,13 +50,13 @@ class PerFrame(nn.Module):
         dt: Float[Tensor, "B F"],
         valid: Bool[Tensor, "B F"] | None = None,
     ) -> Float[Tensor, "B F J dim_rep"]:
-        """Normalised keypoints with confidence -> representation; dt and padding change nothing.
+        """Normalised keypoints with confidence -> representation; neither dt nor anything at padding is looked at.
 
         Raises:
-            InputError: another number of joints than the model has.
+            InputError: another number of joints than the model has, or no frame.
         """
         check_joints(keypoints, self.joints)
-        x = self.lift(_about_their_middle(keypoints))
+        x = self.lift(_about_their_middle(blank_padding(keypoints, valid)))
         for block in self.blocks:
             x = x + block(x)
         return torch.tanh(self.project(x).unflatten(-1, (self.joints, self.dim_rep)))

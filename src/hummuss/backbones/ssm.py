@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
 # Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
@@ -40,6 +41,8 @@ CHUNK_DECAY = 80.0
 GAP_DECAY = CHUNK_DECAY / 2
 
 Pair = tuple[Tensor, Tensor]  # real and imaginary part of a complex tensor
+# Of each layer and kind: its lengths and direction, and what was made for them.
+Kept = dict[tuple["DiagonalSSM", str], tuple[Any, Any]]
 
 
 class DiagonalSSM(nn.Module):
@@ -88,12 +91,6 @@ class DiagonalSSM(nn.Module):
         self.output_pairs = nn.Parameter(torch.randn(channels, modes, 2) * math.sqrt(0.5))  # E|C|^2 = 1
         self.skip = nn.Parameter(torch.randn(channels))  # (H,)
         self.log_step = nn.Parameter(torch.empty(channels).uniform_(low, high))  # (H,)
-        self._kept: dict[str, tuple[Any, Any]] = {}  # see `_keep`
-
-    def train(self, mode: bool = True) -> "DiagonalSSM":
-        """Switch mode, and forget what inference kept: weights exchanged through ``.data`` raise no version either."""
-        self._kept.clear()
-        return super().train(mode)
 
     @property
     def poles(self) -> Complex[Tensor, "H M"]:
@@ -112,7 +109,8 @@ class DiagonalSSM(nn.Module):
 
     def kernel(self, length: int, dt: Float[Tensor, "B"]) -> Float[Tensor, "B H {length}"]:
         """Impulse response over ``length`` frames that are ``dt`` seconds apart, without the skip term."""
-        return self._response(length, dt).transpose(0, 1)
+        with _full_precision(dt):
+            return self._response(length, dt).transpose(0, 1)
 
     def convolve(
         self, u: Float[Tensor, "B L *N H"], dt: Float[Tensor, "B L"], reverse: bool = False
@@ -133,17 +131,26 @@ class DiagonalSSM(nn.Module):
         return _from_rows(self.scan_rows(_to_rows(u), dt, reverse), u)
 
     def convolve_rows(
-        self, u: Float[Tensor, "H B N L"], dt: Float[Tensor, "G"], reverse: bool = False
+        self,
+        u: Float[Tensor, "H B N L"],
+        dt: Float[Tensor, "G"],
+        reverse: bool = False,
+        chunk: int | None = None,
+        kept: Kept | None = None,
     ) -> Float[Tensor, "H B N L"]:
-        """`convolve` in the layout it computes in: channels first, time last. G is B, or 1 for clips that share dt."""
+        """`convolve` in the layout it computes in: channels first, time last. G is B, or 1 for clips that share dt.
+
+        ``chunk`` frames make a chunk, by default as many as `convolution_chunk` says. ``kept`` remembers from call to
+        call what depends on dt and the parameters alone: whoever passes it answers for both having stayed the same.
+        """
         with _full_precision(u):
             rows, length = u.to(self.skip.dtype), u.shape[-1]
-            size = _chunk_length(length)
+            size = convolution_chunk(length) if chunk is None else chunk
             if size == length:
-                matrix = self._keep(("matrix", length, reverse), dt, lambda dt: self._matrix(length, dt, reverse))
+                matrix = self._keep(kept, "matrix", (length, reverse), lambda: self._matrix(length, dt, reverse))
                 return _per_clip(rows, matrix).to(u.dtype)
             inside, read, decay = self._keep(
-                ("chunks", size, reverse), dt, lambda dt: self._chunk_matrices(size, dt, reverse)
+                kept, "chunks", (size, reverse), lambda: self._chunk_matrices(size, dt, reverse)
             )
             chunks = F.pad(rows, (0, -length % size)).unflatten(-1, (-1, size))  # (H, B, N, n, c)
             response, written = _per_clip(chunks, inside).split([size, read.shape[-2]], -1)
@@ -155,30 +162,42 @@ class DiagonalSSM(nn.Module):
     ) -> Float[Tensor, "H B N L"]:
         """`scan` in the layout it computes in: channels first, time last.
 
-        Within a chunk, exp(r (t_k - t_j)) is factored about the chunk's middle, which turns the chunk into matrix
-        products. ``chunk`` frames must be so few that no factor overflows; by default `scan_chunk` says how many.
+        ``chunk`` frames must be so few that no factor overflows; by default `scan_chunk` says how many. Nothing inside
+        is kept for the backward pass, which computes it anew: factors per frame and mode are larger than u.
         """
         if reverse:
             return self.scan_rows(u.flip(-1), dt.flip(-1), chunk=chunk).flip(-1)
         with _full_precision(u):
-            rows, length = u.to(self.skip.dtype), u.shape[-1]
-            size = self.scan_chunk(dt) if chunk is None else chunk
-            padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
-            chunks = F.pad(rows, padding).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
-            rate, intake, read = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
-            clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))  # since the chunk began, at the end of each frame
-            middle = (clock[0][..., -1:, :] / 2, clock[1][..., -1:, :] / 2)  # (H, B, n, 1, M)
-            after = (clock[0] - middle[0], clock[1] - middle[1])
-            write = _multiply(_exp((-after[0], -after[1])), intake)
-            read = _multiply(_exp(after), read)
-            response = chunks @ (_left(write) @ _right(read)).triu()  # (H, B, n, N, c)
+            rows, size = u.to(self.skip.dtype), self.scan_chunk(dt) if chunk is None else chunk
+            if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # compilers choose by themselves
+                y = checkpoint(self._scan, rows, dt, size, use_reentrant=False, preserve_rng_state=False)
+            else:
+                y = self._scan(rows, dt, size)
+            return y.to(u.dtype)
 
-            half = _exp(middle)  # decay over half a chunk
-            written = chunks @ _left(_multiply(half, write))  # (H, B, n, N, K)
-            whole_re, whole_im = _multiply(half, half)
-            entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :]))
-            y = response + entering.transpose(2, 3) @ _right(_multiply(half, read))
-            return (y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows).to(u.dtype)
+    def _scan(self, rows: Float[Tensor, "H B N L"], dt: Float[Tensor, "B L"], size: int) -> Float[Tensor, "H B N L"]:
+        """Scan in chunks of ``size`` frames.
+
+        Within a chunk, exp(r (t_k - t_j)) is factored about the chunk's middle, which turns the chunk into matrix
+        products.
+        """
+        length = rows.shape[-1]
+        padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
+        chunks = F.pad(rows, padding).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
+        rate, intake, read = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
+        clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))  # since the chunk began, at the end of each frame
+        middle = (clock[0][..., -1:, :] / 2, clock[1][..., -1:, :] / 2)  # (H, B, n, 1, M)
+        after = (clock[0] - middle[0], clock[1] - middle[1])
+        write = _multiply(_exp((-after[0], -after[1])), intake)
+        read = _multiply(_exp(after), read)
+        response = chunks @ (_left(write) @ _right(read)).triu()  # (H, B, n, N, c)
+
+        half = _exp(middle)  # decay over half a chunk
+        written = chunks @ _left(_multiply(half, write))  # (H, B, n, N, K)
+        whole_re, whole_im = _multiply(half, half)
+        entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :]))
+        y = response + entering.transpose(2, 3) @ _right(_multiply(half, read))
+        return y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows
 
     @torch.no_grad()
     def scan_chunk(self, dt: Float[Tensor, "B L"]) -> int:
@@ -196,12 +215,19 @@ class DiagonalSSM(nn.Module):
         return self.log_decay.new_zeros(batch, *parallel, 2, *self.log_decay.shape)
 
     def step(
-        self, u: Float[Tensor, "B *N H"], dt: Float[Tensor, "B"], state: Float[Tensor, "B *N 2 H M"]
+        self,
+        u: Float[Tensor, "B *N H"],
+        dt: Float[Tensor, "G"],
+        state: Float[Tensor, "B *N 2 H M"],
+        kept: Kept | None = None,
     ) -> tuple[Float[Tensor, "B *N H"], Float[Tensor, "B *N 2 H M"]]:
-        """Advance by one frame that ends ``dt`` seconds after the last; return its output and the new state."""
+        """Advance by one frame that ends ``dt`` seconds after the last; return its output and the new state.
+
+        G is B, or 1 for clips that share dt; ``kept`` as in `convolve_rows`.
+        """
         with _full_precision(u):
             wide = u.to(self.skip.dtype)
-            weights = self._keep(("step",), dt, self._step_weights)  # three pairs of (G, H, M)
+            weights = self._keep(kept, "step", None, lambda: self._step_weights(dt))  # three pairs of (G, H, M)
             shared = (slice(None), *[None] * (u.ndim - 2))  # room for the parallel sequences
             decay, intake, read = ((re[shared], im[shared]) for re, im in weights)
             re, im = _multiply(decay, (state[..., 0, :, :], state[..., 1, :, :]))
@@ -235,7 +261,7 @@ class DiagonalSSM(nn.Module):
     def _response(self, length: int, dt: Float[Tensor, "G"]) -> Float[Tensor, "H G {length}"]:
         """Impulse response. Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials."""
         rate, intake, read = self._discretise(dt)
-        width = math.isqrt(length - 1) + 1
+        width = math.ceil(math.sqrt(length))
         frames = torch.arange(width, device=dt.device, dtype=self.skip.dtype)
         fine, coarse = _exp(_over(rate, frames)), _exp(_over(rate, frames * width))  # (H, G, w, M)
         weighted = _multiply(_over(_multiply(read, intake)), coarse)
@@ -268,25 +294,21 @@ class DiagonalSSM(nn.Module):
         rate, intake, read = self._discretise(dt)
         return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in (_exp(rate), intake, read))
 
-    def _keep(self, key: tuple[Any, ...], dt: Float[Tensor, "B"], make: Callable[[Tensor], Any]) -> Any:
-        """``make(dt)``, remembered from one inference to the next while dt and parameters stay the same.
+    def _keep(self, kept: Kept | None, kind: str, use: Any, make: Callable[[], Any]) -> Any:
+        """``make()``, or what it made the last time if ``kept`` has it, for the same use: one of each kind is kept."""
+        if kept is None:
+            return make()
+        found = kept.get((self, kind))
+        if found is None or found[0] != use:
+            found = kept[self, kind] = (use, make())
+        return found[1]
 
-        Only the latest of each kind, and only where the whole batch shares one interval: memory stays that of one
-        set of matrices per layer.
-        """
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
-            return make(dt)
-        if torch.is_grad_enabled():
-            self._kept.clear()  # parameters may be about to change, and fused optimisers raise no version
-            return make(dt)
-        values = set(dt.tolist())
-        if len(values) > 1:
-            return make(dt)
-        versions = [(parameter.data_ptr(), parameter._version) for parameter in self.parameters()]
-        kept = self._kept.get(key[0])  # held on to: another thread may forget it meanwhile
-        if kept is None or kept[0] != (key, values, versions):
-            kept = self._kept[key[0]] = ((key, values, versions), make(dt[:1]))
-        return kept[1]
+
+def convolution_chunk(length: int) -> int:
+    """Frames in a chunk of a convolution: all of them if they fit, else what leaves the least padding."""
+    if length <= LONGEST_CHUNK:
+        return length
+    return min(range(LONGEST_CHUNK, SHORTEST_CHUNK - 1, -1), key=lambda size: -length % size)
 
 
 def initial_poles(modes: int, init: str) -> Complex[Tensor, "{modes}"]:
@@ -335,13 +357,6 @@ def _pass_states(written: Float[Tensor, "H B N n K"], decay: Pair, reverse: bool
         re, im = _multiply((decay_re[chunk], decay_im[chunk]), (re, im))
         re, im = re + added_re[chunk], im + added_im[chunk]
     return torch.stack(entering[::-1] if reverse else entering, -2)
-
-
-def _chunk_length(length: int) -> int:
-    """Frames in a chunk of a convolution: all of them if they fit, else what leaves the least padding."""
-    if length <= LONGEST_CHUNK:
-        return length
-    return min(range(LONGEST_CHUNK, SHORTEST_CHUNK - 1, -1), key=lambda size: -length % size)
 
 
 def _per_clip(rows: Float[Tensor, "H B *R c"], matrix: Float[Tensor, "H G c k"]) -> Float[Tensor, "H B *R k"]:
