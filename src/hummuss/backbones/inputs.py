@@ -17,7 +17,7 @@ def check_joints(keypoints: Tensor, joints: int) -> None:
             f"keypoints have shape {tuple(keypoints.shape)}, expected {joints} joints of (x, y, confidence): "
             "convert other layouts with hummuss.body.skeleton.convert_keypoints"
         )
-    if not keypoints.numel():
+    if 0 in keypoints.shape:
         raise InputError(f"keypoints have shape {tuple(keypoints.shape)}: give at least one frame of one clip")
 
 
