@@ -57,7 +57,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         multiply_adds = {
             row["model"]: row["multiply_adds_per_frame"] for row in own if row["trained_with_augmentation"]
         }
-        lines += [f"## {dataset}", "", f"Moments of {clips[dataset]}; the others are too short for a window.", ""]
+        lines += [f"## {dataset}", "", f"Moments of {clips[dataset]}.", ""]
         lines += [*(f"- {sentence}" for sentence in judge(found, multiply_adds)), ""]
         for kind, unit in KINDS.items():
             lines += _table(own, found, kind, unit)
