@@ -14,9 +14,11 @@ from hummuss.data.motion import MotionClip
 from hummuss.data.recordings import within
 from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import (
+    WHISKER,
     FrameRateAugmentation,
     Instants,
     base_stride,
+    frames_within,
     random_instants,
     window_instants,
 )
@@ -28,7 +30,6 @@ from hummuss.errors import InputError
 
 Sample = dict[str, Tensor]
 EVALUATION_SEED = 20240417
-WHISKER = 1e-9  # frames: what sums of fractional strides may be off
 # What a sample has one of for every frame; of all else it has one for the clip.
 FRAME_KEYS = (
     "keypoints", "keypoints2d_px", "dt", "valid", "joints3d", "smpl_pose", "transl", "frame_index",
@@ -282,7 +283,7 @@ class EvaluationWindows(Dataset[Sample]):
         if self.sampling is not None and self.frames is not None:
             return self.sampling.evaluation(times, self.frames, self.max_fps)
         stride = self.stride * base_stride(times, self.max_fps)
-        fitting = int((len(times) - 1 - first) / stride + WHISKER) + 1
+        fitting = frames_within(len(times) - 1 - first, stride)
         count = fitting if self.frames is None else min(self.frames, fitting)
         before = 1 if first >= stride else 0
         positions = np.minimum(first + stride * np.arange(-before, count), len(times) - 1)

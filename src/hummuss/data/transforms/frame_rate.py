@@ -14,6 +14,8 @@ from jaxtyping import Float64
 
 from hummuss.errors import InputError
 
+WHISKER = 1e-9  # frames: what sums of fractional strides may be off
+
 
 class Instants(NamedTuple):
     """When a window's frames are taken.
@@ -116,8 +118,8 @@ def random_instants(
         rng: source of randomness.
     """
     wanted = math.ceil((rhythm.frames + 1) / (1 - rhythm.dropped))
-    count = min(wanted, int((len(times) - 1) / stride + 1e-9) + 1)
-    last_start = int(len(times) - 1 - (count - 1) * stride + 1e-9)
+    count = min(wanted, frames_within(len(times) - 1, stride))
+    last_start = int(len(times) - 1 - (count - 1) * stride + WHISKER)
     positions = rng.integers(last_start + 1) + stride * np.arange(count)
     if rhythm.jitter > 0:
         # Below half a stride the order stays; the ends stay within the clip.
@@ -127,6 +129,15 @@ def random_instants(
         kept = min(count, rhythm.frames + 1)
         positions = positions[np.sort(rng.choice(count, kept, replace=False))]
     return window_instants(times, positions, rhythm.frames)
+
+
+def frames_within(length: int | float, stride: float) -> int:
+    """How many frames, ``stride`` apart, fit into ``length`` with both ends; all in the clip's own frames.
+
+    >>> frames_within(9, 1.5), frames_within(8.9, 1.5)
+    (7, 6)
+    """
+    return int(length / stride + WHISKER) + 1
 
 
 def window_instants(times: Float64[np.ndarray, "F"], positions: Float64[np.ndarray, "P"], frames: int) -> Instants:
