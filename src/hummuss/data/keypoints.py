@@ -9,9 +9,12 @@ from numpy.typing import ArrayLike
 
 from hummuss.body.skeleton import convert_keypoints
 from hummuss.data.motion import Camera, MotionClip
-from hummuss.data.readers.json_file import LARGEST_CONFIDENCE, LARGEST_POSITION
 from hummuss.errors import InputError
 
+# Positions beyond this many pixels are damage; the bound also rules out overflow.
+LARGEST_POSITION = 1e6
+# Confidences beyond it are on another scale, such as percent. OpenPose writes some of up to 1.5.
+LARGEST_CONFIDENCE = 2.0
 # A joint of that confidence counts when the image's size is doubted: detectors guess where hidden ones are.
 SURE = 0.5
 # Of the image's size, how far outside of it a joint must lie; and how many of the sure ones.

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from hummuss.data.keypoints import LARGEST_CONFIDENCE, LARGEST_POSITION
 from hummuss.errors import InputError
 
-# Positions beyond this many pixels are damage; the bound also rules out overflow.
-LARGEST_POSITION = 1e6
 LARGEST_NUMBER = 2**53
-# Confidences beyond it are on another scale, such as percent. OpenPose writes some of up to 1.5.
-LARGEST_CONFIDENCE = 2.0
 
 
 def load_json(path: Path) -> Any:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from hummuss.body.skeleton import LAYOUTS, convert_keypoints
+from hummuss.data.keypoints import LARGEST_POSITION
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.fingerprint import fingerprint
-from hummuss.data.readers.json_file import LARGEST_POSITION, frame_number, keypoint_triples, load_json
+from hummuss.data.readers.json_file import frame_number, keypoint_triples, load_json
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
 from hummuss.data.readers.tracks import part_of_folder, stretches, track_clips
 from hummuss.errors import InputError
