@@ -18,11 +18,8 @@ def training_settings(config: dict[str, Any], data: dict[str, Any]) -> dict[str,
         "model": config["model"].get("init_args", {}),
         "data": data,
     }
-    return dict(_flat({name: _without(own, _ASIDE) for name, own in parts.items()}, ""))
-
-
-def _without(values: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
+    decisive = {part: {name: own[name] for name in own if name not in _ASIDE} for part, own in parts.items()}
+    return dict(_flat(decisive, ""))
 
 
 def _flat(values: Any, place: str) -> Iterator[tuple[str, Any]]:
