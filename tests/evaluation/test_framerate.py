@@ -1,6 +1,7 @@
 """Comparison over frame rates: rows of models whose errors are known, targets by hand, and a command that goes on."""
 
 import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from hummuss.cli.eval_framerate import read_rows
 from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, StoreWriter, SyntheticDataModule
 from hummuss.evaluation.contestants import Contestant, load_contestants
-from hummuss.evaluation.framerate import COLUMNS, compare_rates
+from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
 from hummuss.evaluation.framerate_targets import judge
-from hummuss.evaluation.moments import datasets, spread_moments
+from hummuss.evaluation.moments import choose_moments, datasets, spread_moments
 from hummuss.evaluation.rates import BASE, STRIDES, Rate, all_rates, margins
 from hummuss.evaluation.seen import SeenMoments, see
 
@@ -26,6 +27,11 @@ STEADY = [rate for rate in all_rates() if rate.kind == "stride"]
 
 def synthetic(**options) -> SyntheticDataModule:
     return SyntheticDataModule(frames=9, test_clips=3, duration=1.0, **options)
+
+
+def compared(contestants: list[Contestant], count: int, known: Sequence[Row] = ()) -> Iterator[list[Row]]:
+    data = synthetic()
+    return compare_rates(contestants, data, choose_moments(data, "test", count), known)
 
 
 def seen_by_models(count: int) -> SeenMoments:
@@ -57,7 +63,7 @@ def oracle(monkeypatch) -> SeenMoments:
 
 def test_errors_are_those_of_the_moment_at_every_rate_and_in_every_variant(make_run, oracle) -> None:
     runs = [make_run("a", frame_rate={"strides": [1, 4]}), make_run("b", "DSTformer", max_frames=9, seed=3)]
-    both = list(compare_rates(load_contestants(runs), synthetic(), "test", 4))
+    both = list(compared(load_contestants(runs), 4))
     assert [(len(rows), rows[0]["model"], rows[0]["seed"]) for rows in both] == [
         (2 * len(oracle.rates), "hummuss", 0),
         (2 * len(oracle.rates), "dstformer", 3),
@@ -75,7 +81,7 @@ def test_errors_are_those_of_the_moment_at_every_rate_and_in_every_variant(make_
 
 
 def test_columns_begin_as_agreed(make_run, oracle) -> None:
-    (rows,) = compare_rates(load_contestants([make_run("a")]), synthetic(), "test", 4)
+    (rows,) = compared(load_contestants([make_run("a")]), 4)
     assert COLUMNS[:8] == (
         "dataset", "model", "variant", "trained_with_augmentation", "rate", "kind", "mpjpe_mm", "seed",
     )  # fmt: skip
@@ -86,41 +92,41 @@ def test_columns_begin_as_agreed(make_run, oracle) -> None:
 
 def test_who_was_trained_at_one_rate_is_scored_there(make_run, oracle) -> None:
     runs = [make_run("a", frame_rate={"strides": [4, 4]}), make_run("b"), make_run("c", "PerFrame")]
-    four, fixed, floor = compare_rates(load_contestants(runs), synthetic(), "test", 4)
+    four, fixed, floor = compared(load_contestants(runs), 4)
     assert [(row["variant"], row["kind"], row["rate"]) for row in four] == [("trained-at-rate", "stride", 4.0)]
     assert [row["variant"] for row in fixed].count("trained-at-rate") == 1
     assert {row["variant"] for row in fixed} == {"trained-at-rate", "dt", "dt-ignored"}
     assert {row["variant"] for row in floor} == {"subsampled"}
     five = load_contestants([make_run("d", frame_rate={"strides": [5, 5]})])
     with pytest.raises(InputError, match="trained at stride 5, which is no rate of this comparison"):
-        next(compare_rates(five, synthetic(), "test", 4))
+        next(compared(five, 4))
     with pytest.raises(InputError, match="both hummuss, seed 0, trained alike"):
-        next(compare_rates(load_contestants([runs[1], make_run("e", dim=16)]), synthetic(), "test", 4))
+        next(compared(load_contestants([runs[1], make_run("e", dim=16)]), 4))
 
 
 def test_what_is_known_of_the_same_moments_is_not_computed_again(make_run, monkeypatch) -> None:
     contestants = load_contestants([make_run("a", "PerFrame"), make_run("b", "PerFrame", seed=1)])
-    (first, second) = compare_rates(contestants, synthetic(), "test", 4)
+    (first, second) = compared(contestants, 4)
     scored = []
     joints = Contestant.joints
     monkeypatch.setattr(Contestant, "joints", lambda self, *shown: scored.append(self.seed) or joints(self, *shown))
-    again = list(compare_rates(contestants, synthetic(), "test", 4, first))
+    again = list(compared(contestants, 4, first))
     assert again == [first, second]
     assert set(scored) == {1}
-    list(compare_rates(contestants[:1], synthetic(), "test", 3, first))
+    list(compared(contestants[:1], 3, first))
     assert set(scored) == {0, 1}
     scored.clear()
-    assert list(compare_rates(contestants[:1], synthetic(), "test", 4, first[1:])) == [first], "a row was lost"
+    assert list(compared(contestants[:1], 4, first[1:])) == [first], "a row was lost"
     assert set(scored) == {0}
 
 
 def test_what_sentences_would_take_for_alike_is_refused(make_run) -> None:
     rates = [make_run("a", frame_rate={"strides": [1, 4]}), make_run("b", "DSTformer", frame_rate={"strides": [1, 8]})]
     with pytest.raises(InputError, match=r"are both trained at varied rates, but data.frame_rate.strides is \[1"):
-        next(compare_rates(load_contestants(rates), synthetic(), "test", 4))
+        next(compared(load_contestants(rates), 4))
     sizes = [make_run("c"), make_run("d", frame_rate={"strides": [4, 4]}, dim=16)]
     with pytest.raises(InputError, match="are both hummuss, but parameters of the backbone is"):
-        next(compare_rates(load_contestants(sizes), synthetic(), "test", 4))
+        next(compared(load_contestants(sizes), 4))
 
 
 def rows_of(model: str, variant: str, augmented: bool, errors: dict[float, float], seed: int = 0) -> list[dict]:

@@ -40,10 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     data = load_data(arguments.config, contestants)
     if arguments.frames is not None:
         data.frames = arguments.frames
+    chosen = choose_moments(data, arguments.split, arguments.windows)
     table = arguments.out.with_suffix(".csv")
     known = read_rows(table) if table.is_file() else []
     rows: list[Row] = []
-    for found in compare_rates(contestants, data, arguments.split, arguments.windows, known):
+    for found in compare_rates(contestants, data, chosen, known):
         rows += found
         # Rows that are still to be handed back are kept in the file too.
         done = {(row["dataset"], row["checkpoint"]) for row in rows}
@@ -61,7 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     if others := {row["checkpoint"] for row in known} - asked:
         print(f"left out of {table}: rows of {len(others)} checkpoints that --ckpt does not name any more")
     own = ["--frames", str(data.frames)] if arguments.frames else []
-    chosen = choose_moments(data, arguments.split, arguments.windows)
     clips = {dataset: clips_scored(sources, moments) for dataset, sources, moments in chosen}
     write_page(arguments.out, rows, command("framerate", arguments, *own), clips)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")

@@ -1,6 +1,6 @@
 """Errors of trained runs at every frame rate, on the same moments, the same time span and the same detections."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from hummuss.backbones.cost import cost
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, refuse_alike
-from hummuss.evaluation.moments import choose_moments
+from hummuss.evaluation.moments import Chosen
 from hummuss.evaluation.rates import BASE, Rate, all_rates
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
 from hummuss.evaluation.settings import differences
@@ -46,8 +46,7 @@ Row = dict[str, Any]
 def compare_rates(
     contestants: Sequence[Contestant],
     data: MotionDataModule,
-    split: str,
-    windows: int,
+    chosen: Iterable[Chosen],
     known: Sequence[Row] = (),
 ) -> Iterator[list[Row]]:
     """The rows of one dataset and contestant after another: one per variant and rate.
@@ -55,19 +54,17 @@ def compare_rates(
     Args:
         contestants: from `load_contestants`.
         data: from `load_data`; its ``frames`` is the span at the base rate.
-        split: which of its splits.
-        windows: test moments of each dataset.
+        chosen: the moments of each of its datasets, from `choose_moments`.
         known: rows of an earlier comparison. Those of the same checkpoint on the same moments, by the same code of
             models and of comparing, are handed back as they are instead of being computed again.
 
     Raises:
-        InputError: a run trained at one rate that is not compared, two runs that would share their rows, or no clip
-            that is long enough.
+        InputError: a run trained at one rate that is not compared, or two runs that would share their rows.
     """
     _check(contestants)
     facts = [_facts(contestant, 2 * ((data.frames - 1) // 2) + 1) for contestant in contestants]
     code = code_hash("backbones", "heads", "metrics", "evaluation")
-    for dataset, sources, moments in choose_moments(data, split, windows):
+    for dataset, sources, moments in chosen:
         seen = see(data, sources, moments, all_rates())
         place = {"dataset": dataset, "moments": f"{seen.digest()}-{code}"}
         for contestant, own in zip(contestants, facts, strict=True):

@@ -1,7 +1,7 @@
 """Test moments: which frames of which clips every row of a comparison is scored at."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -48,12 +48,25 @@ def datasets(data: MotionDataModule, split: str) -> dict[str, list[MotionSource]
     return found
 
 
-def choose_moments(
-    data: MotionDataModule, split: str, count: int
-) -> Iterator[tuple[str, list[MotionSource], list[Moment]]]:
-    """Each dataset of a split with its clips and ``count`` moments of them, whose windows every rate can fill."""
-    for dataset, sources in datasets(data, split).items():
-        yield dataset, sources, spread_moments(sources, data.max_fps, *margins((data.frames - 1) // 2), count)
+class Chosen(NamedTuple):
+    """The moments of one dataset, and the clips that they are of."""
+
+    dataset: str
+    sources: list[MotionSource]
+    moments: list[Moment]
+
+
+def choose_moments(data: MotionDataModule, split: str, count: int) -> list[Chosen]:
+    """Of each dataset of a split ``count`` moments, whose windows every rate can fill.
+
+    Raises:
+        InputError: no clip of a dataset is long enough.
+    """
+    reach = margins((data.frames - 1) // 2)
+    return [
+        Chosen(dataset, sources, spread_moments(sources, data.max_fps, *reach, count))
+        for dataset, sources in datasets(data, split).items()
+    ]
 
 
 def spread_moments(
