@@ -93,7 +93,12 @@ def test_columns_begin_as_agreed(make_run, oracle) -> None:
 def test_who_was_trained_at_one_rate_is_scored_there(make_run, oracle) -> None:
     runs = [make_run("a", frame_rate={"strides": [4, 4]}), make_run("b"), make_run("c", "PerFrame")]
     four, fixed, floor = compared(load_contestants(runs), 4)
-    assert [(row["variant"], row["kind"], row["rate"]) for row in four] == [("trained-at-rate", "stride", 4.0)]
+    (at_that_rate,) = [row for row in four if row["variant"] == "trained-at-rate"]
+    strides = {row["rate"]: row["mpjpe_mm"] for row in four if (row["variant"], row["kind"]) == ("dt", "stride")}
+    assert len(four) == 1 + len(strides)
+    assert set(strides) == set(STRIDES)
+    assert (at_that_rate["rate"], at_that_rate["mpjpe_mm"]) == (4, strides[4])
+    assert {line.label for line in lines_of(four)} == {"hummuss, trained at that rate", "hummuss, stride 4 alone, dt"}
     assert [row["variant"] for row in fixed].count("trained-at-rate") == 1
     assert {row["variant"] for row in fixed} == {"trained-at-rate", "dt", "dt-ignored"}
     assert {row["variant"] for row in floor} == {"subsampled"}
@@ -131,6 +136,7 @@ def test_what_sentences_would_take_for_alike_is_refused(make_run) -> None:
 
 def rows_of(model: str, variant: str, augmented: bool, errors: dict[float, float], seed: int = 0) -> list[dict]:
     facts = {"model": model, "variant": variant, "trained_with_augmentation": augmented, "seed": seed}
+    facts["trained_strides"] = "1-4" if augmented else "1"
     return [facts | {"kind": "stride", "rate": rate, "mpjpe_mm": error} for rate, error in errors.items()]
 
 
@@ -184,6 +190,19 @@ def test_differences_have_the_spread_of_the_seeds_own() -> None:
     floor += rows_of("per-frame", "subsampled", True, {1.0: 200.0}, seed=1)
     (said,) = [sentence for sentence in judge(lines_of(ours + floor), {}) if "every frame by itself" in sentence]
     assert "**does not hold**, at 0 of 1 strides (means over seeds 0, 1): 1: 155.0 / 150.0 mm (+3.3 ± 1.4 %)" in said
+
+
+def test_what_the_rate_alone_changes_is_told_of_each_training() -> None:
+    ours = rows_of("hummuss", "dt", True, {1.0: 50.0, 8.0: 51.0}) + rows_of("hummuss", "dt", True, {1.0: 150.0}, seed=1)
+    coarse = [row | {"trained_strides": "8"} for row in rows_of("hummuss", "dt", False, {1.0: 80.0, 4.0: 60.0})]
+    at = rows_of("hummuss", "trained-at-rate", False, {4.0: 40.0})
+    (said,) = [sentence for sentence in judge(lines_of(ours + coarse + at), {}) if sentence.startswith("By itself")]
+    assert said == (
+        "By itself, at the other strides: hummuss, varied rate: 100.0 mm at stride 1, +2.0 % at 8; "
+        "hummuss, stride 8 alone: 80.0 mm at stride 1, -25.0 % at 4."
+    )
+    (said,) = [sentence for sentence in judge(lines_of(at), {}) if sentence.startswith("By itself")]
+    assert said == "By itself: runs are missing."
 
 
 def test_the_cost_of_ignoring_dt_is_told() -> None:

@@ -31,7 +31,7 @@ COLUMNS = (
     # code that did so.
     "moments",
 )  # fmt: skip
-# Rows of a contestant; one that was trained at a single other rate has a row at that rate alone.
+# Rows of a contestant; one that was trained at a single other rate is shown the strides alone, by the first of them.
 VARIANTS = {
     "hummuss": ("dt", "dt-ignored"),
     "hummuss-causal": ("dt", "dt-ignored"),
@@ -100,7 +100,8 @@ def _asked(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rat
     low = contestant.strides[0]
     if not contestant.augmented and (low != 1 or contestant.model.startswith("hummuss")):
         yield AT_RATE, Rate("stride", low)
-        if low != 1:
+        if low != 1:  # what it makes of the other strides tells whether it knows its rate, or knows more of everything
+            yield from ((VARIANTS[contestant.model][0], rate) for rate in seen.rates if rate.kind == "stride")
             return
     for variant in VARIANTS[contestant.model]:
         yield from ((variant, rate) for rate in seen.rates)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.framerate import AT_RATE, Row
-from hummuss.evaluation.framerate_lines import Line, Lines, lines_of
+from hummuss.evaluation.framerate_lines import Line, Lines, line_of, lines_of
 from hummuss.evaluation.framerate_targets import judge
 from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
 from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
@@ -43,7 +44,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         f"seeds {values(rows, 'seed')}. {len({row['checkpoint'] for row in rows})} checkpoints; commit "
         f"{values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
-        f"*Varied rate*: trained at random strides ({_strides(rows)}). *One rate*: trained at stride 1 alone. "
+        f"*Varied rate*: trained at random strides ({_strides(rows)}). *One rate*: trained at stride 1 alone, "
+        "but where another stride is named. "
         "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
@@ -100,8 +102,8 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
         deviations = [stdev(each) if len(each) > 1 else 0.0 for each in figures]
         where = [_place(rate) if rate.kind == kind or kind == "upsample" else 0.0 for rate in rates]
         axes.errorbar(
-            where, [mean(each) for each in figures], deviations, fmt=MARKS[line.variant], color=COLORS[line.model],
-            ms=9 if line.variant == AT_RATE else 4, lw=1.2, elinewidth=0.8, capsize=2, label=line.label,
+            where, [mean(each) for each in figures], deviations, color=COLORS[line.model], lw=1.2, elinewidth=0.8,
+            capsize=2, label=line.label, **_mark(line),
         )  # fmt: skip
     if kind in ("stride", "upsample"):
         axes.set_xscale("log", base=2)
@@ -109,6 +111,13 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
     finish(axes, kind, KINDS[kind])
+
+
+def _mark(line: Line) -> dict[str, Any]:
+    """A line's marker: its stride where it was trained at one that is not 1."""
+    if line.stride != 1:
+        return {"marker": f"${line.stride:g}$", "ls": "-", "ms": 6, "alpha": 0.5}
+    return {"fmt": MARKS[line.variant], "ms": 9 if line.variant == AT_RATE else 4}
 
 
 def _rates(own: dict[Rate, dict[int, float]], kind: str) -> list[Rate]:
@@ -128,10 +137,7 @@ def _table(rows: Sequence[Row], lines: Lines, kind: str, unit: str) -> list[str]
     rates = sorted({rate for own in lines.values() for rate in own if rate.kind == kind})
     if not rates:
         return []
-    seen = {
-        Line(row["model"], row["variant"], row["trained_with_augmentation"]): _range(row["trained_strides"])
-        for row in rows
-    }
+    seen = {line_of(row): _range(row["trained_strides"]) for row in rows}
     shown = []
     for line, own in lines.items():
         cells = []

@@ -1,11 +1,11 @@
 """What a comparison over frame rates set out to reach: each target judged by the figures, in a sentence."""
 
 from collections.abc import Callable, Sequence
-from statistics import stdev
+from statistics import mean, stdev
 
 from hummuss.evaluation.framerate import AT_RATE
-from hummuss.evaluation.framerate_lines import Line, Lines, Pair, pairs
-from hummuss.evaluation.rates import STRIDES, UPSAMPLED, Rate
+from hummuss.evaluation.framerate_lines import Line, Lines, Pair, changes, pairs
+from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
 
 OURS = Line("hummuss", "dt", True)
 IGNORED = Line("hummuss", "dt-ignored", True)
@@ -18,7 +18,7 @@ WORTH_TELLING = (
 
 
 def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
-    """One sentence per target, then how the floor does and what ignoring dt costs.
+    """One sentence per target, then how the floor does, what the rate alone changes and what ignoring dt costs.
 
     Args:
         lines: of one dataset.
@@ -28,6 +28,7 @@ def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
         _no_retraining(lines),
         *(_against_attention(lines, augmented, variant, multiply_adds) for augmented, variant in _ATTENTION),
         _against_the_floor(lines),
+        _by_itself(lines),
         _cost_of_ignoring(lines),
     ]
 
@@ -61,6 +62,18 @@ def _against_the_floor(lines: Lines) -> str:
     target = "hummuss trained at varied rates ahead of per-frame, which sees every frame by itself"
     found = pairs(lines, OURS, FLOOR)
     return _verdict(target, found, lambda pair: pair.ratio < 1) if found else f"{target}: runs are missing."
+
+
+def _by_itself(lines: Lines) -> str:
+    """How the rate changes one and the same model's error, however good that model is."""
+    told = []
+    for line, own in lines.items():
+        base = own.get(BASE, {})
+        if (line.model, line.variant) != ("hummuss", "dt") or len(own) < 2 or not base:
+            continue
+        parts = [f"{_percent(pair)} at {pair.rate.rate:g}" for pair in changes(own)]
+        told.append(f"{line.label.removesuffix(', dt')}: {mean(base.values()):.1f} mm at stride 1, {', '.join(parts)}")
+    return f"By itself, at the other strides: {'; '.join(told)}." if told else "By itself: runs are missing."
 
 
 def _cost_of_ignoring(lines: Lines) -> str:
