@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from hummuss.cli.eval_framerate import read_rows
-from hummuss.evaluation.framerate_lines import Line, lines_of
+from hummuss.evaluation.framerate_lines import Line, line_of, lines_of
 from hummuss.evaluation.pages import spread
 from hummuss.evaluation.rates import Rate
 
@@ -17,7 +17,7 @@ START, END = "<!-- results: written by tools/readme_results.py -->", "<!-- end o
 RATES = [Rate("stride", 1), Rate("stride", 2), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
 # Rows of the first table: how the page of frame rates calls them, and what the README says they are.
 LINES = {
-    Line("hummuss", "dt", True): "**HumMUSS**, trained at random strides from 1 to 4",
+    Line("hummuss", "dt", True): "**HumMUSS**, trained at random strides {strides}",
     Line("hummuss", "dt-ignored", True): "the same, not told dt",
     Line("hummuss", "trained-at-rate", False): "HumMUSS, trained at that very stride",
     Line("hummuss", "dt", False): "HumMUSS, trained at stride 1",
@@ -64,8 +64,9 @@ def framerate_table() -> list[str]:
     found = lines_of(rows)
     work: dict[Line, set[str]] = {}
     for row in rows:
-        line = Line(row["model"], row["variant"], row["trained_with_augmentation"])
-        work.setdefault(line, set()).add(f"{row['multiply_adds_per_frame'] / 1e6:.1f}")
+        work.setdefault(line_of(row), set()).add(f"{row['multiply_adds_per_frame'] / 1e6:.1f}")
+    (varied,) = {row["trained_strides"] for row in rows if row["trained_with_augmentation"]}
+    strides = f"from {varied.replace('-', ' to ')}"
     names = [f"stride {rate.rate:g}" if rate.kind == "stride" else f"{rate.rate:.0%} dropped" for rate in RATES]
     table = [
         "| MPJPE in mm, [any frame rate](docs/results/framerate.md) | multiply-adds per frame, M | "
@@ -77,7 +78,7 @@ def framerate_table() -> list[str]:
         if line in found:
             cells = [spread(list(found[line].get(rate, {}).values())) for rate in RATES]
             costs = " to ".join(dict.fromkeys((min(work[line], key=float), max(work[line], key=float))))
-            table.append(f"| {what} | {costs} | " + " | ".join(cells) + " |")
+            table.append(f"| {what.format(strides=strides)} | {costs} | " + " | ".join(cells) + " |")
     return table
 
 
