@@ -116,7 +116,7 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
 def _mark(line: Line) -> dict[str, Any]:
     """A line's marker: its stride where it was trained at one that is not 1."""
     if line.stride != 1:
-        return {"marker": f"${line.stride:g}$", "ls": "-", "ms": 6, "alpha": 0.5}
+        return {"marker": f"${line.stride:g}$", "ls": "-", "ms": 8, "alpha": 0.6}
     return {"fmt": MARKS[line.variant], "ms": 9 if line.variant == AT_RATE else 4}
 
 

@@ -123,13 +123,13 @@ def clips_scored(sources: Sequence[MotionSource], moments: Sequence[Moment]) -> 
 
     >>> walk = MotionClip("walk", "walk", "07", "test", fps=50.0, joints3d=np.zeros((9, 17, 3), np.float32))
     >>> clips_scored([walk, replace(walk, name="run")], [Moment(0, 4, 1), Moment(0, 5, 1)])
-    '1 of 2 clips (2 moments of subject 07); the others have none, being too short or more than there are moments'
+    '1 of 2 clips (moments: 2 of subject 07); the others have none, being too short or more than there are moments'
     """
     scored = {moment.source for moment in moments}
     people = Counter(getattr(sources[moment.source], "subject", "") for moment in moments)
-    named = ", ".join(f"{people[subject]} moments of subject {subject}" for subject in sorted(people) if subject)
+    named = ", ".join(f"{people[subject]} of subject {subject}" for subject in sorted(people) if subject)
     others = "; the others have none, being too short or more than there are moments"
-    said = f"{len(scored)} of {len(sources)} clips" + (f" ({named})" if named else "")
+    said = f"{len(scored)} of {len(sources)} clips" + (f" (moments: {named})" if named else "")
     return said + (others if len(scored) < len(sources) else "")
 
 
