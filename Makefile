@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-framerate-long-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-24s %s\n", $$1, $$2}'
@@ -81,11 +81,6 @@ eval-framerate-cmu: install  ## the same on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/framerate.yaml --out runs/framerate/study --jobs 2
 	$(BIN)/hummuss eval framerate $(SEEN_CMU) \
 	  --ckpt runs/framerate/*-[0-9] --out docs/results/framerate --windows 100
-
-eval-framerate-long-cmu: install  ## the same at twice the steps, the race with attention (hours)
-	$(BIN)/hummuss study configs/studies/framerate_long.yaml --out docs/results/framerate_long_study --jobs 2
-	$(BIN)/hummuss eval framerate $(SEEN_CMU) \
-	  --ckpt runs/framerate_long/*-[0-9] --out docs/results/framerate_long --windows 100
 
 eval-robustness: install  ## train small models on synthetic motion and corrupt their keypoints (minutes)
 	$(BIN)/hummuss study configs/studies/robustness_synthetic.yaml --out runs/robustness_synthetic/study --jobs 2
