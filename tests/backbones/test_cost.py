@@ -34,6 +34,18 @@ def test_state_space_blocks_are_counted_by_hand(options, streams, gates) -> None
     assert cost(backbone, frames).multiply_adds == pytest.approx(joints * per_token + kernels / frames, rel=1e-9)
 
 
+def test_a_scan_of_irregular_intervals_is_counted_by_hand() -> None:
+    dim, frames, joints, modes = 16, 10, 17, 4
+    backbone = HumMUSS(dim, depth=1, modes=modes, temporal_reduction=2)
+    half, even = dim // 2, cost(backbone, frames).multiply_adds
+    # Per channel, in one chunk: the map of a chunk, that map on every joint, what is written to the state and read.
+    scan = frames * 2 * modes * frames + joints * frames * frames + 2 * joints * frames * 2 * modes
+    convolution = joints * frames * frames + 4**2 * 2 * modes  # the map on every joint, and its making
+    dt = 0.02 + 0.001 * torch.arange(frames)[None]
+    found = cost(backbone, frames, dt).multiply_adds
+    assert found - even == pytest.approx(2 * 2 * half * (scan - convolution) / frames, rel=1e-9)
+
+
 def test_counting_changes_nothing_and_repeats_itself() -> None:
     backbone = HumMUSS(16, depth=1).train()
     with torch.no_grad():

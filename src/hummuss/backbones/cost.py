@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 
@@ -22,8 +23,8 @@ class Cost(NamedTuple):
     frames: int
 
 
-def cost(backbone: nn.Module, frames: int) -> Cost:
-    """Count by running a clip of evenly spaced frames; ``backbone`` is not changed.
+def cost(backbone: nn.Module, frames: int, dt: Float[Tensor, "1 {frames}"] | None = None) -> Cost:
+    """Count by running a clip, of evenly spaced frames unless ``dt`` says otherwise; ``backbone`` is not changed.
 
     Matrix products are counted, the making of kernels among them; elementwise operations are not.
 
@@ -33,14 +34,14 @@ def cost(backbone: nn.Module, frames: int) -> Cost:
     """
     parameter = next(backbone.parameters())
     keypoints = torch.zeros(1, frames, getattr(backbone, "joints", 17), 3, device=parameter.device)
-    dt = torch.full((1, frames), 1 / 50, device=parameter.device)
+    dt = torch.full((1, frames), 1 / 50) if dt is None else dt
     training = backbone.training
     # With gradients on, an SSM makes its kernels anew: they are counted whatever ran before. Nothing is kept for a
     # backward pass that never comes, so that long clips fit.
     keep_nothing = torch.autograd.graph.saved_tensors_hooks(lambda tensor: None, lambda nothing: nothing)
     with torch.enable_grad(), keep_nothing:
         backbone.eval()
-        operations = count_operations(lambda: backbone(keypoints, dt))
+        operations = count_operations(lambda: backbone(keypoints, dt.to(parameter.device)))
     backbone.train(training)
     return Cost(sum(parameter.numel() for parameter in backbone.parameters()), operations / 2 / frames, frames)
 
