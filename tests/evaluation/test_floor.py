@@ -1,9 +1,11 @@
 """What the speed benchmark's floor counts."""
 
+import pytest
 import torch
 from torch import nn
 
 from hummuss.backbones.cost import count_operations
+from hummuss.evaluation import floor
 from hummuss.evaluation.floor import Rates, Work, floor_seconds, measure_rates, work_of
 
 
@@ -49,3 +51,11 @@ def test_rates_are_measured_in_the_precision_of_the_run() -> None:
         rates = measure_rates("cpu", precision, lambda: None, product=64, copy=2**12)
         assert rates.operations > 0
         assert rates.bytes > 0
+
+
+def test_a_rate_is_that_of_the_quickest_of_a_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    durations = [9.0, 4.0, 2.0, 8.0, 4.0, 4.0] * 2  # the first warms up
+    clock = iter([moment for start, taken in enumerate(durations) for moment in (100.0 * start, 100.0 * start + taken)])
+    monkeypatch.setattr(floor.time, "perf_counter", lambda: next(clock))
+    rates = measure_rates("cpu", "32", lambda: None, product=10, copy=1000)
+    assert rates == Rates(operations=2 * 10**3 / 2.0, bytes=2 * 4 * 1000 / 2.0)
