@@ -24,5 +24,12 @@ def peak_resident_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+def limit_memory(more: int) -> None:
+    """Let this process take ``more`` bytes from now on (Linux): beyond that allocations fail, nothing is killed."""
+    if STATUS.is_file():
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (int(_status_mb("VmData") * 1e6) + more, hard))
+
+
 def _status_mb(name: str) -> float:
     return int(STATUS.read_text().split(f"{name}:")[1].split()[0]) * 1024 / 1e6

@@ -1,4 +1,4 @@
-"""The benchmarks: what their rows hold, and that a cell measured again replaces its row. No time is asserted."""
+"""The benchmarks of preparing and feeding data: what their rows hold. No time is asserted."""
 
 import csv
 import os
@@ -8,90 +8,13 @@ import numpy as np
 import pytest
 import yaml
 
-from hummuss import InputError
 from hummuss.body.skeleton import H36M17
-from hummuss.cli import bench_speed
 from hummuss.cli.main import main
 from hummuss.data.motion import MotionClip
 from hummuss.data.residuals import label_residuals
 from hummuss.data.store import MotionStore, StoreWriter
 from hummuss.data.synthetic_module import SyntheticDataModule
-from hummuss.evaluation import loader, preparing, speed
-from hummuss.evaluation.floor import Rates
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models that take no time."""
-    for name, value in {"DIM": 16, "DEPTH": 2, "DIM_REP": 16}.items():
-        monkeypatch.setattr(speed, name, value)
-    monkeypatch.setattr(speed, "measure_rates", lambda *_: Rates(1e9, 1e9))
-    monkeypatch.setattr(bench_speed, "stream_afresh", speed.measure_streaming)
-
-
-def rows_of(out: Path) -> list[dict[str, str]]:
-    with open(out.with_suffix(".csv"), newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def test_rows_are_complete_and_replaced(tmp_path: Path, small: None) -> None:
-    out = tmp_path / "speed"
-    command = ["bench", "speed", "--out", str(out), "--frames", "2", "--seconds", "0", "--no-memory"]
-    command += ["--device", "cpu", "--modes", "infer", "--models", "hummuss-base", "dstformer-lite"]
-    assert main([*command, "--stream", "12"]) == 0
-    assert main([*command, "--stream", "0"]) == 0
-    rows = rows_of(out)
-    cells = [(row["model"], row["mode"], row["frames"]) for row in rows]
-    assert sorted(cells) == sorted(
-        [(model, "infer", "2") for model in ("hummuss-base", "dstformer-lite")]
-        + [("hummuss-causal", "stream", "10"), ("hummuss-causal", "stream", "12"), ("dstformer-lite", "stream", "243")]
-    )
-    for row in rows:
-        assert float(row["ms_min"]) <= float(row["ms_median"])
-        assert float(row["ratio_to_dstformer"]) > 0
-        assert float(row["floor_ms"]) > 0
-    base = next(row for row in rows if row["model"] == "hummuss-base")
-    assert (base["batch"], base["precision"]) == ("121", "32")
-    states = {row["state_bytes"] for row in rows if row["model"] == "hummuss-causal"}
-    # 4 blocks, 17 joints, 8 channels, 16 modes, two reals of four bytes, however many frames came before
-    assert states == {str(4 * 17 * 8 * 16 * 2 * 4)}
-    page = out.with_suffix(".md").read_text()
-    assert "### Streaming" in page
-    assert "| 2 | 121 | hummuss-base |" in page
-    assert out.with_suffix(".png").stat().st_size > 0
-
-
-def test_without_the_baseline_there_is_no_ratio(tmp_path: Path, small: None) -> None:
-    out = tmp_path / "speed"
-    command = ["bench", "speed", "--out", str(out), "--frames", "2", "--seconds", "0", "--no-memory", "--stream", "0"]
-    assert main([*command, "--device", "cpu", "--modes", "infer", "--models", "hummuss-base"]) == 0
-    assert [(row["model"], row["ratio_to_dstformer"]) for row in rows_of(out)] == [("hummuss-base", "")]
-
-
-def test_a_damaged_table_is_told_before_anything_is_measured(
-    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bench_speed, "measure", lambda *_: pytest.fail("measured"))
-    (tmp_path / "speed.csv").write_text("model,mode,frames,batch\nhummuss-base,infer,2,\n")
-    assert main(["bench", "speed", "--out", str(tmp_path / "speed"), "--device", "cpu"]) == 2
-    assert "speed.csv, row 2 is no measurement of hummuss-causal" in capsys.readouterr().err
-
-
-def test_sizes_are_those_compared_with_motionbert_lite() -> None:
-    sizes = {name: sum(p.numel() for p in speed.build(name, 27).parameters()) for name in speed.MODELS}
-    assert sizes["hummuss-base"] == sizes["hummuss-e1"] == 6253322
-    assert sizes["hummuss-e1"] < sizes["hummuss-e2"] < sizes["hummuss-e3"] < sizes["hummuss-e4"]
-    assert sizes["dstformer-lite"] == 16000010
-
-
-def test_peak_memory_is_that_of_a_process_of_its_own() -> None:
-    peak = speed.peak_memory("hummuss-base", "train", 2, 1, "cpu", "32")
-    assert 20 < peak < 1500  # at least the 25 MB of parameters
-
-
-def test_unknown_models_are_refused() -> None:
-    with pytest.raises(InputError, match="no model 'hummus': choose from hummuss-base"):
-        speed.build("hummus", 27)
+from hummuss.evaluation import loader, preparing
 
 
 def test_preparing_is_measured_at_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,23 +2,36 @@
 
 import argparse
 import csv
-import math
-from datetime import date
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.errors import InputError
-from hummuss.evaluation.speed import BASELINE, COLUMNS, MODELS, Row, measure, peak_memory, stream_afresh
+from hummuss.evaluation.speed import (
+    BASE,
+    CAUSAL,
+    COLUMNS,
+    EVEN,
+    IRREGULAR,
+    MODELS,
+    Entry,
+    Row,
+    Setting,
+    entries_of,
+    entry_cost,
+    measure,
+)
+from hummuss.evaluation.speed_page import place_of, write_page
+from hummuss.evaluation.speed_process import peak_memory, stream_afresh
 from hummuss.provenance import git_commit
 
-KEY = ("model", "mode", "frames", "batch", "device", "threads", "precision")
-ORDER = ("hummuss-causal", *MODELS)
-COUNTS = ("frames", "batch", "params", "multiply_adds_per_frame")
+KEY = ("model", "mode", "intervals", "frames", "batch", "device", "threads", "precision")
+ORDER = (CAUSAL, *MODELS)
+COUNTS = ("frames", "batch", "threads", "params", "multiply_adds_per_frame")
 ALL_COLUMNS = (*COLUMNS, "state_bytes", "commit")
-STYLES = {"hummuss-base": "#0072B2", "hummuss-e2": "#56B4E9", "hummuss-e4": "#009E73", BASELINE: "#D55E00"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,54 +39,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, Path("docs/results/speed"))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="without dstformer-lite there is no ratio")
     parser.add_argument("--frames", nargs="*", type=int, default=[27, 81, 243, 729, 2187], help="clip lengths")
+    text = f"one more clip length, for inference of {BASE} alone; 0: none"
+    parser.add_argument("--longest", type=int, default=8192, help=text)
     parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
-    parser.add_argument("--stream", type=int, default=100_000, help="frames streamed before the second timing; 0: none")
-    parser.add_argument("--seconds", type=float, default=60.0, help="time for the rounds of one length and mode")
-    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process per cell")
+    parser.add_argument("--stream", type=int, default=10_000, help="frames streamed before the second timing; 0: none")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time for the rounds of one length and mode")
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process per row")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, merge into OUT.csv (a cell measured again replaces its row), write OUT.md and OUT.png."""
-    table = arguments.out.with_suffix(".csv")
-    known = _read(table) if table.exists() else []  # first: a table that cannot be read costs no hours
-    models = list(dict.fromkeys(arguments.models))
-    place = (arguments.device, arguments.precision)
-    rows: list[Row] = []
-    for frames in arguments.frames:
-        for mode in arguments.modes:
-            batch = max(1, 243 // frames)
-            found = measure(models, mode, frames, batch, *place, arguments.seconds)
-            for row in found:
-                if not arguments.no_memory:
-                    row["peak_mb"] = peak_memory(row["model"], mode, frames, batch, *place)
-                print(
-                    {key: row[key] for key in ("model", "mode", "frames", "ms_median", "ratio_to_dstformer", "peak_mb")}
-                )
-            rows += found
-    if arguments.stream:
-        rows += stream_afresh(arguments.stream, arguments.device)
-    rows = _merge(table, known, [row | {"commit": git_commit()} for row in rows])
-    _write(arguments.out, rows)
+    """Measure, merge into OUT.csv after every length and mode (a row measured again is replaced), write the page.
+
+    Raises:
+        InputError: a table that cannot be read, or nothing to show.
+    """
+    path = arguments.out.with_suffix(".csv")
+    table = _read(path) if path.exists() else []  # first: a table that cannot be read costs no hours
+    commit = git_commit()
+    for rows in _measure(arguments):
+        table = _merge(table, [row | {"commit": commit} for row in rows])
+        write_rows(path, ALL_COLUMNS, table)
+    if not table:
+        raise InputError("nothing was measured: give --frames or --stream, or a machine with more free memory")
+    write_page(arguments.out, table)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 
 
-def _merge(path: Path, known: list[dict[str, str]], rows: list[Row]) -> list[dict[str, str]]:
-    """Write the rows of the table, sorted, after the new ones took their places."""
+def _measure(arguments: argparse.Namespace) -> Iterator[list[Row]]:
+    """Rows of one length and mode after the other, then those of streaming; says what was found, and when."""
+    began = time.monotonic()
+
+    def tell(setting: Setting, entry: Entry, text: str) -> None:
+        place = f"{setting.mode}, {setting.frames} frames, {entry.model}, {entry.intervals}"
+        print(f"{(time.monotonic() - began) / 60:6.1f} min: {place}: {text}", flush=True)
+
+    for frames, modes, entries in _plan(arguments):
+        costs = {entry: entry_cost(entry, frames, arguments.device) for entry in entries}
+        for mode in modes:
+            setting = Setting(mode, frames, max(1, 243 // frames), arguments.device, arguments.precision)
+            peaks: dict[Entry, int | None] = {}
+            for entry in [] if arguments.no_memory else entries:
+                peaks[entry] = peak_memory(entry, setting)
+                tell(setting, entry, "no room in memory" if peaks[entry] is None else f"{peaks[entry]} MB at most")
+            fitting = [entry for entry in entries if arguments.no_memory or peaks[entry] is not None]
+            rows = measure(fitting, setting, costs, arguments.seconds) if fitting else []
+            for entry, row in zip(fitting, rows, strict=True):
+                tell(setting, entry, f"{row['ms_median']} ms in {row['rounds']} rounds, floor {row['floor_ms']} ms")
+            yield [row | {"peak_mb": peaks.get(entry)} for entry, row in zip(fitting, rows, strict=True)]
+    if arguments.stream:
+        rows = stream_afresh(arguments.stream, arguments.device)
+        for row in rows:
+            setting = Setting("stream", row["frames"], 1, arguments.device, "32")
+            tell(setting, Entry(row["model"]), f"{row['ms_median']} ms, floor {row['floor_ms']} ms")
+        yield rows
+
+
+def _plan(arguments: argparse.Namespace) -> Iterator[tuple[int, list[str], list[Entry]]]:
+    """Lengths, and what is run at each."""
+    for frames in arguments.frames:
+        yield frames, arguments.modes, entries_of(arguments.models)
+    longest = arguments.longest
+    if longest and longest not in arguments.frames and BASE in arguments.models and "infer" in arguments.modes:
+        yield longest, ["infer"], [Entry(BASE)]
+
+
+def _merge(known: Sequence[dict[str, str]], rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The rows of the table, sorted, after the new ones took their places."""
     new = [{column: "" if row.get(column) is None else str(row[column]) for column in ALL_COLUMNS} for row in rows]
-    merged = {tuple(row[key] for key in KEY): row for row in [*known, *new]}
-    ordered = sorted(
+    # Streaming is one measurement, told at whatever frames were asked for: a new one replaces all of the last.
+    streamed = {place_of(row) for row in new if row["mode"] == "stream"}
+    kept = [row for row in known if row["mode"] != "stream" or place_of(row) not in streamed]
+    merged = {tuple(row[key] for key in KEY): row for row in [*kept, *new]}
+    return sorted(
         merged.values(),
-        key=lambda row: (row["device"], row["precision"], row["mode"], int(row["frames"]), ORDER.index(row["model"])),
+        key=lambda row: (
+            *(row["device"], int(row["threads"]), row["precision"], row["mode"], int(row["frames"])),
+            *(ORDER.index(row["model"]), row["intervals"]),
+        ),
     )
-    write_rows(path, ALL_COLUMNS, ordered)
-    return ordered
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    """Rows of earlier measurements; a column that an older version did not write is empty.
+    """Rows of earlier measurements; a column that an older version did not write is empty, its intervals were even.
 
     Raises:
         InputError: a row that cannot be shown, and so would be lost or end the page half written.
@@ -82,93 +132,11 @@ def _read(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file)
         rows = [{column: row.get(column) or "" for column in ALL_COLUMNS} for row in reader]
     for number, row in enumerate(rows, 2):
-        if row["model"] not in ORDER or not all(row[column].isdigit() for column in COUNTS):
+        row["intervals"] = row["intervals"] or EVEN
+        known = row["model"] in ORDER and row["intervals"] in (EVEN, IRREGULAR)
+        if not known or not all(row[column].isdigit() for column in COUNTS):
             raise InputError(
-                f"{path}, row {number} is no measurement of {', '.join(ORDER)} with whole {', '.join(COUNTS)}: "
-                "mend it, move the file away, or give another --out"
+                f"{path}, row {number} is no measurement of {', '.join(ORDER)}, {EVEN} or {IRREGULAR}, with whole "
+                f"{', '.join(COUNTS)}: mend it, move the file away, or give another --out"
             )
     return rows
-
-
-def _write(out: Path, rows: list[dict[str, str]]) -> None:
-    lines = [
-        "# Speed and memory against attention",
-        "",
-        f"Written by `hummuss bench speed` on {date.today()}; every figure is in {out.name}.csv. All models 256 wide, "
-        "five layers, representation of 512; the baseline is DSTformer at MotionBERT-Lite's size through 4-D "
-        "scaled_dot_product_attention. A train step is forward and backward without the optimiser. Models interleaved "
-        "in one process; peak memory of a fresh process per cell, above what Python and torch take. `ratio` is "
-        "DSTformer's median time over the row's, measured in the same rounds: above 1 is quicker than attention. "
-        "Streaming has one fresh process, whose memory is told after as many frames. "
-        "`floor` is what the machine allows: the run's matrix products at the rate of one large product, or the bytes "
-        "that its operators read and write, unfused, at the rate of one large copy, whichever takes longer; both rates "
-        "measured just before. Operators whose operands fit a cache can move them quicker than that.",
-        "",
-    ]
-    for device, precision in dict.fromkeys((row["device"], row["precision"]) for row in rows):
-        here = [row for row in rows if (row["device"], row["precision"]) == (device, precision)]
-        commits = ", ".join(sorted({row["commit"] for row in here}))
-        lines += [f"## {device}, {precision} bit, commit {commits}".replace("bf16 bit", "bf16"), ""]
-        for mode, title in {"train": "Train step", "infer": "Offline inference", "stream": "Streaming"}.items():
-            lines += _table(title, [row for row in here if row["mode"] == mode])
-        lines += _slopes(here)
-    lines += [f"![time against frames]({out.name}.png)", ""]
-    out.with_suffix(".md").write_text("\n".join(lines))
-    _draw(out.with_suffix(".png"), rows)
-
-
-def _table(title: str, rows: list[dict[str, str]]) -> list[str]:
-    if not rows:
-        return []
-    lines = [
-        f"### {title}",
-        "",
-        "| frames | batch | model | params, M | multiply-adds per frame, M | ms, median | ms, min |",
-    ]
-    lines[-1] += " rounds | floor, ms | peak, MB | ratio |" + (" state, bytes |" if title == "Streaming" else "")
-    lines.append("|---|---|---|---|---|---|---|---|---|---|---|" + ("---|" if title == "Streaming" else ""))
-    for row in rows:
-        cells = [row["frames"], row["batch"], row["model"], f"{int(row['params']) / 1e6:.1f}"]
-        cells += [f"{int(row['multiply_adds_per_frame']) / 1e6:.0f}", row["ms_median"], row["ms_min"], row["rounds"]]
-        cells += [row["floor_ms"] or "-", row["peak_mb"] or "-", row["ratio_to_dstformer"] or "-"]
-        cells += [row["state_bytes"] or "-"] if title == "Streaming" else []
-        lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, ""]
-
-
-def _slopes(rows: list[dict[str, str]]) -> list[str]:
-    """How time grows with frames, as the log-log slope between 243 and the longest clip at one batch size."""
-    lines = []
-    for mode in ("train", "infer"):
-        times = {
-            int(r["frames"]): float(r["ms_median"]) for r in rows if (r["model"], r["mode"]) == ("hummuss-base", mode)
-        }
-        longest = max(times, default=0)
-        if longest > 243 and 243 in times:
-            slope = math.log(times[longest] / times[243]) / math.log(longest / 243)
-            lines.append(f"- {mode}: log-log slope of hummuss-base between 243 and {longest} frames: {slope:.2f}")
-    return [*lines, ""] if lines else []
-
-
-def _draw(path: Path, rows: list[dict[str, str]]) -> None:
-    """Milliseconds per frame against frames, one panel a mode."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, mode in zip(figure.subplots(1, 2), ("train", "infer"), strict=True):
-        for model, colour in STYLES.items():
-            points = [row for row in rows if (row["model"], row["mode"]) == (model, mode)]
-            if not points:
-                continue
-            frames = [int(row["frames"]) for row in points]
-            per_frame = [float(row["ms_median"]) / int(row["batch"]) / int(row["frames"]) for row in points]
-            axes.plot(frames, per_frame, "o-", color=colour, label=model)
-        axes.set_xscale("log")
-        shown = sorted({int(row["frames"]) for row in rows if row["mode"] == mode})
-        axes.set_xticks(shown, [str(frames) for frames in shown])
-        axes.minorticks_off()
-        axes.set_ylim(bottom=0)
-        axes.set_title({"train": "train step", "infer": "offline inference"}[mode])
-        axes.set_xlabel("frames in a clip")
-        axes.set_ylabel("ms per frame")
-        axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)

@@ -1,0 +1,189 @@
+"""The page of the benchmark of speed: tables and what follows from them, computed from its rows, and a picture."""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hummuss.evaluation.pages import COLORS, finish, table, values
+from hummuss.evaluation.speed import BASE, BASELINE, EVEN, IRREGULAR, ROUNDS, SLOW_ROUNDS, SLOW_SECONDS, Entry
+
+TITLES = {"train": "Train step", "infer": "Offline inference", "stream": "Streaming"}
+TWIN = "hummuss-e1"  # the same model as BASE
+FIRST = 243  # frames from which on all batches are of one clip, so that slopes compare like with like
+STYLES = {
+    Entry(BASE): (COLORS["hummuss"], "-"),
+    Entry(BASE, IRREGULAR): (COLORS["hummuss"], ":"),
+    Entry("hummuss-e2"): (COLORS["hummuss-causal"], "-"),
+    Entry("hummuss-e4"): ("#009E73", "-"),
+    Entry(BASELINE): (COLORS["dstformer"], "-"),
+}
+
+Row = dict[str, str]
+
+
+class Place(NamedTuple):
+    """Where rows were measured: only rows of one place are compared."""
+
+    device: str
+    threads: str
+    precision: str
+
+    def __str__(self) -> str:
+        threads = "" if self.device.endswith(" threads") else f", {self.threads} threads"
+        return f"{self.device}{threads}, {'bf16' if self.precision == 'bf16' else f'{self.precision} bit'}"
+
+
+def write_page(out: Path, rows: Sequence[Row]) -> None:
+    """Write OUT.md and OUT.png.
+
+    Args:
+        out: path without an ending.
+        rows: of the table OUT.csv, in the order in which they are shown.
+    """
+    places = {place: [row for row in rows if place_of(row) == place] for place in dict.fromkeys(map(place_of, rows))}
+    lines = [*_introduction(out.name), ""]
+    for place, here in places.items():
+        lines += [f"## {place}, commit {values(here, 'commit')}", ""]
+        for mode in TITLES:
+            lines += _table(mode, [row for row in here if row["mode"] == mode])
+        notes = [*_slopes(here), *_noise(here), *_gaps(here)]
+        lines += [*notes, ""] if notes else []
+    out.with_suffix(".md").write_text("\n".join([*lines, f"![time against frames]({out.name}.png)", ""]))
+    _draw(out.with_suffix(".png"), places)
+
+
+def place_of(row: Row) -> Place:
+    """Where a row was measured."""
+    return Place(row["device"], row["threads"], row["precision"])
+
+
+def _introduction(name: str) -> list[str]:
+    return [
+        "# Speed and memory against attention",
+        "",
+        f"Written by `hummuss bench speed` on {date.today()}; every figure is in {name}.csv. All models 256 wide, "
+        "five layers, representation of 512; the baseline is DSTformer at MotionBERT-Lite's size through 4-D "
+        "scaled_dot_product_attention. A section for each device, number of threads and precision.",
+        "",
+        "- **Times**: a train step is forward and backward without the optimiser. All models of a length and mode are "
+        f"interleaved in one process, warmed up, in at least {ROUNDS} rounds, {SLOW_ROUNDS} where the slowest takes "
+        f"{SLOW_SECONDS:.0f} s or more. `ratio` is DSTformer's median time over the row's, of the same rounds: above 1 "
+        "is quicker than attention.",
+        f"- **The same model twice**: {BASE} has e = 1, it is {TWIN}. What differs between their rows is noise.",
+        f"- **Intervals**: `{EVEN}` frames are 1/50 s apart, and HumMUSS convolves; `{IRREGULAR}` ones are 0.5 to 1.5 "
+        "times that, drawn for each frame, and it scans. DSTformer looks at no interval: its one row is what both are "
+        "compared with.",
+        f"- **The longest clip** is run by {BASE} alone, evenly spaced and in inference: attention's time grows "
+        "with the square of the frames, and training keeps what the backward pass needs of every frame, at that length "
+        "more than a machine of 24 GB holds. So the slope of a train step ends where attention does.",
+        "- **Peak memory** is that of one run in a fresh process, above what Python and torch take. What free memory "
+        "does not hold is not timed.",
+        "- **Streaming** has one fresh process, whose memory is told after as many frames.",
+        "- **`floor`** is what the machine allows: the matrix products of a run such as those that are timed (kernels "
+        "that inference keeps are not made in it) at the rate of one large product, or the bytes that its operators "
+        "read and write, unfused, at the rate of one large copy, whichever takes longer. Both rates are measured "
+        "before and after the rounds, and the best that was reached counts. Operators whose operands fit a cache can "
+        "move them quicker than that.",
+    ]
+
+
+def _table(mode: str, rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        return []
+    columns: dict[str, Callable[[Row], str]] = {
+        "frames": lambda row: row["frames"],
+        "batch": lambda row: row["batch"],
+        "model": lambda row: row["model"],
+        "intervals": lambda row: row["intervals"],
+        "params, M": lambda row: f"{int(row['params']) / 1e6:.1f}",
+        "multiply-adds per frame, M": lambda row: f"{int(row['multiply_adds_per_frame']) / 1e6:.0f}",
+        "ms, median": lambda row: row["ms_median"],
+        "ms, min": lambda row: row["ms_min"],
+        "rounds": lambda row: row["rounds"],
+        "floor, ms": lambda row: row["floor_ms"] or "-",
+        "peak, MB": lambda row: row["peak_mb"] or "-",
+        "ratio": lambda row: row["ratio_to_dstformer"] or "-",
+    }
+    if mode == "stream":
+        columns["state, bytes"] = lambda row: row["state_bytes"] or "-"
+    cells = [[show(row) for show in columns.values()] for row in rows]
+    return [f"### {TITLES[mode]}", "", *table(list(columns), cells)]
+
+
+def _slopes(rows: Sequence[Row]) -> list[str]:
+    """How time grows with frames, as the log-log slope between 243 and the longest clip at one batch size."""
+    lines = []
+    for mode in ("train", "infer"):
+        for intervals in (EVEN, IRREGULAR):
+            times = _times(rows, mode, Entry(BASE, intervals))
+            longest = max(times, default=0)
+            if longest > FIRST and FIRST in times:
+                slope = math.log(times[longest] / times[FIRST]) / math.log(longest / FIRST)
+                span = f"between {FIRST} and {longest} frames, {intervals} intervals"
+                lines.append(f"- {mode}: log-log slope of {BASE} {span}: {slope:.2f}")
+    return lines
+
+
+def _noise(rows: Sequence[Row]) -> list[str]:
+    """How far the two rows of one model are apart."""
+    apart = []
+    for mode in ("train", "infer"):
+        one, other = (_times(rows, mode, Entry(model)) for model in (BASE, TWIN))
+        apart += [abs(one[frames] / other[frames] - 1) for frames in one.keys() & other.keys()]
+    return [f"- {BASE} and {TWIN}, one model, are up to {100 * max(apart):.0f} % apart in time"] if apart else []
+
+
+def _gaps(rows: Sequence[Row]) -> list[str]:
+    """What is missing beside attention, of the entries that there are at other lengths."""
+    lines = []
+    for mode in ("train", "infer"):
+        there = {(int(row["frames"]), _entry(row)) for row in rows if row["mode"] == mode}
+        entries = dict.fromkeys(_entry(row) for row in rows if row["mode"] != "stream")
+        for frames in sorted(frames for frames, entry in there if entry.model == BASELINE):
+            missing = [entry for entry in entries if (frames, entry) not in there]
+            if missing:
+                names = ", ".join(entry.model if entry.intervals == EVEN else " ".join(entry) for entry in missing)
+                lines.append(f"- {mode}: not measured at {frames} frames: {names}")
+    return lines
+
+
+def _times(rows: Sequence[Row], mode: str, entry: Entry) -> dict[int, float]:
+    """Median milliseconds of an entry by frames."""
+    return {int(row["frames"]): float(row["ms_median"]) for row in rows if row["mode"] == mode and _entry(row) == entry}
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(row["model"], row["intervals"])
+
+
+def _draw(path: Path, places: dict[Place, list[Row]]) -> None:
+    """Milliseconds per frame against frames, a row of panels for each place, one panel a mode."""
+    figure = Figure(figsize=(9, 4 * len(places)), layout="constrained")
+    for pair, (place, rows) in zip(figure.subplots(len(places), 2, squeeze=False), places.items(), strict=True):
+        for axes, mode in zip(pair, ("train", "infer"), strict=True):
+            _panel(axes, [row for row in rows if row["mode"] == mode])
+            finish(axes, f"{TITLES[mode]}, {place}", "frames in a clip")
+    figure.savefig(path, dpi=120)
+
+
+def _panel(axes: Axes, rows: Sequence[Row]) -> None:
+    for entry, (color, line) in STYLES.items():
+        points = [row for row in rows if _entry(row) == entry]
+        if points:
+            frames = [int(row["frames"]) for row in points]
+            per_frame = [float(row["ms_median"]) / int(row["batch"]) / int(row["frames"]) for row in points]
+            label = entry.model if entry.intervals == EVEN else f"{entry.model}, {entry.intervals} intervals"
+            axes.plot(frames, per_frame, color=color, ls=line, marker="o", label=label)
+    axes.set_xscale("log")
+    shown = sorted({int(row["frames"]) for row in rows})
+    axes.set_xticks(shown, [str(frames) for frames in shown])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("ms per frame", fontsize=8)
+    if axes.lines:
+        axes.legend(frameon=False, fontsize=8)
