@@ -201,6 +201,21 @@ def test_numbers_of_threads_stand_side_by_side(tmp_path: Path, small: None, monk
     assert page.count("### Streaming") == 2
 
 
+def test_numbers_of_threads_beside_one_gpu_are_told_apart(
+    tmp_path: Path, planned: list[tuple[Setting, list[Entry]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's name says nothing of the processor's threads."""
+    out = tmp_path / "speed"
+    measure: Callable[..., list[Row]] = bench_speed.measure
+    for count in (8, 1):
+        place = {"device": "NVIDIA", "threads": count}
+        monkeypatch.setattr(bench_speed, "measure", lambda *asked, place=place: [r | place for r in measure(*asked)])
+        assert main(["bench", "speed", "--out", str(out), *TINY, "--modes", "infer", "--models", "hummuss-e2"]) == 0
+    assert [row["threads"] for row in rows_of(out)] == ["1", "8"]
+    page = out.with_suffix(".md").read_text()
+    assert page.count("## NVIDIA, 1 threads, 32 bit") == page.count("## NVIDIA, 8 threads, 32 bit") == 1
+
+
 @pytest.mark.parametrize(
     "row", ["hummuss-base,infer,even,2,,1,1,1", "hummus,infer,even,2,9,1,1,1", "hummuss-base,infer,odd,2,9,1,1,1"]
 )
