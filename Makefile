@@ -107,7 +107,7 @@ eval-ablation: install  ## change one choice of the design at a time, on synthet
 eval-ablation-cmu: install  ## the same on data/cmu, three seeds (hours)
 	$(BIN)/hummuss eval ablation --jobs 2
 
-bench: install  ## measure speed and memory beside attention (an hour on one CPU core)
+bench: install  ## measure speed and memory beside attention (more than an hour on one CPU core)
 	$(BIN)/hummuss bench sizes
 	$(BIN)/hummuss bench speed
 

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = f"one more clip length, for inference of {BASE} alone; 0: none"
     parser.add_argument("--longest", type=int, default=8192, help=text)
     parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
-    parser.add_argument("--stream", type=int, default=10_000, help="frames streamed before the second timing; 0: none")
+    parser.add_argument("--stream", type=int, default=100_000, help="frames streamed before the second timing; 0: none")
     parser.add_argument("--seconds", type=float, default=20.0, help="time for the rounds of one length and mode")
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process per row")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
