@@ -238,7 +238,7 @@ def test_verdicts_are_computed_from_means_over_seeds() -> None:
         rows += fabricated(seed, "ping-pong", 200, "windows", [50.0 + more] * 5)
         rows += fabricated(seed, "ping-pong", 200, "whole", [40.0, 50.0, 50.0, 50.0, 50.0])
         rows += fabricated(seed, "ping-pong", 200, "stream", [1.0] * 5)
-    name = "**hummuss-causal (varied rate and span)**"
+    name = "**hummuss-causal (varied rate)**"
     assert sentences(rows) == [
         f"{name}, real spans in one piece against windows: +1.0 % at 18 frames and +2.5 % at 90 frames; at most 2 % "
         "worse does not hold.",

@@ -29,7 +29,7 @@ class Model(NamedTuple):
     @property
     def label(self) -> str:
         """As tables and pictures call it."""
-        return f"{self.name} ({'varied rate and span' if self.augmented else 'one rate and span'})"
+        return f"{self.name} ({'varied rate' if self.augmented else 'one rate'})"
 
 
 class Way(NamedTuple):
@@ -188,6 +188,8 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
     for model, errors in by_model(rows).items():
         for mode, line in MODES.items():
             ways = [way for way in errors if way.mode == mode and way.source == source]
+            if not ways:  # attention, in one piece
+                continue
             frames = [way.frames for way in ways]
             label = f"{model.label}, {'one piece' if mode == 'whole' else mode}"
             axes.plot(
