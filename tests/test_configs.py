@@ -18,6 +18,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from hummuss.backbones.per_frame import WIDTH
 from hummuss.cli import prepare
 from hummuss.cli.main import main
+from hummuss.cli.study import read_study
 from hummuss.data import Camera, MotionClip, MotionDataModule, StoreWriter
 from hummuss.module import MotionModule
 
@@ -209,6 +210,26 @@ def test_task_with_a_view(task: str, overlay: str) -> None:
     away = (batch["keypoints"][..., :2].square().sum(-1) * (batch["keypoints"][..., 2] > 0)).sum(-1)
     seen = (batch["keypoints"][..., 2] > 0).sum(-1)
     torch.testing.assert_close(away[seen > 1] / seen[seen > 1], torch.ones_like(away[seen > 1]))
+
+
+@pytest.mark.parametrize("variant", ["rms", "drop-path", "pairs", "attention"])
+def test_variant_of_the_design_study(variant: str) -> None:
+    chosen = read_study(CONFIGS / "studies/design.yaml").variants[variant]
+    assert fit("pose", "view/frame", arguments=tuple(chosen.arguments)) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("norm=batch", "norm 'batch' is none of layer, rms"),
+        ("drop_path=1.0", "drop_path is 1.0: give the probability of passing a block by, from 0 to below 1"),
+        ("joint_order=[1, 0]", "joint_order is [1, 0], which is no permutation of the layout's joints"),
+        ("spatial_mixing=graph", "spatial_mixing 'graph' is none of ssm, attention"),
+    ],
+)
+def test_an_impossible_option_of_the_backbone_is_refused(option: str, message: str, capsys) -> None:
+    assert fit("pose", arguments=(f"--model.init_args.backbone.init_args.{option}",)) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
 
 
 # What an overlay is for, as the trainer that it makes has it.

@@ -56,10 +56,10 @@ def test_losses_are_summed_with_their_weights() -> None:
     torch.testing.assert_close(total, terms["pose"] + 3 * terms["mesh"])
 
 
-def test_optimiser_groups_cover_every_parameter_once() -> None:
-    module = MotionModule(
-        HumMUSS(dim=8, depth=1, modes=2), {"pose": PoseHead}, weight_decay=0.1, ssm_learning_rate=1e-4
-    )
+@pytest.mark.parametrize("spatial_mixing", ["ssm", "attention"])
+def test_optimiser_groups_cover_every_parameter_once(spatial_mixing: str) -> None:
+    backbone = HumMUSS(dim=8, depth=1, modes=2, spatial_mixing=spatial_mixing)
+    module = MotionModule(backbone, {"pose": PoseHead}, weight_decay=0.1, ssm_learning_rate=1e-4)
     groups = module._parameter_groups()
     counted = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(counted) == sorted(id(parameter) for parameter in module.parameters())

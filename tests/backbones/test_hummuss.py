@@ -1,5 +1,7 @@
 """The backbone: padding, direction, time, streaming."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,12 +10,14 @@ from hummuss import HumMUSS, InputError
 from hummuss.backbones.gdssm import GDSSM
 from hummuss.backbones.intervals import prepare_intervals
 
+ORDER = (3, 6, 2, 5, 1, 4, 0, 7, 8, 10, 9, 11, 14, 12, 15, 13, 16)
 # Every way to combine that differs from the default.
 WAYS = [{"directions": "sum"}, {"gate": "sum"}, {"gate": "none"}, {"fusion": "mean"}, {"fusion": "none"}]
+WAYS += [{"norm": "rms"}, {"joint_order": ORDER}, {"spatial_mixing": "attention"}]
 
 
-def name(options: dict[str, str]) -> str:
-    return "-".join(f"{key}-{value}" for key, value in options.items()) or "default"
+def name(options: dict[str, object]) -> str:
+    return "-".join(key if key == "joint_order" else f"{key}-{value}" for key, value in options.items()) or "default"
 
 
 def make(**options) -> HumMUSS:
@@ -191,10 +195,29 @@ def test_streams_are_averaged_weighted_or_one() -> None:
     torch.testing.assert_close(one(keypoints, dt), softmax(keypoints, dt), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("option", ["directions", "gate", "fusion"])
+@pytest.mark.parametrize("option", ["directions", "gate", "fusion", "norm", "spatial_mixing"])
 def test_unknown_ways_to_combine_are_refused(option) -> None:
     with pytest.raises(ValueError, match=f"{option} 'maximum' is none of .*"):
         make(**{option: "maximum"})
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_an_order_of_the_joints_is_that_of_a_model_whose_layout_has_it(even: bool) -> None:
+    backbone, plain, order = make(joint_order=ORDER), make(), list(ORDER)
+    keypoints, dt = clip()
+    dt = dt if even else irregular(dt)
+    plain.load_state_dict(backbone.state_dict())  # all names, and no other
+    found = backbone(keypoints, dt)
+    assert not torch.allclose(found, plain(keypoints, dt), atol=1e-4)
+    with torch.no_grad():
+        plain.joint_embedding.copy_(backbone.joint_embedding[order])
+    torch.testing.assert_close(found[:, :, order], plain(keypoints[:, :, order], dt), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("wrong", [ORDER[:-1], (*ORDER[:-1], 3), (*ORDER[:-1], 17)])
+def test_an_order_that_has_not_each_joint_once_is_refused(wrong: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=rf"joint_order is \[3, .*, {wrong[-1]}\], .* name each of 0 to 16 once"):
+        make(joint_order=wrong)
 
 
 def test_only_causal_models_stream() -> None:
@@ -210,11 +233,8 @@ def test_every_parameter_learns(options) -> None:
     assert [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("even", [True, False])
-def test_compiles_into_one_graph_behind_the_look_at_dt(causal: bool, even: bool, unchecked: None) -> None:
-    """What reads values (dt, padding, chunks) is one break at the top; all layers are one graph, at any length."""
-    backbone = make(depth=1, causal=causal)
+def compile_and_count(backbone: HumMUSS) -> tuple[Callable[..., torch.Tensor], list[torch.fx.GraphModule]]:
+    """The backbone compiled, and the graphs that this makes as it runs."""
     torch._dynamo.reset()
     graphs: list[torch.fx.GraphModule] = []
 
@@ -224,12 +244,32 @@ def test_compiles_into_one_graph_behind_the_look_at_dt(causal: bool, even: bool,
             graphs.append(graph)
         return graph.forward
 
-    compiled = torch.compile(backbone, backend=count)
+    return torch.compile(backbone, backend=count), graphs
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("even", [True, False])
+def test_compiles_into_one_graph_behind_the_look_at_dt(causal: bool, even: bool, unchecked: None) -> None:
+    """What reads values (dt, padding, chunks) is one break at the top; all layers are one graph, at any length."""
+    backbone = make(depth=1, causal=causal)
+    compiled, graphs = compile_and_count(backbone)
     for passes, frames in enumerate((20, 30, 130), 1):
         keypoints, dt = clip(frames)
         dt = dt if even else irregular(dt)
         torch.testing.assert_close(compiled(keypoints, dt), backbone(keypoints, dt), rtol=1e-12, atol=1e-12)
         assert len(graphs) == passes
+
+
+@pytest.mark.parametrize("options", [{"joint_order": ORDER}, {"spatial_mixing": "attention"}], ids=name)
+def test_a_training_with_options_compiles_into_one_graph(options, unchecked: None) -> None:
+    backbone = make(depth=1, fusion="mean", norm="rms", drop_path=0.5, **options).train()
+    compiled, graphs = compile_and_count(backbone)
+    keypoints, dt = clip()
+    state = torch.get_rng_state()
+    found = compiled(keypoints, dt)
+    torch.set_rng_state(state)  # the same clips pass the same blocks by
+    torch.testing.assert_close(found, backbone(keypoints, dt), rtol=1e-12, atol=1e-12)
+    assert len(graphs) == 1
 
 
 def test_one_chunk_length_serves_every_layer_of_a_scan() -> None:

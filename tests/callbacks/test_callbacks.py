@@ -128,6 +128,14 @@ def test_blocks_without_a_gate_are_watched_all_the_same(tmp_path) -> None:
     assert not any("gate" in key for _, metrics in logger.entries for key in metrics)
 
 
+def test_time_is_watched_where_the_joints_have_attention(tmp_path) -> None:
+    logger, backbone = Record(), HumMUSS(dim=8, depth=1, modes=2, spatial_mixing="attention")
+    fit(tmp_path, [StateSpaceMonitor(every_n_steps=100)], logger, backbone, epochs=1)
+    keys = {key for _, metrics in logger.entries for key in metrics if key.startswith("ssm/")}
+    assert {key.split("/")[1] for key in keys} == {"time"}
+    assert {"ssm/time/decay/median", "ssm/time/gate/closed"} <= keys
+
+
 def test_hooks_stay_only_for_the_step(tmp_path) -> None:
     module = fit(tmp_path, [StateSpaceMonitor(every_n_steps=1)], Record(), epochs=1)
     assert not any(part._forward_hooks for part in module.modules())

@@ -11,6 +11,8 @@ import torch
 import yaml
 
 from hummuss import HumMUSS, InputError
+from hummuss.backbones.cost import cost
+from hummuss.body.layouts import H36M17
 from hummuss.cli import study as command
 from hummuss.cli.main import main
 from hummuss.cli.study import read_study
@@ -231,14 +233,36 @@ def test_every_study_of_the_package_can_be_read(path: Path) -> None:
         assert all((path.parents[2] / config).is_file() for config in [*variant.configs, *options])
 
 
-def test_every_choice_of_the_ablation_makes_another_backbone() -> None:
+def settings_of(study: str) -> dict[str, dict[str, object]]:
+    """What each variant of a study of the package says of the backbone."""
     prefix = "--model.init_args.backbone.init_args."
-    made = {}
-    for name, options in read_study(STUDIES[0].with_name("ablation.yaml")).variants.items():
+    found = {}
+    for name, options in read_study(STUDIES[0].with_name(f"{study}.yaml")).variants.items():
         texts = dict(option.removeprefix(prefix).split("=") for option in options.arguments)
         values = {key: yaml.safe_load(text) for key, text in texts.items()}
-        settings = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        found[name] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return found
+
+
+@pytest.mark.parametrize("study", ["ablation", "design"])
+def test_every_choice_of_a_study_of_the_design_makes_another_backbone(study: str) -> None:
+    made = {}
+    for name, settings in settings_of(study).items():
         torch.manual_seed(0)
-        backbone = HumMUSS(dim=8, depth=1, **settings).eval()
+        backbone = HumMUSS(**{"dim": 8, "depth": 1} | settings).train()
         made[name] = backbone(torch.rand(1, 9, 17, 3), torch.full((1, 9), 0.08)).flatten().tolist()
     assert len({tuple(output) for output in made.values()}) == len(made)
+
+
+def test_in_the_order_of_pairs_left_is_beside_right() -> None:
+    order = settings_of("design")["pairs"]["joint_order"]
+    sided = [joint for joint, partner in enumerate(H36M17.mirror) if joint != partner]
+    assert all(abs(order.index(joint) - order.index(H36M17.mirror[joint])) == 1 for joint in sided)
+
+
+def test_the_width_beside_k1_has_as_many_multiply_adds_and_none_is_nearer() -> None:
+    variants = settings_of("design")
+    work = {dim: cost(HumMUSS(dim=dim, depth=3), 81).multiply_adds for dim in range(70, 76, 2)}
+    k1 = cost(HumMUSS(dim=64, depth=3, **variants["k1"]), 81).multiply_adds
+    assert min(work, key=lambda dim: abs(work[dim] - k1)) == variants["width"]["dim"]
+    assert work[variants["width"]["dim"]] == pytest.approx(k1, rel=0.025)

@@ -1,6 +1,6 @@
 """Gated diagonal state space block (GDSSM): what takes the place of attention.
 
-    z = LayerNorm(x),  v = gelu(z W_v),  f = gelu(z W_f),  b = gelu(z W_b)
+    z = norm(x),  v = gelu(z W_v),  f = gelu(z W_f),  b = gelu(z W_b)
     u = gelu((SSM_forward(f) * SSM_backward(b)) W_cb)          causal: u = gelu(SSM_forward(f) W_cf)
     out = x + dropout((u * v) W_o)
 
@@ -16,7 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hummuss.backbones.intervals import Intervals
+from hummuss.backbones.norms import make_norm
 from hummuss.backbones.ssm import INITS, DiagonalSSM, Kept
+from hummuss.backbones.stochastic_depth import StochasticDepth
 from hummuss.errors import InputError
 
 DIRECTIONS = ("product", "sum")
@@ -35,9 +37,12 @@ class GDSSM(nn.Module):
         dropout: on the block's output.
         directions: how the two directions are combined, ``product`` or ``sum``; causal blocks have only one.
         gate: how u and v are: ``product``, ``sum``, or ``none`` for u alone; the block then has no W_v.
+        norm: of the block's input, see `make_norm`.
+        drop_path: probability that a clip passes the block by in training, see `StochasticDepth`.
 
     Raises:
-        InputError: a dim that reduction does not divide, or an unknown way to combine.
+        InputError: a dim that reduction does not divide, an unknown init, norm or way to combine, or a drop_path
+            outside [0, 1).
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class GDSSM(nn.Module):
         dropout: float = 0.0,
         directions: str = "product",
         gate: str = "product",
+        norm: str = "layer",
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         if dim % reduction:
@@ -67,7 +74,7 @@ class GDSSM(nn.Module):
         self.directions, self.gate = directions, gate
         inner, wide = dim // reduction, int(dim * expansion)
         count = 1 if causal else 2
-        self.norm = nn.LayerNorm(dim)
+        self.norm = make_norm(norm, dim)
         if gate != "none":
             self.to_value = nn.Linear(dim, wide)  # W_v
         self.to_sequences = nn.Linear(dim, count * inner)  # W_f and W_b one above the other
@@ -78,9 +85,14 @@ class GDSSM(nn.Module):
         self.mix = nn.Linear(inner, wide)  # W_cb, or W_cf when causal
         self.project_out = nn.Linear(wide, dim)
         self.dropout = nn.Dropout(dropout)
+        self.stochastic_depth = StochasticDepth(drop_path)
 
     def forward(self, x: Float[Tensor, "B N L d"], intervals: Intervals) -> Float[Tensor, "B N L d"]:
         """Mix along L; the N parallel sequences of a batch entry share its intervals."""
+        return x + self.stochastic_depth(self.residual(x, intervals))
+
+    def residual(self, x: Float[Tensor, "B N L d"], intervals: Intervals) -> Float[Tensor, "B N L d"]:
+        """What `forward` adds to x where it drops nothing."""
         z = self.norm(x)
         sequences = F.gelu(_channels_first(self.to_sequences, z))  # (2 H, B, N, L)
         if intervals.valid is not None:
@@ -88,7 +100,7 @@ class GDSSM(nn.Module):
         mixed, *backward = (self._run(i, u, intervals) for i, u in enumerate(sequences.chunk(len(self.ssms))))
         if backward:
             mixed = mixed * backward[0] if self.directions == "product" else mixed + backward[0]
-        return self._close(x, z, self.mix(mixed.flatten(1).T).view(*z.shape[:-1], -1))
+        return self._close(z, self.mix(mixed.flatten(1).T).view(*z.shape[:-1], -1))
 
     def _run(self, direction: int, u: Float[Tensor, "H B N L"], intervals: Intervals) -> Float[Tensor, "H B N L"]:
         """One direction of the SSM, by convolution where the batch is evenly spaced."""
@@ -105,20 +117,18 @@ class GDSSM(nn.Module):
         state: Float[Tensor, "B N 2 H M"],
         kept: Kept | None = None,
     ) -> tuple[Float[Tensor, "B N d"], Float[Tensor, "B N 2 H M"]]:
-        """Advance a causal block by one frame; outputs equal `forward`'s frame by frame."""
+        """Advance a causal block by one frame; outputs equal `forward`'s frame by frame. It drops no clip."""
         z = self.norm(x)
         mixed, state = self.ssms[0].step(F.gelu(self.to_sequences(z)), dt, state, kept)
-        return self._close(x, z, self.mix(mixed)), state
+        return x + self._close(z, self.mix(mixed)), state
 
-    def _close(
-        self, x: Float[Tensor, "*B d"], z: Float[Tensor, "*B d"], mixed: Float[Tensor, "*B gate"]
-    ) -> Float[Tensor, "*B d"]:
-        """Gate what was mixed, project it and add the residual."""
+    def _close(self, z: Float[Tensor, "*B d"], mixed: Float[Tensor, "*B gate"]) -> Float[Tensor, "*B d"]:
+        """Gate what was mixed and project it."""
         gated = F.gelu(mixed)
         if self.gate != "none":
             value = F.gelu(self.to_value(z))
             gated = gated * value if self.gate == "product" else gated + value
-        return x + self.dropout(self.project_out(gated))
+        return self.dropout(self.project_out(gated))
 
 
 def _channels_first(linear: nn.Linear, z: Float[Tensor, "*B d"]) -> Float[Tensor, "H *B"]:

@@ -3,6 +3,8 @@
 Source: HumMUSS (CVPR 2024); SPEC section 3. Defaults the paper does not state are ours, see docs/architecture.md.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -10,13 +12,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
-from hummuss.backbones.inputs import blank_padding, check_joints
+from hummuss.backbones.inputs import blank_padding, check_joints, check_order
 from hummuss.backbones.intervals import Intervals, check_dt, index_intervals, prepare_intervals
+from hummuss.backbones.joint_attention import JointAttention
+from hummuss.backbones.layer import Block, SpatiotemporalLayer
 from hummuss.backbones.memory import Memory
+from hummuss.backbones.norms import make_norm
 from hummuss.backbones.ssm import Kept
+from hummuss.backbones.stochastic_depth import rates_by_depth
 from hummuss.errors import InputError
 
-FUSIONS = ("softmax", "mean", "none")
+MIXINGS = ("ssm", "attention")
+SPATIAL_STEPS = (0.05, 1.0)
 
 State = list[tuple[Tensor, ...]]  # of each layer, one tensor for each of its temporal blocks
 
@@ -38,11 +45,23 @@ class HumMUSS(nn.Module):
         joints: J, joints of the input layout.
         directions, gate: how blocks combine what they compute, see `GDSSM`.
         fusion: how a layer's two streams become one, see `SpatiotemporalLayer`; ``none`` leaves only one stream.
+        norm: ``layer`` or ``rms``, in front of every block and of the projection to the representation.
+        drop_path: stochastic depth, see `StochasticDepth`: of the first blocks 0, growing linearly to this of the last.
+        joint_order: the layout's joints in the order in which the spatial blocks go along them; the layout's own by
+            default. Inputs, outputs and the joint embedding keep the layout's.
+        spatial_mixing: ``ssm``, or ``attention`` for `JointAttention` in the place of the spatial blocks.
+
+    Raises:
+        InputError: an option that is none of its values, sizes that do not divide, a joint_order that is no
+            permutation, or settings of spatial state space layers where attention stands in for them.
 
     >>> backbone = HumMUSS(dim=16, depth=1)
     >>> backbone(torch.rand(2, 9, 17, 3), torch.full((2, 9), 0.04)).shape
     torch.Size([2, 9, 17, 16])
     """
+
+    _order: Tensor | None  # (J,): the layout's joints in the order of the spatial blocks
+    _places: Tensor | None  # (J,): where each of the layout's joints stands in it
 
     def __init__(
         self,
@@ -54,7 +73,7 @@ class HumMUSS(nn.Module):
         temporal_reduction: int = 2,
         spatial_reduction: int = 1,
         temporal_steps: tuple[float, float] = (0.02, 0.5),
-        spatial_steps: tuple[float, float] = (0.05, 1.0),
+        spatial_steps: tuple[float, float] = SPATIAL_STEPS,
         init: str = "legs",
         reference_fps: float = 50.0,
         bandlimit: float | None = None,
@@ -64,36 +83,48 @@ class HumMUSS(nn.Module):
         directions: str = "product",
         gate: str = "product",
         fusion: str = "softmax",
+        norm: str = "layer",
+        drop_path: float = 0.0,
+        joint_order: tuple[int, ...] | None = None,
+        spatial_mixing: str = "ssm",
     ) -> None:
         super().__init__()
+        if spatial_mixing not in MIXINGS:
+            raise InputError(f"spatial_mixing {spatial_mixing!r} is none of {', '.join(MIXINGS)}")
+        if joint_order is not None:
+            check_order(joint_order, joints)
         self.dim_rep = dim_rep or dim
         self.causal = causal
         self.joints = joints
-        shared: dict[str, Any] = {
-            "dim": dim,
-            "expansion": expansion,
-            "modes": modes,
-            "init": init,
-            "dropout": dropout,
-            "directions": directions,
-            "gate": gate,
-        }
-        spatial = {
-            **shared,
-            "reduction": spatial_reduction,
-            "step_range": spatial_steps,
-            "reference_fps": 1.0,
-        }
-        temporal = {**shared, "reduction": temporal_reduction, "step_range": temporal_steps}
+        common: dict[str, Any] = {"dim": dim, "expansion": expansion, "dropout": dropout, "norm": norm}
+        gated = {**common, "modes": modes, "init": init, "directions": directions, "gate": gate}
+        temporal = {**gated, "reduction": temporal_reduction, "step_range": temporal_steps}
         temporal |= {"bandlimit": bandlimit, "causal": causal, "reference_fps": reference_fps}
+        spatial = {**gated, "reduction": spatial_reduction, "step_range": spatial_steps, "reference_fps": 1.0}
+        make_spatial: Callable[..., Block] = partial(GDSSM, **spatial)
+        if spatial_mixing == "attention":
+            if (spatial_reduction, spatial_steps, joint_order) != (1, SPATIAL_STEPS, None):
+                given = (
+                    f"spatial_reduction {spatial_reduction}, spatial_steps {spatial_steps}, joint_order {joint_order}"
+                )
+                raise InputError(
+                    f"{given}: spatial_mixing 'attention' has none of them, leave them as they are by default"
+                )
+            make_spatial = partial(JointAttention, **common)
         self.lift = nn.Linear(3, dim)
         # Large enough that joints do not look alike (at 0.02 some runs never leave the pose in which all joints
         # coincide), small enough not to drown the input; docs/architecture.md has the figures.
         self.joint_embedding = nn.Parameter(0.1 * torch.randn(joints, dim))
-        layers = nn.ModuleList(SpatiotemporalLayer(dim, spatial, temporal, fusion) for _ in range(depth))
+        layers = nn.ModuleList(
+            SpatiotemporalLayer(dim, make_spatial, partial(GDSSM, **temporal), fusion, rates)
+            for rates in rates_by_depth(drop_path, depth)
+        )
         self.layers = cast(list[SpatiotemporalLayer], layers)
-        self.norm = nn.LayerNorm(dim)
+        self.norm = make_norm(norm, dim)
         self.project = nn.Linear(dim, self.dim_rep)
+        order = None if joint_order is None else torch.tensor(joint_order)
+        self.register_buffer("_order", order, persistent=False)
+        self.register_buffer("_places", None if order is None else order.argsort(), persistent=False)
         self._memory = Memory()
 
     def forward(
@@ -111,10 +142,10 @@ class HumMUSS(nn.Module):
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
         joints_kept, time_kept = self._recall(time.even)
         joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept)
-        x = self.lift(blank_padding(keypoints, time.valid)) + self.joint_embedding
+        x = self._enter(blank_padding(keypoints, time.valid))
         for layer in self.layers:
             x = layer(x, joints, time)
-        return torch.tanh(self.project(self.norm(x)))
+        return self._leave(x)
 
     def init_state(self, batch_size: int) -> State:
         """The state of a causal model before the first frame; its size never grows."""
@@ -137,12 +168,23 @@ class HumMUSS(nn.Module):
         dt = self._prepare_frame(dt)
         joints_kept, kept = self._recall(dt)
         joints = index_intervals(keypoints)._replace(kept=joints_kept)
-        x = self.lift(keypoints) + self.joint_embedding
+        x = self._enter(keypoints)
         after: State = []
         for layer, before in zip(self.layers, state, strict=True):
             x, updated = layer.step(x, joints, dt, before, kept)
             after.append(updated)
-        return torch.tanh(self.project(self.norm(x))), after
+        return self._leave(x), after
+
+    def _enter(self, keypoints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J d"]:
+        """Lifted joints, each marked as the one it is, in the order in which the layers have them."""
+        if self._order is None:
+            return self.lift(keypoints) + self.joint_embedding
+        return self.lift(keypoints[..., self._order, :]) + self.joint_embedding[self._order]
+
+    def _leave(self, x: Float[Tensor, "*B J d"]) -> Float[Tensor, "*B J dim_rep"]:
+        """The representation, in the layout's order again."""
+        y = torch.tanh(self.project(self.norm(x)))
+        return y if self._places is None else y[..., self._places, :]
 
     @torch.compiler.disable
     def _prepare_time(self, dt: Float[Tensor, "B F"], valid: Bool[Tensor, "B F"] | None) -> Intervals:
@@ -170,85 +212,3 @@ class HumMUSS(nn.Module):
         self._memory.follow(ssm for layer in self.layers for block in layer.blocks for ssm in block.ssms)
         joints = self._memory.of("joints", 1.0)
         return joints, None if dt is None or len(dt) > 1 else self._memory.of("time", float(dt))
-
-
-class SpatiotemporalLayer(nn.Module):
-    """Streams temporal(spatial(x)) and spatial(temporal(x)), fused into one.
-
-    Args:
-        dim: channels.
-        spatial, temporal: keyword arguments of the `GDSSM` blocks of either axis.
-        fusion: ``softmax`` over the two streams, learned and per token, ``mean`` of them, or ``none``: there is only
-            temporal(spatial(x)), half the blocks.
-
-    Raises:
-        InputError: unknown fusion.
-    """
-
-    def __init__(self, dim: int, spatial: dict[str, Any], temporal: dict[str, Any], fusion: str = "softmax") -> None:
-        super().__init__()
-        if fusion not in FUSIONS:
-            raise InputError(f"fusion {fusion!r} is none of {', '.join(FUSIONS)}")
-        self.fusion = fusion
-        self.spatial_first = GDSSM(**spatial)
-        self.temporal_last = GDSSM(**temporal)
-        if fusion != "none":
-            self.temporal_first = GDSSM(**temporal)
-            self.spatial_last = GDSSM(**spatial)
-        if fusion == "softmax":
-            self.fuse = nn.Linear(2 * dim, 2)
-            nn.init.zeros_(self.fuse.weight)  # both streams start with weight one half
-            nn.init.zeros_(self.fuse.bias)
-
-    @property
-    def temporal_blocks(self) -> tuple[GDSSM, ...]:
-        """The blocks that run along time, in the order of a streaming state."""
-        return (self.temporal_last,) if self.fusion == "none" else (self.temporal_first, self.temporal_last)
-
-    @property
-    def blocks(self) -> tuple[GDSSM, ...]:
-        """All blocks."""
-        spatial = (self.spatial_first,) if self.fusion == "none" else (self.spatial_first, self.spatial_last)
-        return spatial + self.temporal_blocks
-
-    def forward(self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals) -> Float[Tensor, "B F J d"]:
-        spatial_temporal = _over_frames(self.temporal_last, _over_joints(self.spatial_first, x, joints), time)
-        if self.fusion == "none":
-            return spatial_temporal
-        temporal_spatial = _over_joints(self.spatial_last, _over_frames(self.temporal_first, x, time), joints)
-        return self._fuse(spatial_temporal, temporal_spatial)
-
-    def step(
-        self,
-        x: Float[Tensor, "B J d"],
-        joints: Intervals,
-        dt: Float[Tensor, "G"],
-        state: tuple[Tensor, ...],
-        kept: Kept | None = None,
-    ) -> tuple[Float[Tensor, "B J d"], tuple[Tensor, ...]]:
-        frame = _over_joints(self.spatial_first, x[:, None], joints)[:, 0]
-        spatial_temporal, last = self.temporal_last.step(frame, dt, state[-1], kept)
-        if self.fusion == "none":
-            return spatial_temporal, (last,)
-        temporal_spatial, first = self.temporal_first.step(x, dt, state[0], kept)
-        temporal_spatial = _over_joints(self.spatial_last, temporal_spatial[:, None], joints)[:, 0]
-        return self._fuse(spatial_temporal, temporal_spatial), (first, last)
-
-    def _fuse(self, first: Float[Tensor, "*B d"], second: Float[Tensor, "*B d"]) -> Float[Tensor, "*B d"]:
-        """The streams' mean, or weighted by a softmax over two scores, which is a sigmoid of their difference."""
-        if self.fusion == "mean":
-            return (first + second) / 2
-        of_first, of_second = (self.fuse.weight[0] - self.fuse.weight[1]).chunk(2)
-        score = first @ of_first + second @ of_second + (self.fuse.bias[0] - self.fuse.bias[1])
-        # Under autocast the score is of a lower precision than the streams.
-        return torch.lerp(second, first, score.to(first.dtype).sigmoid()[..., None])
-
-
-def _over_joints(block: GDSSM, x: Float[Tensor, "B F J d"], joints: Intervals) -> Float[Tensor, "B F J d"]:
-    """Run a block along the joints; all frames of all clips are parallel sequences."""
-    return block(x.flatten(0, 1)[None], joints)[0].unflatten(0, x.shape[:2])
-
-
-def _over_frames(block: GDSSM, x: Float[Tensor, "B F J d"], time: Intervals) -> Float[Tensor, "B F J d"]:
-    """Run a block along time; the joints of a clip are parallel sequences."""
-    return block(x.transpose(1, 2), time).transpose(1, 2)

@@ -35,3 +35,16 @@ def check_valid(valid: Bool[Tensor, "B F"]) -> None:
     empty = ~valid.any(-1)
     if bool(empty.any()):
         raise InputError(f"clip {int(empty.nonzero()[0, 0])} of the batch has no valid frame: drop it")
+
+
+def check_order(joint_order: tuple[int, ...], joints: int) -> None:
+    """Refuse an order that does not have each joint once.
+
+    Raises:
+        InputError: no permutation of range(joints).
+    """
+    if sorted(joint_order) != list(range(joints)):
+        raise InputError(
+            f"joint_order is {list(joint_order)}, which is no permutation of the layout's joints: "
+            f"name each of 0 to {joints - 1} once"
+        )
