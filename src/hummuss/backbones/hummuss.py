@@ -49,7 +49,8 @@ class HumMUSS(nn.Module):
         drop_path: stochastic depth, see `StochasticDepth`: of the first blocks 0, growing linearly to this of the last.
         joint_order: the layout's joints in the order in which the spatial blocks go along them; the layout's own by
             default. Inputs, outputs and the joint embedding keep the layout's.
-        spatial_mixing: ``ssm``, or ``attention`` for `JointAttention` in the place of the spatial blocks.
+        spatial_mixing: ``ssm``, or ``attention`` for `JointAttention` in the place of the spatial blocks: modes, init,
+            directions and gate are then those of time alone.
 
     Raises:
         InputError: an option that is none of its values, sizes that do not divide, a joint_order that is no
@@ -104,11 +105,9 @@ class HumMUSS(nn.Module):
         make_spatial: Callable[..., Block] = partial(GDSSM, **spatial)
         if spatial_mixing == "attention":
             if (spatial_reduction, spatial_steps, joint_order) != (1, SPATIAL_STEPS, None):
-                given = (
-                    f"spatial_reduction {spatial_reduction}, spatial_steps {spatial_steps}, joint_order {joint_order}"
-                )
                 raise InputError(
-                    f"{given}: spatial_mixing 'attention' has none of them, leave them as they are by default"
+                    f"spatial_reduction {spatial_reduction}, spatial_steps {spatial_steps}, joint_order {joint_order}: "
+                    "spatial_mixing 'attention' has none of them, leave them as they are by default"
                 )
             make_spatial = partial(JointAttention, **common)
         self.lift = nn.Linear(3, dim)
