@@ -111,17 +111,18 @@ def _asked(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rat
 
 def _errors(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rate, Tensor]]:
     """Variant, rate, and the error of each window."""
-    at_base: dict[str, Tensor] = {}
+    found: dict[tuple[str, Rate], Tensor] = {}
     for variant, rate in _asked(contestant, seen):
         if rate == PAIRED:
-            yield variant, rate, at_base[variant][seen.upsampled]
+            yield variant, rate, found[variant, BASE][seen.upsampled]
             continue
-        of = seen.upsampled if rate.kind == "upsample" else torch.ones_like(seen.upsampled)
-        shown = _fit(contestant, _show(variant, seen.rates[rate], seen.rates[BASE].take(of), seen.normalisation))
-        errors = window_errors(contestant, shown, seen.target[of])
-        if rate == BASE:
-            at_base[variant] = errors
-        yield variant, rate, errors
+        # What was trained at a rate is shown its frames as they are: the same as the first variant at that rate.
+        shown_as = VARIANTS[contestant.model][0] if variant == AT_RATE else variant
+        if (shown_as, rate) not in found:
+            of = seen.upsampled if rate.kind == "upsample" else torch.ones_like(seen.upsampled)
+            shown = _show(shown_as, seen.rates[rate], seen.rates[BASE].take(of), seen.normalisation)
+            found[shown_as, rate] = window_errors(contestant, _fit(contestant, shown), seen.target[of])
+        yield variant, rate, found[shown_as, rate]
 
 
 def _show(variant: str, windows: Seen, base: Seen, normalisation: str) -> Seen:

@@ -68,11 +68,10 @@ def _by_itself(lines: Lines) -> str:
     """How the rate changes one and the same model's error, however good that model is."""
     told = []
     for line, own in lines.items():
-        base = own.get(BASE, {})
-        if (line.model, line.variant) != ("hummuss", "dt") or len(own) < 2 or not base:
-            continue
         parts = [f"{_percent(pair)} at {pair.rate.rate:g}" for pair in changes(own)]
-        told.append(f"{line.label.removesuffix(', dt')}: {mean(base.values()):.1f} mm at stride 1, {', '.join(parts)}")
+        if (line.model, line.variant) == ("hummuss", "dt") and parts:
+            base = f"{mean(own[BASE].values()):.1f} mm at stride 1"
+            told.append(f"{line.label.removesuffix(', dt')}: {base}, {', '.join(parts)}")
     return f"By itself, at the other strides: {'; '.join(told)}." if told else "By itself: runs are missing."
 
 

@@ -127,10 +127,7 @@ def measure(entries: Sequence[Entry], setting: Setting, costs: Mapping[Entry, Co
     while len(rounds) < _fewest_rounds(rounds) or time.perf_counter() - began < seconds:
         rounds.append({entry: _timed(run, device) for entry, run in runs.items()})
     rates = before.best(machine_rates(device, precision))
-    rows = [
-        _row(entry, setting, costs[entry], [taken[entry] for taken in rounds], works[entry]) | {"peak_mb": None}
-        for entry in entries
-    ]
+    rows = [_row(entry, setting, costs[entry], [taken[entry] for taken in rounds], works[entry]) for entry in entries]
     return with_floors(_with_ratios(rows), rates)
 
 
@@ -165,7 +162,7 @@ def measure_streaming(frames: int, device: str) -> list[Row]:
     work = warm_work(run, "stream")
     again = [_timed(run, device) for _ in range(5)]
     found = entry_cost(Entry(BASELINE), WINDOW, device)
-    return _with_ratios([*rows, _row(Entry(BASELINE), setting, found, again, work) | {"peak_mb": None}])
+    return _with_ratios([*rows, _row(Entry(BASELINE), setting, found, again, work)])
 
 
 def warm_work(run: Callable[[], None], mode: str) -> Work:
