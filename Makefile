@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-design study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-24s %s\n", $$1, $$2}'
@@ -53,9 +53,6 @@ train-cmu: install  ## train pose and mesh on data/cmu and score its test subjec
 
 study-backbone: install  ## compare design choices and attention on data/cmu, three seeds (hours)
 	$(BIN)/hummuss study configs/studies/backbone.yaml --out docs/results/backbone_study --jobs 2
-
-study-design: install  ## compare norms, stochastic depth, orders of the joints and more on data/cmu, three seeds (hours)
-	$(BIN)/hummuss study configs/studies/design.yaml --out docs/results/design_study --jobs 2
 
 # One study, so that what all three compare is trained once.
 STUDY_TASKS = $(BIN)/hummuss study configs/studies/tasks.yaml --out docs/results/tasks_study --jobs 2 --variants

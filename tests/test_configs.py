@@ -213,8 +213,8 @@ def test_task_with_a_view(task: str, overlay: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["rms", "drop-path", "pairs", "attention"])
-def test_variant_of_the_design_study(variant: str) -> None:
-    chosen = read_study(CONFIGS / "studies/design.yaml").variants[variant]
+def test_variant_of_the_ablation(variant: str) -> None:
+    chosen = read_study(CONFIGS / "studies/ablation.yaml").variants[variant]
     assert fit("pose", "view/frame", arguments=tuple(chosen.arguments)) == 0
 
 

@@ -233,21 +233,20 @@ def test_every_study_of_the_package_can_be_read(path: Path) -> None:
         assert all((path.parents[2] / config).is_file() for config in [*variant.configs, *options])
 
 
-def settings_of(study: str) -> dict[str, dict[str, object]]:
-    """What each variant of a study of the package says of the backbone."""
+def settings_of_the_ablation() -> dict[str, dict[str, object]]:
+    """What each variant of configs/studies/ablation.yaml says of the backbone."""
     prefix = "--model.init_args.backbone.init_args."
     found = {}
-    for name, options in read_study(STUDIES[0].with_name(f"{study}.yaml")).variants.items():
+    for name, options in read_study(STUDIES[0].with_name("ablation.yaml")).variants.items():
         texts = dict(option.removeprefix(prefix).split("=") for option in options.arguments)
         values = {key: yaml.safe_load(text) for key, text in texts.items()}
         found[name] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return found
 
 
-@pytest.mark.parametrize("study", ["ablation", "design"])
-def test_every_choice_of_a_study_of_the_design_makes_another_backbone(study: str) -> None:
+def test_every_choice_of_the_ablation_makes_another_backbone() -> None:
     made = {}
-    for name, settings in settings_of(study).items():
+    for name, settings in settings_of_the_ablation().items():
         torch.manual_seed(0)
         backbone = HumMUSS(**{"dim": 8, "depth": 1} | settings).train()
         made[name] = backbone(torch.rand(1, 9, 17, 3), torch.full((1, 9), 0.08)).flatten().tolist()
@@ -255,13 +254,13 @@ def test_every_choice_of_a_study_of_the_design_makes_another_backbone(study: str
 
 
 def test_in_the_order_of_pairs_left_is_beside_right() -> None:
-    order = settings_of("design")["pairs"]["joint_order"]
+    order = settings_of_the_ablation()["pairs"]["joint_order"]
     sided = [joint for joint, partner in enumerate(H36M17.mirror) if joint != partner]
     assert all(abs(order.index(joint) - order.index(H36M17.mirror[joint])) == 1 for joint in sided)
 
 
 def test_the_width_beside_k1_has_as_many_multiply_adds_and_none_is_nearer() -> None:
-    variants = settings_of("design")
+    variants = settings_of_the_ablation()
     work = {dim: cost(HumMUSS(dim=dim, depth=3), 81).multiply_adds for dim in range(70, 76, 2)}
     k1 = cost(HumMUSS(dim=64, depth=3, **variants["k1"]), 81).multiply_adds
     assert min(work, key=lambda dim: abs(work[dim] - k1)) == variants["width"]["dim"]
