@@ -4,6 +4,8 @@ import argparse
 import csv
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -31,6 +33,7 @@ from hummuss.provenance import git_commit
 KEY = ("model", "mode", "intervals", "frames", "batch", "device", "threads", "precision")
 ORDER = (CAUSAL, *MODELS)
 COUNTS = ("frames", "batch", "threads", "params", "multiply_adds_per_frame")
+GPU_PROCESSES = 8  # that find their peak memory at a time
 ALL_COLUMNS = (*COLUMNS, "state_bytes", "commit")
 
 
@@ -81,9 +84,12 @@ def _measure(arguments: argparse.Namespace) -> Iterator[list[Row]]:
         for mode in modes:
             setting = Setting(mode, frames, max(1, 243 // frames), arguments.device, arguments.precision)
             peaks: dict[Entry, int | None] = {}
-            for entry in [] if arguments.no_memory else entries:
-                peaks[entry] = peak_memory(entry, setting)
-                tell(setting, entry, "no room in memory" if peaks[entry] is None else f"{peaks[entry]} MB at most")
+            # A GPU counts what each process takes of it, however many there are; most of their time is its start.
+            with ThreadPoolExecutor(1 if arguments.device == "cpu" else GPU_PROCESSES) as pool:
+                found = pool.map(peak_memory, [] if arguments.no_memory else entries, repeat(setting))
+                for entry, peak in zip(entries, found, strict=False):
+                    peaks[entry] = peak
+                    tell(setting, entry, "no room in memory" if peak is None else f"{peak} MB at most")
             fitting = [entry for entry in entries if arguments.no_memory or peaks[entry] is not None]
             rows = measure(fitting, setting, costs, arguments.seconds) if fitting else []
             for entry, row in zip(fitting, rows, strict=True):
