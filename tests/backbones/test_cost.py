@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hummuss import DSTformer, HumMUSS
-from hummuss.backbones.cost import cost
+from hummuss.backbones.cost import cost, count_operations
 
 
 def test_attention_is_counted_by_hand() -> None:
@@ -53,3 +53,15 @@ def test_counting_changes_nothing_and_repeats_itself() -> None:
         assert cost(backbone, 27) == first
     assert backbone.training
     assert all(parameter.grad is None for parameter in backbone.parameters())
+
+
+def test_transforms_are_counted_by_hand() -> None:
+    rows = torch.rand(3, 200, requires_grad=True)
+
+    def there_and_back() -> torch.Tensor:
+        return torch.fft.irfft(torch.fft.rfft(rows, 256), 256)
+
+    one = 2.5 * 256 * 8 * 3  # a real transform of each of three rows, padded to 2^8
+    assert count_operations(there_and_back) == 2 * one
+    # Back again: from y to its spectrum, real, and from there on, for want of the other half, complex.
+    assert count_operations(lambda: there_and_back().sum().backward()) == 3 * one + 2 * one

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from hummuss import HumMUSS, InputError
+from hummuss.backbones import hummuss as hummuss_module
 from hummuss.backbones.gdssm import GDSSM
 from hummuss.backbones.intervals import prepare_intervals
+from hummuss.backbones.ssm import DiagonalSSM
 
 ORDER = (3, 6, 2, 5, 1, 4, 0, 7, 8, 10, 9, 11, 14, 12, 15, 13, 16)
 # Every way to combine that differs from the default.
@@ -218,6 +220,26 @@ def test_an_order_of_the_joints_is_that_of_a_model_whose_layout_has_it(even: boo
 def test_an_order_that_has_not_each_joint_once_is_refused(wrong: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=rf"joint_order is \[3, .*, {wrong[-1]}\], .* name each of 0 to 16 once"):
         make(joint_order=wrong)
+
+
+@pytest.mark.parametrize("frames", [20, 130])
+@pytest.mark.parametrize("options", [{}, {"causal": True}, *WAYS], ids=name)
+def test_kernels_made_at_once_train_as_those_made_one_by_one(frames, options, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, (keypoints, dt) = make(**options), clip(frames)
+    dt = dt * torch.tensor([[1.0], [1.5]])  # clips of their own rates
+
+    def gradients() -> list[torch.Tensor]:
+        y = backbone(keypoints, dt)
+        return [y.detach(), *torch.autograd.grad(y.square().sum(), list(backbone.parameters()))]
+
+    expected, calls, make_one = gradients(), [], DiagonalSSM._make
+    monkeypatch.setattr(hummuss_module, "TOGETHER_ON", ("cpu",))
+    monkeypatch.setattr(DiagonalSSM, "_make", lambda *given: calls.append(given) or make_one(*given))
+    for got, want in zip(gradients(), expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+    spatial = 0 if options.get("spatial_mixing") == "attention" else 2
+    assert len(calls) == spatial + (1 if options.get("causal") else 2)  # one for each axis and direction
+    backbone(keypoints, irregular(dt)).sum().backward()  # time is scanned, the joints are not
 
 
 def test_only_causal_models_stream() -> None:

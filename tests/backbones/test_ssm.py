@@ -232,6 +232,59 @@ def test_chunks_pad_little_and_stay_in_their_range(length: int) -> None:
     assert -length % size <= 0.03 * length
 
 
+def choose_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose, gpu = ssm_module.convolution_way, torch.device("cuda")
+    monkeypatch.setattr(ssm_module, "convolution_way", lambda length, device, chunk: choose(length, gpu, chunk))
+
+
+@pytest.mark.parametrize("bandlimit", [None, 0.5])
+@pytest.mark.parametrize("length", [17, 113, 243])  # one matrix, then one FFT
+def test_what_a_gpu_runs_is_the_recurrence_too(length: int, bandlimit, naive, monkeypatch) -> None:
+    choose_as_on_a_gpu(monkeypatch)
+    layer = make(bandlimit=bandlimit)
+    u, dt = torch.randn(2, length, 3).double(), torch.tensor([[0.02], [0.05]]).double()
+    expected = gradients(layer, lambda u, dt: naive(layer, u, dt), u, dt)
+    for got, want in zip(gradients(layer, layer.convolve, u, dt), expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+    expected = gradients(layer, lambda u, dt: naive(layer, u.flip(1), dt).flip(1), u, dt)
+    against_time = gradients(layer, lambda u, dt: layer.convolve(u, dt, reverse=True), u, dt)
+    for got, want in zip(against_time, expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+
+
+@given(length=st.integers(113, 300_000))
+def test_transforms_have_room_and_are_of_quick_sizes(length: int) -> None:
+    way, size = ssm_module.convolution_way(length, torch.device("cuda"), None)
+    odd = size
+    while odd % 2 == 0:
+        odd //= 2
+    assert way == "spectrum"
+    assert 2 * length <= size < 2.5 * length  # without room behind it, a sequence's end would reach its beginning
+    assert odd in (1, 3, 5, 7, 9)
+
+
+@pytest.mark.parametrize("length", [17, 150])
+@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_layers_can_be_prepared_together(length: int, gpu: bool, reverse: bool, monkeypatch) -> None:
+    if gpu:
+        choose_as_on_a_gpu(monkeypatch)
+    layers = [make(channels=channels, seed=channels, bandlimit=0.8) for channels in (2, 3)]
+    dt = torch.tensor([0.02, 0.05]).double().requires_grad_()
+    kept = ssm_module.make_together(layers, length, dt, reverse)
+    for layer in layers:
+        u = torch.randn(len(layer.skip), 2, 2, length).double()
+        own = layer.convolve_rows(u, dt, reverse)
+        with monkeypatch.context() as nothing_is_made_anew:
+            nothing_is_made_anew.setattr(DiagonalSSM, "_make", None)
+            together = layer.convolve_rows(u, dt, reverse, kept=kept)
+        torch.testing.assert_close(together, own, rtol=1e-12, atol=1e-12)
+        wanted = [dt, *layer.parameters()]
+        pairs = [torch.autograd.grad(y.square().sum(), wanted, retain_graph=True) for y in (together, own)]
+        for got, want in zip(*pairs, strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+
+
 def test_clips_that_share_an_interval_can_share_a_kernel() -> None:
     layer = make()
     u = torch.randn(3, 2, 2, 150).double()  # rows: (H, B, N, L)

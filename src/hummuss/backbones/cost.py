@@ -1,5 +1,6 @@
 """What a backbone costs: parameters, and multiply-adds of its matrix products per frame."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,7 +27,8 @@ class Cost(NamedTuple):
 def cost(backbone: nn.Module, frames: int, dt: Float[Tensor, "1 {frames}"] | None = None) -> Cost:
     """Count by running a clip, of evenly spaced frames unless ``dt`` says otherwise; ``backbone`` is not changed.
 
-    Matrix products are counted, the making of kernels among them; elementwise operations are not.
+    Matrix products are counted, the making of kernels among them, and the Fourier transforms in place of some of them
+    on GPUs; elementwise operations are not.
 
     >>> from hummuss import HumMUSS
     >>> cost(HumMUSS(dim=16, depth=1), frames=27).multiply_adds > 17 * 16 * 16
@@ -49,6 +51,9 @@ def cost(backbone: nn.Module, frames: int, dt: Float[Tensor, "1 {frames}"] | Non
 def count_operations(run: Callable[[], Any]) -> int:
     """Multiplications and additions of the matrix products in one run, backward pass included where it has one.
 
+    A Fourier transform of n complex numbers counts as 5 n log2 n, one of reals as half as many: what the radix-2
+    algorithm does (Cooley and Tukey, 1965).
+
     >>> count_operations(lambda: torch.ones(2, 3) @ torch.ones(3, 4))
     48
     """
@@ -56,6 +61,9 @@ def count_operations(run: Callable[[], Any]) -> int:
     kernels: dict[Any, Any] = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+        torch.ops.aten._fft_r2c: _real_transform,
+        torch.ops.aten._fft_c2r: _real_transform,
+        torch.ops.aten._fft_c2c: _complex_transform,
     }
     with FlopCounterMode(display=False, custom_mapping=kernels) as counter:
         run()
@@ -70,3 +78,11 @@ def _attention_backward(
     grad: Any, query: Any, key: Any, value: Any, *options: Any, out_shape: Any = None, **named: Any
 ) -> int:
     return sdpa_backward_flop_count(grad, query, key, value)
+
+
+def _real_transform(given: Any, dims: list[int], *options: Any, out_shape: Any = None, **named: Any) -> int:
+    return _complex_transform(max(given, out_shape, key=math.prod), dims) // 2  # the larger is the real one
+
+
+def _complex_transform(given: Any, dims: list[int], *options: Any, out_shape: Any = None, **named: Any) -> int:
+    return round(5 * math.prod(given) * sum(math.log2(given[dim]) for dim in dims))

@@ -3,7 +3,7 @@
 Source: HumMUSS (CVPR 2024); SPEC section 3. Defaults the paper does not state are ours, see docs/architecture.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -18,12 +18,15 @@ from hummuss.backbones.joint_attention import JointAttention
 from hummuss.backbones.layer import Block, SpatiotemporalLayer
 from hummuss.backbones.memory import Memory
 from hummuss.backbones.norms import make_norm
-from hummuss.backbones.ssm import Kept
+from hummuss.backbones.ssm import Kept, make_together
 from hummuss.backbones.stochastic_depth import rates_by_depth
 from hummuss.errors import InputError
 
 MIXINGS = ("ssm", "attention")
 SPATIAL_STEPS = (0.05, 1.0)
+# Where training makes the kernels of all layers at once. A GPU's small operators cost their launch, and these are a
+# fifth as many; a processor would lose the caches in which each layer's stay (docs/architecture.md).
+TOGETHER_ON = ("cuda",)
 
 State = list[tuple[Tensor, ...]]  # of each layer, one tensor for each of its temporal blocks
 
@@ -139,7 +142,8 @@ class HumMUSS(nn.Module):
         """
         check_joints(keypoints, self.joints)
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
-        joints_kept, time_kept = self._recall(time.even)
+        at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        joints_kept, time_kept = self._make_together(joints, time) if at_once else self._recall(time.even)
         joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept)
         x = self._enter(blank_padding(keypoints, time.valid))
         for layer in self.layers:
@@ -204,6 +208,12 @@ class HumMUSS(nn.Module):
         check_dt(dt, torch.ones_like(dt, dtype=torch.bool))
         return dt[:1] if bool((dt == dt[0]).all()) else dt
 
+    def _make_together(self, joints: Intervals, time: Intervals) -> tuple[Kept | None, Kept | None]:
+        """What the convolutions along either axis take beside their input, for this pass alone."""
+        temporal = [block for layer in self.layers for block in layer.temporal_blocks]
+        spatial = [block for layer in self.layers for block in layer.blocks if block not in layer.temporal_blocks]
+        return _make_axis(spatial, joints), None if time.even is None else _make_axis(temporal, time)
+
     def _recall(self, dt: Float[Tensor, "G"] | None) -> tuple[Kept | None, Kept | None]:
         """What earlier passes kept for the joints, and for time if all clips share the interval dt."""
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
@@ -211,3 +221,15 @@ class HumMUSS(nn.Module):
         self._memory.follow(ssm for layer in self.layers for block in layer.blocks for ssm in block.ssms)
         joints = self._memory.of("joints", 1.0)
         return joints, None if dt is None or len(dt) > 1 else self._memory.of("time", float(dt))
+
+
+def _make_axis(blocks: Sequence[Block], intervals: Intervals) -> Kept:
+    """What all convolutions along an evenly spaced axis take beside their input."""
+    assert intervals.even is not None
+    kept: Kept = {}
+    for direction in range(2):
+        ssms = [block.ssms[direction] for block in blocks if direction < len(block.ssms)]
+        if ssms:
+            frames = intervals.forward.shape[-1]
+            kept |= make_together(ssms, frames, intervals.even, direction == 1, intervals.chunk)
+    return kept

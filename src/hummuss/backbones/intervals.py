@@ -55,7 +55,8 @@ def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | Non
     filled = torch.where(counted, dt, mean)
     if bool(((filled - mean).abs() <= UNIFORM_TOLERANCE * mean).all()):
         even = mean.mean(0) if bool((mean.max() - mean.min()) <= SHARED_TOLERANCE * mean.min()) else mean[:, 0]
-        return Intervals(filled, filled, valid, even, convolution_chunk(dt.shape[-1]))
+        chunk = None if dt.is_cuda else convolution_chunk(dt.shape[-1])  # a GPU has ways without chunks
+        return Intervals(filled, filled, valid, even, chunk)
     frames = torch.arange(dt.shape[-1], device=dt.device)
     last = torch.where(counted, frames, -1).amax(-1, keepdim=True)
     first = torch.where(counted, frames, dt.shape[-1]).amin(-1, keepdim=True)

@@ -20,8 +20,9 @@ Sources: zero-order hold and diagonal parametrisation as in S4D (Gu et al., 2022
 chunks as in state space duality (Dao and Gu, 2024); gated use in HumMUSS (Mondal et al., CVPR 2024).
 """
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -140,21 +141,22 @@ class DiagonalSSM(nn.Module):
     ) -> Float[Tensor, "H B N L"]:
         """`convolve` in the layout it computes in: channels first, time last. G is B, or 1 for clips that share dt.
 
-        ``chunk`` frames make a chunk, by default as many as `convolution_chunk` says. ``kept`` remembers from call to
-        call what depends on dt and the parameters alone: whoever passes it answers for both having stayed the same.
+        ``chunk`` frames make a chunk; by default `convolution_way` chooses. ``kept`` remembers from call to call what
+        depends on dt and the parameters alone: whoever passes it answers for both having stayed the same.
         """
         with _full_precision(u):
             rows, length = u.to(self.skip.dtype), u.shape[-1]
-            size = convolution_chunk(length) if chunk is None else chunk
-            if size == length:
-                matrix = self._keep(kept, "matrix", (length, reverse), lambda: self._matrix(length, dt, reverse))
-                return _per_clip(rows, matrix).to(u.dtype)
-            inside, read, decay = self._keep(
-                kept, "chunks", (size, reverse), lambda: self._chunk_matrices(size, dt, reverse)
-            )
+            way, size = convolution_way(length, u.device, chunk)
+            made = self._keep(kept, way, (size, reverse), lambda: self._make(way, size, dt, reverse))
+            if way == "matrix":
+                return _per_clip(rows, made[0]).to(u.dtype)
+            if way == "spectrum":
+                product = torch.fft.rfft(rows, size) * made[0][:, :, None]
+                return torch.fft.irfft(product, size)[..., :length].to(u.dtype)
+            inside, read, *decay = made
             chunks = F.pad(rows, (0, -length % size)).unflatten(-1, (-1, size))  # (H, B, N, n, c)
             response, written = _per_clip(chunks, inside).split([size, read.shape[-2]], -1)
-            y = response + _per_clip(_pass_states(written, decay, reverse), read)
+            y = response + _per_clip(_pass_states(written, (decay[0], decay[1]), reverse), read)
             return y.flatten(-2)[..., :length].to(u.dtype)
 
     def scan_rows(
@@ -258,26 +260,38 @@ class DiagonalSSM(nn.Module):
             read = (read[0] * heard, read[1] * heard)
         return rate, intake, read
 
-    def _response(self, length: int, dt: Float[Tensor, "G"]) -> Float[Tensor, "H G {length}"]:
-        """Impulse response. Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials."""
+    def _response(self, length: int, dt: Float[Tensor, "G"], skip: bool = False) -> Float[Tensor, "H G {length}"]:
+        """Impulse response, without or with the skip term.
+
+        Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials.
+        """
         rate, intake, read = self._discretise(dt)
         width = math.ceil(math.sqrt(length))
         frames = torch.arange(width, device=dt.device, dtype=self.skip.dtype)
         fine, coarse = _exp(_over(rate, frames)), _exp(_over(rate, frames * width))  # (H, G, w, M)
         weighted = _multiply(_over(_multiply(read, intake)), coarse)
-        return (_left(weighted) @ _right(fine)).flatten(-2)[..., :length]
+        response = (_left(weighted) @ _right(fine)).flatten(-2)[..., :length]
+        return torch.cat([response[..., :1] + self.skip[:, None, None], response[..., 1:]], -1) if skip else response
+
+    def _make(self, way: str, size: int, dt: Float[Tensor, "G"], reverse: bool) -> tuple[Tensor, ...]:
+        """What a convolution of that way takes beside its input; channels stand first in all of it."""
+        if way == "matrix":
+            return (self._matrix(size, dt, reverse),)
+        if way == "chunks":
+            return self._chunk_matrices(size, dt, reverse)
+        spectrum = torch.fft.rfft(self._response(size // 2, dt, skip=True), size)  # (H, G, size / 2 + 1)
+        return (spectrum.conj() if reverse else spectrum,)  # against time, the response is mirrored
 
     def _matrix(self, length: int, dt: Float[Tensor, "G"], reverse: bool) -> Float[Tensor, "H G {length} {length}"]:
         """The map on ``length`` frames as a matrix from the right: entry (j, l) is what input j gives output l."""
-        response = self._response(length, dt)
-        response = torch.cat([response[..., :1] + self.skip[:, None, None], response[..., 1:]], -1)
+        response = self._response(length, dt, skip=True)
         matrix = F.pad(response, (length - 1, 0)).unfold(-1, length, 1).flip(-2)  # row j: response, j to the right
         return matrix.transpose(-1, -2) if reverse else matrix
 
     def _chunk_matrices(
         self, size: int, dt: Float[Tensor, "G"], reverse: bool
-    ) -> tuple[Float[Tensor, "H G {size} J"], Float[Tensor, "H G K {size}"], Pair]:
-        """What a chunk gives its own frames and the state, what the state gives its frames, the state's decay."""
+    ) -> tuple[Float[Tensor, "H G {size} J"], Float[Tensor, "H G K {size}"], Tensor, Tensor]:
+        """A chunk's map beside what its frames give the state, what the state gives its frames, the state's decay."""
         rate, intake, read = self._discretise(dt)
         frames = torch.arange(size, device=dt.device, dtype=self.skip.dtype)
         write = _multiply(_exp(_over(rate, frames)), _over(intake))
@@ -287,7 +301,7 @@ class DiagonalSSM(nn.Module):
         else:
             write = (write[0].flip(-2), write[1].flip(-2))
         inside = torch.cat([self._matrix(size, dt, reverse), _left(write)], -1)
-        return inside, _right(read), _exp(_over((rate[0] * size, rate[1] * size)))
+        return inside, _right(read), *_exp(_over((rate[0] * size, rate[1] * size)))
 
     def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
         """Decay, input and output weights of one frame, (G, H, M) each."""
@@ -302,6 +316,40 @@ class DiagonalSSM(nn.Module):
         if found is None or found[0] != use:
             found = kept[self, kind] = (use, make())
         return found[1]
+
+
+def make_together(
+    layers: Sequence[DiagonalSSM], length: int, dt: Float[Tensor, "G"], reverse: bool = False, chunk: int | None = None
+) -> Kept:
+    """What `convolve_rows` of each of these layers makes of dt and its parameters, made by the operators of one.
+
+    The layers must have equal numbers of modes, reference rates and band limits. What is returned is the ``kept`` of
+    passes over ``length`` frames that dt and the parameters stay the same for; gradients pass through it.
+    """
+    joined = copy.copy(layers[0])
+    parameters = {name: torch.cat([getattr(layer, name) for layer in layers]) for name in layers[0]._parameters}
+    joined.__dict__["_parameters"] = parameters  # one layer of all their channels, without a copy of its own
+    with _full_precision(dt):
+        way, size = convolution_way(length, dt.device, chunk)
+        made = joined._make(way, size, dt, reverse)
+    parts = zip(*(tensor.split([len(layer.skip) for layer in layers]) for tensor in made), strict=True)
+    return {(layer, way): ((size, reverse), own) for layer, own in zip(layers, parts, strict=True)}
+
+
+def convolution_way(length: int, device: torch.device, chunk: int | None) -> tuple[str, int]:
+    """How a convolution over so many frames is quickest, and the size of a matrix, a chunk or a transform.
+
+    On a GPU an operator costs as much as its launch: beyond one matrix, one FFT is quicker there than the operators of
+    chunks. Processors are quicker with chunks (docs/architecture.md has both measurements).
+
+    >>> convolution_way(81, torch.device("cuda"), None), convolution_way(243, torch.device("cuda"), None)
+    (('matrix', 81), ('spectrum', 512))
+    """
+    if chunk is None and device.type == "cuda" and length > LONGEST_CHUNK:
+        # Of the sizes that transforms are quick at, the least that has room for the response behind the sequence.
+        return "spectrum", min(odd * 2 ** math.ceil(math.log2(2 * length / odd)) for odd in (1, 3, 5, 7, 9))
+    size = convolution_chunk(length) if chunk is None else chunk
+    return ("matrix" if size == length else "chunks"), size
 
 
 def convolution_chunk(length: int) -> int:
