@@ -80,6 +80,23 @@ def test_errors_are_those_of_the_moment_at_every_rate_and_in_every_variant(make_
             assert own == pytest.approx(1000 * base * rate.rate, rel=1e-4)
 
 
+def test_velocities_are_those_from_the_frame_before_at_every_rate(make_run, oracle) -> None:
+    """The model knows the scored moment but for its dt, and says (0, 0, 0) of every joint at all other frames."""
+    (rows,) = compared(load_contestants([make_run("a", frame_rate={"strides": [1, 4]})]), 4)
+    window = torch.arange(4)
+    for row in (row for row in rows if row["variant"] == "dt"):
+        seen = oracle.rates[Rate(row["kind"], row["rate"])]
+        target, scored = oracle.target[: len(seen.dt)], seen.scored
+        if not scored.any():  # at stride 8 the span has the scored frame alone
+            assert row["mpjve_mm_s"] is None
+            continue
+        taken = seen.times[window, scored] - seen.times[window, scored - 1]
+        off = torch.zeros_like(target)
+        off[..., 0] = seen.dt[window, scored, None]
+        expected = 1000 * ((target + off) - (target - seen.before)).norm(dim=-1).mean(-1) / taken
+        assert row["mpjve_mm_s"] == pytest.approx(float(expected[scored > 0].mean()), rel=1e-4), row
+
+
 def test_columns_begin_as_agreed(make_run, oracle) -> None:
     (rows,) = compared(load_contestants([make_run("a")]), 4)
     assert COLUMNS[:8] == (
@@ -137,7 +154,8 @@ def test_what_sentences_would_take_for_alike_is_refused(make_run) -> None:
 def rows_of(model: str, variant: str, augmented: bool, errors: dict[float, float], seed: int = 0) -> list[dict]:
     facts = {"model": model, "variant": variant, "trained_with_augmentation": augmented, "seed": seed}
     facts["trained_strides"] = "1-4" if augmented else "1"
-    return [facts | {"kind": "stride", "rate": rate, "mpjpe_mm": error} for rate, error in errors.items()]
+    figures = ({"rate": rate, "mpjpe_mm": error, "mpjve_mm_s": 10 * error} for rate, error in errors.items())
+    return [facts | {"kind": "stride"} | figure for figure in figures]
 
 
 def said_of(rows: list[dict], multiply_adds: tuple[int, int] = (4_000_000, 5_000_000)) -> dict[str, str]:
@@ -233,6 +251,10 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
     (eight,) = [row for row in after if (row["variant"], row["rate"], row["seed"]) == ("subsampled", 8.0, 0)]
     line = next(line for line in page.splitlines() if line.startswith("| dstformer, varied rate, subsampled"))
     assert line.endswith(f"| *{eight['mpjpe_mm']:.1f}* |")  # a rate beyond those of training
+    velocities = page.partition("velocity error, mm/s, by stride:")[2].splitlines()
+    (two,) = [row for row in after if (row["variant"], row["rate"], row["seed"]) == ("subsampled", 2.0, 0)]
+    (line,) = [line for line in velocities if line.startswith("| dstformer, varied rate, subsampled")]
+    assert line.split(" | ")[3] == f"{two['mpjve_mm_s']:.1f}"
     assert "(c) hummuss trained at varied rates ahead of dstformer trained at one rate" in page
     assert Path("page/rate.png").stat().st_size > 10_000
     with open("page/rate.csv", "w", newline="") as file:

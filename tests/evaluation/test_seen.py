@@ -95,6 +95,20 @@ def test_the_target_is_the_clips_own_frame_in_the_camera() -> None:
     assert torch.equal(again.target, seen.target)
 
 
+def test_what_velocities_are_scored_against_is_the_frame_before() -> None:
+    """Joints that move evenly, each at its own speed: how far they are from where they were tells when that was."""
+    speed = np.linspace(0, 1, 17)  # m/s; the root stands still
+    time = np.arange(240) / 120
+    joints = np.array([0, 0, 4.0]) + (time[:, None] * speed)[..., None] * np.array([1.0, 0, 0])
+    seen = seen_at_all_rates(Clips({"": [replace(make_clip(), joints3d=joints.astype(np.float32))]}))
+    window = torch.arange(4)
+    for windows in seen.rates.values():
+        assert (windows.scored > 0).all()
+        ago = -windows.times[window, windows.scored - 1]
+        moved = (seen.target - windows.before).norm(dim=-1)
+        torch.testing.assert_close(moved, ago[:, None] * torch.from_numpy(speed).float(), rtol=1e-3, atol=1e-5)
+
+
 def test_upsampling_takes_captures_of_twice_the_rate_alone() -> None:
     seen = seen_at_all_rates(Clips({"": [make_clip("a"), make_clip("bb", frames=120, fps=60.0)]}))
     assert seen.upsampled.tolist() == [True, True, False, False]

@@ -25,6 +25,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
     "trained_with_augmentation": lambda text: text == "True",
     "rate": float,
     "mpjpe_mm": float,
+    "mpjve_mm_s": lambda text: float(text) if text else None,
 } | dict.fromkeys(("seed", "windows", "trained_frames", "span_frames", "multiply_adds_per_frame"), int)
 
 

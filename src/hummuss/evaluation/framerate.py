@@ -15,7 +15,7 @@ from hummuss.evaluation.moments import Chosen
 from hummuss.evaluation.rates import BASE, Rate, all_rates
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
 from hummuss.evaluation.settings import differences
-from hummuss.metrics.functional import mpjpe
+from hummuss.metrics.functional import mpjpe, mpjve
 from hummuss.provenance import code_hash
 
 # The moments of rate 0.5 at the base rate, where not all moments can be upsampled: what that row compares with.
@@ -25,8 +25,8 @@ FRAMES_AT_ONCE = 512
 COLUMNS = (
     "dataset", "model", "variant", "trained_with_augmentation", "rate", "kind", "mpjpe_mm", "seed",
     # What the page says of them.
-    "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "recipe", "checkpoint",
-    "commit", "device",
+    "mpjve_mm_s", "windows", "trained_strides", "trained_frames", "span_frames", "multiply_adds_per_frame", "recipe",
+    "checkpoint", "commit", "device",
     # Digits that stand for all that the models were shown and scored against, see `SeenMoments.digest`, and for the
     # code that did so.
     "moments",
@@ -81,17 +81,28 @@ def _rows(contestant: Contestant, seen: SeenMoments, facts: Row) -> list[Row]:
     rows = []
     for variant, rate, errors in _errors(contestant, seen):
         own = {"variant": variant, "rate": rate.rate, "kind": rate.kind}
-        rows.append(facts | own | {"mpjpe_mm": round(float(errors.mean()), 4), "windows": len(errors)})
+        position, velocity = errors.T
+        moving = velocity[~velocity.isnan()]
+        figures = {"mpjpe_mm": round(float(position.mean()), 4), "windows": len(errors)}
+        rows.append(facts | own | figures | {"mpjve_mm_s": round(float(moving.mean()), 2) if len(moving) else None})
     return rows
 
 
-def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 17 3"]) -> Float[Tensor, " W"]:
-    """Mean joint error at each window's scored frame, mm. Windows of one interval are computed together."""
-    errors = torch.zeros(len(target))
+def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 17 3"]) -> Float[Tensor, "W 2"]:
+    """Mean joint error at each window's scored frame, mm, and of the velocity that ends there, mm/s.
+
+    The velocity is that from the frame before, at whatever rate; NaN where the scored frame is a window's first.
+    Windows of one interval are computed together.
+    """
+    errors = torch.zeros(len(target), 2)
     for chosen in _batches(seen):
-        part = seen.take(chosen)
+        part, window = seen.take(chosen), torch.arange(len(chosen))
         joints = contestant.joints(part.keypoints, part.dt, part.valid)
-        errors[chosen] = mpjpe(joints[torch.arange(len(chosen)), part.scored], target[chosen])
+        places = torch.stack([part.scored - 1, part.scored], 1).clamp(min=0)
+        predicted, times = joints[window[:, None], places], part.times[window[:, None], places]
+        errors[chosen, 0] = mpjpe(predicted[:, 1], target[chosen])
+        velocity = mpjve(predicted, torch.stack([part.before, target[chosen]], 1), times.diff(prepend=times[:, :1]))
+        errors[chosen, 1] = velocity[:, 0].where(part.scored > 0, torch.nan)
     return errors
 
 

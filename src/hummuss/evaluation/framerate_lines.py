@@ -45,7 +45,7 @@ class Pair(NamedTuple):
         return self.first / self.second
 
 
-# Line -> rate -> seed -> error, mm.
+# Line -> rate -> seed -> error, mm or mm/s.
 Lines = dict[Line, dict[Rate, dict[int, float]]]
 
 
@@ -56,12 +56,13 @@ def line_of(row: Row) -> Line:
     return Line(row["model"], row["variant"], row["trained_with_augmentation"], stride)
 
 
-def lines_of(rows: Sequence[Row]) -> Lines:
-    """The lines of one dataset's rows."""
+def lines_of(rows: Sequence[Row], column: str = "mpjpe_mm") -> Lines:
+    """The lines of one dataset's rows, by what a column says where it says anything."""
     found: Lines = {}
     for row in rows:
-        own = found.setdefault(line_of(row), {}).setdefault(Rate(row["kind"], row["rate"]), {})
-        own[row["seed"]] = row["mpjpe_mm"]
+        if row[column] is not None:
+            own = found.setdefault(line_of(row), {}).setdefault(Rate(row["kind"], row["rate"]), {})
+            own[row["seed"]] = row[column]
     return found
 
 

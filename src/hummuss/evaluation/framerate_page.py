@@ -50,7 +50,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
         "the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
-        f"the seeds' own differences. {trained(rows)}",
+        "the seeds' own differences. *Velocity error*: MPJVE of the step that ends at the scored frame, from the frame "
+        f"before it at that rate. {trained(rows)}",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -62,7 +63,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         lines += [f"## {dataset}", "", f"Moments of {clips[dataset]}.", ""]
         lines += [*(f"- {sentence}" for sentence in judge(found, multiply_adds)), ""]
         for kind, unit in KINDS.items():
-            lines += _table(own, found, kind, unit)
+            lines += _table(own, found, kind, f"{kind} ({unit}):")
+        lines += _table(own, lines_of(own, "mpjve_mm_s"), "stride", "velocity error, mm/s, by stride:")
     lines += [f"![error of every model against the frame rate]({out.name}.png)", ""]
     out.with_suffix(".md").write_text("\n".join(lines))
     draw(out.with_suffix(".png"), rows)
@@ -132,7 +134,7 @@ def _place(rate: Rate) -> float:
     return rate.rate if rate.kind in ("stride", "upsample") else 100 * rate.rate
 
 
-def _table(rows: Sequence[Row], lines: Lines, kind: str, unit: str) -> list[str]:
+def _table(rows: Sequence[Row], lines: Lines, kind: str, title: str) -> list[str]:
     """A row per line, a column per rate."""
     rates = sorted({rate for own in lines.values() for rate in own if rate.kind == kind})
     if not rates:
@@ -148,7 +150,7 @@ def _table(rows: Sequence[Row], lines: Lines, kind: str, unit: str) -> list[str]
             cells.append(f"*{cell}*" if apart else cell)
         if any(cell not in ("-", "*-*") for cell in cells):
             shown.append([line.label, *cells])
-    return [f"{kind} ({unit}):", "", *table(["model", *(f"{_place(rate):g}" for rate in rates)], shown)]
+    return [title, "", *table(["model", *(f"{_place(rate):g}" for rate in rates)], shown)]
 
 
 def _range(strides: str) -> tuple[float, float]:

@@ -31,6 +31,8 @@ class Seen:
         dt: seconds since the previous frame.
         valid: False at padding.
         scored: which frame of each window is the scored moment.
+        before: root-relative joints at the frame before the scored one, metres: what velocities are scored against. Of
+            no meaning where the scored frame is the window's first.
         base: seconds between frames at the base rate.
     """
 
@@ -40,6 +42,7 @@ class Seen:
     dt: Float[Tensor, "W F"]
     valid: Bool[Tensor, "W F"]
     scored: Int[Tensor, " W"]
+    before: Float[Tensor, "W 17 3"]
     base: Float[Tensor, " W"]
 
     def take(self, windows: Tensor) -> "Seen":
@@ -92,7 +95,7 @@ def see(
     rate then gets its own: an instant that two rates share has the same detections in both.
     """
     half, rates = (data.frames - 1) // 2, list(rates)
-    rows: dict[Rate, list[tuple[Row, float]]] = {rate: [] for rate in rates}
+    rows: dict[Rate, list[tuple[Row, Tensor, float]]] = {rate: [] for rate in rates}
     targets, upsampled = [], []
     for number, moment in enumerate(moments):
         rng = np.random.default_rng([EVALUATION_SEED, number])
@@ -105,9 +108,9 @@ def see(
         found, target, base = _see_one(data, sources[moment.source], moment, own, rng)
         targets.append(target)
         upsampled.append(real)
-        for rate, row in found.items():
-            rows[rate].append((row, base))
-    windows = {rate: stack([row for row, _ in own], [base for _, base in own]) for rate, own in rows.items() if own}
+        for rate, (row, before) in found.items():
+            rows[rate].append((row, before, base))
+    windows = {rate: stack(*zip(*own, strict=True)) for rate, own in rows.items() if own}
     return SeenMoments(windows, torch.stack(targets), torch.tensor(upsampled), data.view.normalisation)
 
 
@@ -117,8 +120,8 @@ def _see_one(
     moment: Moment,
     own: dict[Rate, Float64[np.ndarray, "F1"]],
     rng: np.random.Generator,
-) -> tuple[dict[Rate, Row], Float[Tensor, "17 3"], float]:
-    """A moment's row of each rate, its target, and the interval at its base rate."""
+) -> tuple[dict[Rate, tuple[Row, Float[Tensor, "17 3"]]], Float[Tensor, "17 3"], float]:
+    """A moment's row of each rate and the joints one frame earlier, its target, and the interval at its base rate."""
     asked = [places[1:] for places in own.values()]
     union = np.unique(np.concatenate(asked))
     times = np.interp(union, np.arange(len(source.times)), source.times)
@@ -127,18 +130,20 @@ def _see_one(
     clip = data.view.see(clip, {}, 0.0, rng)
     instants = Instants(times, np.gradient(times), union)
     sample = to_sample(clip, instants, len(union), data.view.normalisation, (), (0, 0))
-    keypoints, pixels, joints = sample["keypoints"].numpy(), sample["keypoints2d_px"].numpy(), sample["joints3d"]
+    keypoints, pixels = sample["keypoints"].numpy(), sample["keypoints2d_px"].numpy()
+    joints = sample["joints3d"] - sample["joints3d"][:, :1]
     centre = int(np.searchsorted(union, moment.centre))
     rows = {}
     for rate, places in own.items():
         window = window_instants(source.times, places, len(places) - 1)
         own_places = np.searchsorted(union, places[1:])
-        rows[rate] = Row(keypoints[own_places], pixels[own_places], window.times - times[centre], window.dt)
+        row = Row(keypoints[own_places], pixels[own_places], window.times - times[centre], window.dt)
+        rows[rate] = row, joints[own_places[max(0, _scored(row) - 1)]]
     before, after = source.times[[moment.centre - moment.stride, moment.centre]]
-    return rows, joints[centre] - joints[centre, :1], float(after - before)
+    return rows, joints[centre], float(after - before)
 
 
-def stack(rows: Sequence[Row], base: Sequence[float]) -> Seen:
+def stack(rows: Sequence[Row], before: Sequence[Float[Tensor, "17 3"]], base: Sequence[float]) -> Seen:
     """Windows of any lengths as one."""
     frames = max(len(row.dt) for row in rows)
 
@@ -150,9 +155,14 @@ def stack(rows: Sequence[Row], base: Sequence[float]) -> Seen:
     return Seen(
         **{name: padded(getattr(row, name) for row in rows) for name in Row._fields},
         valid=torch.arange(frames) < lengths[:, None],
-        scored=torch.tensor([int(np.abs(row.times).argmin()) for row in rows]),
+        scored=torch.tensor([_scored(row) for row in rows]),
+        before=torch.stack(list(before)),
         base=torch.tensor(base, dtype=torch.float32),
     )
+
+
+def _scored(row: Row) -> int:
+    return int(np.abs(row.times).argmin())
 
 
 def ignore_dt(seen: Seen) -> Seen:
@@ -190,7 +200,7 @@ def interpolate(seen: Seen, base: Seen, normalisation: str) -> Seen:
         assert between is not None
         keypoints = normalise(between, grid[within], None, normalisation) if each_frame else between
         rows.append(Row(keypoints, between, grid[within], dt[within]))
-    return stack(rows, seen.base.tolist())
+    return stack(rows, base.before.unbind(), seen.base.tolist())
 
 
 def crop(seen: Seen, most: int) -> Seen:
