@@ -90,7 +90,7 @@ def test_seeds_of_one_line_are_of_one_training(make_run) -> None:
         ({"frame_rate": {"strides": [1.0, 4.0], "min_frames": 3}}, "data.frame_rate.min_frames is None and 3"),
         ({"occlusion": {"windows": 1.0}}, "data.occlusion.windows is None and 1.0"),
         ({"view": {"noise": {"scale": [0.1, 0.2]}}}, r"data.view.noise.scale is None and \[0.1, 0.2\]"),
-        ({"gate": "sum"}, "model.backbone.gate is None and sum"),
+        ({"gate": "sum"}, "model.backbone.gate is product and sum"),
     ],
 )
 def test_whatever_differs_in_a_training_sets_runs_apart(make_run, options, said) -> None:
@@ -99,6 +99,11 @@ def test_whatever_differs_in_a_training_sets_runs_apart(make_run, options, said)
     runs = load_contestants([make_run("a", **plain), make_run("b", seed=1, **{**plain, **options})])
     with pytest.raises(InputError, match=f"but not seeds of one training: .*{said}"):
         refuse_alike(runs[::-1], lambda own: own.model)
+
+
+def test_what_an_older_run_could_not_choose_was_as_it_is_by_default(make_run) -> None:
+    told = make_run("b", seed=1, gate="product", temporal_steps=[0.02, 0.5])
+    refuse_alike(load_contestants([make_run("a"), told]), lambda own: own.model)
 
 
 def test_the_folder_of_a_name_stands_for_its_newest_run_that_has_a_checkpoint(make_run) -> None:

@@ -1,6 +1,8 @@
 """What decided a training beside its seed, read off the config of its run: what seeds of one line must share."""
 
+import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 # Of a run's trainer, what decides its weights; of its data and its model, what does not.
@@ -12,7 +14,10 @@ _ASIDE = {"root", "num_workers", "val_windows", "test_windows", "test_groups", "
 
 
 def training_settings(config: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """What decided a training beside its seed, flat: of its trainer, its model and its data."""
+    """What decided a training beside its seed, flat: of its trainer, its model and its data.
+
+    An option that a class has and a config does not know came after that run: its default is what the run did.
+    """
     parts = {
         "trainer": {name: (config.get("trainer") or {}).get(name) for name in _TRAINER},
         "model": config["model"].get("init_args", {}),
@@ -26,9 +31,19 @@ def _flat(values: Any, place: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(values, dict):
         yield place, values
         return
+    if "class_path" in values:
+        values = values | {"init_args": _defaults(values["class_path"]) | (values.get("init_args") or {})}
     for name, value in values.items():
         # Where a class may be chosen its arguments lie deeper than where it is fixed: the same, said longer.
         yield from _flat(value, place if name == "init_args" else f"{place}.{name}".strip("."))
+
+
+def _defaults(class_path: str) -> dict[str, Any]:
+    """Arguments of a class that have a default, written as configs do."""
+    module, _, name = class_path.rpartition(".")
+    parameters = inspect.signature(getattr(import_module(module), name)).parameters.values()
+    found = {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
