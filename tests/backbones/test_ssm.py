@@ -252,6 +252,16 @@ def test_what_a_gpu_runs_is_the_recurrence_too(length: int, bandlimit, naive, mo
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
 
 
+def test_the_spectrum_of_a_long_clip_is_not_kept(monkeypatch) -> None:
+    choose_as_on_a_gpu(monkeypatch)
+    layer, dt = make(), torch.tensor([0.02]).double()
+    monkeypatch.setattr(ssm_module, "LONGEST_KEPT", 512)
+    for length, kinds in ((300, []), (256, ["spectrum"])):
+        kept: ssm_module.Kept = {}
+        layer.convolve_rows(torch.randn(3, 1, 1, length).double(), dt, kept=kept)
+        assert [kind for _, kind in kept] == kinds
+
+
 @given(length=st.integers(113, 300_000))
 def test_transforms_have_room_and_are_of_quick_sizes(length: int) -> None:
     way, size = ssm_module.convolution_way(length, torch.device("cuda"), None)

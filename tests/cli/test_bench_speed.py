@@ -160,6 +160,21 @@ def test_what_memory_does_not_hold_is_said_and_left_out(
     assert "- infer: not measured" not in page
 
 
+def test_what_found_no_room_beside_others_on_a_gpu_is_tried_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [Entry("hummuss-base"), Entry("hummuss-e2"), Entry("hummuss-e4")]
+    tried: list[str] = []
+
+    def peak(entry: Entry, setting: Setting) -> int | None:
+        tried.append(entry.model)
+        crowded = tried.count(entry.model) == 1
+        return None if entry.model == "hummuss-e4" or (entry.model == "hummuss-e2" and crowded) else 7
+
+    monkeypatch.setattr(bench_speed, "peak_memory", peak)
+    found = bench_speed._peaks(entries, Setting("train", 9, 1, "cuda", "bf16"))
+    assert list(found.items()) == list(zip(entries, (7, 7, None), strict=True))
+    assert sorted(tried) == ["hummuss-base", *["hummuss-e2"] * 2, *["hummuss-e4"] * 2]
+
+
 def test_nothing_to_show_is_told(
     tmp_path: Path, planned: list[tuple[Setting, list[Entry]]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from hummuss import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data, refuse_alike
+from hummuss.evaluation.settings import training_settings
 from hummuss.heads.pose import root_relative
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -104,6 +105,16 @@ def test_whatever_differs_in_a_training_sets_runs_apart(make_run, options, said)
 def test_what_an_older_run_could_not_choose_was_as_it_is_by_default(make_run) -> None:
     told = make_run("b", seed=1, gate="product", temporal_steps=[0.02, 0.5])
     refuse_alike(load_contestants([make_run("a"), told]), lambda own: own.model)
+
+
+def test_settings_of_a_class_that_is_not_here_are_those_of_its_config() -> None:
+    model = {"init_args": {"backbone": {"class_path": "gone.Backbone", "init_args": {"dim": 8}}}}
+    found = training_settings({"model": model}, {"view": {"class_path": "hummuss.data.NoSuchView"}})
+    assert found["model.backbone.dim"] == 8
+    assert (found["model.backbone.class_path"], found["data.view.class_path"]) == (
+        "gone.Backbone",
+        "hummuss.data.NoSuchView",
+    )
 
 
 def test_the_folder_of_a_name_stands_for_its_newest_run_that_has_a_checkpoint(make_run) -> None:

@@ -11,10 +11,11 @@ at frame k and lasts dt_k seconds (zero-order hold), so with r_k = step_size * r
 agree to rounding. Seconds enter only through dt: another frame rate is the same layer.
 
 Both of the offline evaluations cut time into chunks. Inside a chunk the map is a small dense matrix; from chunk to
-chunk only the state passes. So they are matrix products, and time and memory grow linearly with the frames.
+chunk only the state passes. So they are matrix products, and time and memory grow linearly with the frames. On a GPU a
+convolution of more than one chunk is an FFT instead.
 
-The file stands alone: it needs torch and jaxtyping. Complex numbers are pairs of reals, so that the graph exports
-anywhere.
+The file stands alone: it needs torch and jaxtyping. Complex numbers are pairs of reals, but for that FFT, so that the
+graph exports anywhere.
 
 Sources: zero-order hold and diagonal parametrisation as in S4D (Gu et al., 2022) and DSS (Gupta et al., 2022);
 chunks as in state space duality (Dao and Gu, 2024); gated use in HumMUSS (Mondal et al., CVPR 2024).
@@ -35,6 +36,8 @@ INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; besid
 # Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
 # (docs/architecture.md has the measurement); within the range, the length that pads least is taken.
 SHORTEST_CHUNK, LONGEST_CHUNK = 56, 112
+# Largest transform whose spectrum is kept from pass to pass: it grows with the clip.
+LONGEST_KEPT = 16384
 # Lengths of the chunks of a scan, and the largest decay exponent within one: exp(+-40) stays far inside float32.
 SCAN_CHUNKS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
 CHUNK_DECAY = 80.0
@@ -147,12 +150,14 @@ class DiagonalSSM(nn.Module):
         with _full_precision(u):
             rows, length = u.to(self.skip.dtype), u.shape[-1]
             way, size = convolution_way(length, u.device, chunk)
-            made = self._keep(kept, way, (size, reverse), lambda: self._make(way, size, dt, reverse))
+            keep = kept if size <= LONGEST_KEPT else None
+            made = self._keep(keep, way, (size, reverse), lambda: self._make(way, size, dt, reverse))
             if way == "matrix":
                 return _per_clip(rows, made[0]).to(u.dtype)
             if way == "spectrum":
                 product = torch.fft.rfft(rows, size) * made[0][:, :, None]
-                return torch.fft.irfft(product, size)[..., :length].to(u.dtype)
+                # A copy: the part alone would hold on to all that the transform gives.
+                return torch.fft.irfft(product, size)[..., :length].contiguous().to(u.dtype)
             inside, read, *decay = made
             chunks = F.pad(rows, (0, -length % size)).unflatten(-1, (-1, size))  # (H, B, N, n, c)
             response, written = _per_clip(chunks, inside).split([size, read.shape[-2]], -1)

@@ -83,13 +83,9 @@ def _measure(arguments: argparse.Namespace) -> Iterator[list[Row]]:
         costs = {entry: entry_cost(entry, frames, arguments.device) for entry in entries}
         for mode in modes:
             setting = Setting(mode, frames, max(1, 243 // frames), arguments.device, arguments.precision)
-            peaks: dict[Entry, int | None] = {}
-            # A GPU counts what each process takes of it, however many there are; most of their time is its start.
-            with ThreadPoolExecutor(1 if arguments.device == "cpu" else GPU_PROCESSES) as pool:
-                found = pool.map(peak_memory, [] if arguments.no_memory else entries, repeat(setting))
-                for entry, peak in zip(entries, found, strict=False):
-                    peaks[entry] = peak
-                    tell(setting, entry, "no room in memory" if peak is None else f"{peak} MB at most")
+            peaks = {} if arguments.no_memory else _peaks(entries, setting)
+            for entry, peak in peaks.items():
+                tell(setting, entry, "no room in memory" if peak is None else f"{peak} MB at most")
             fitting = [entry for entry in entries if arguments.no_memory or peaks[entry] is not None]
             rows = measure(fitting, setting, costs, arguments.seconds) if fitting else []
             for entry, row in zip(fitting, rows, strict=True):
@@ -101,6 +97,18 @@ def _measure(arguments: argparse.Namespace) -> Iterator[list[Row]]:
             setting = Setting("stream", row["frames"], 1, arguments.device, "32")
             tell(setting, Entry(row["model"]), f"{row['ms_median']} ms, floor {row['floor_ms']} ms")
         yield rows
+
+
+def _peaks(entries: Sequence[Entry], setting: Setting) -> dict[Entry, int | None]:
+    """Peak memory of each entry. A GPU counts it by process: there several, which take long to start, run at a time."""
+    if setting.device == "cpu":
+        return {entry: peak_memory(entry, setting) for entry in entries}
+    with ThreadPoolExecutor(GPU_PROCESSES) as pool:
+        found = list(pool.map(peak_memory, entries, repeat(setting)))
+    # Side by side they may have left each other no room.
+    return {
+        entry: peak_memory(entry, setting) if peak is None else peak for entry, peak in zip(entries, found, strict=True)
+    }
 
 
 def _plan(arguments: argparse.Namespace) -> Iterator[tuple[int, list[str], list[Entry]]]:

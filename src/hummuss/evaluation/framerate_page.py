@@ -51,7 +51,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
         "the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
         "the seeds' own differences. *Velocity error*: MPJVE of the step that ends at the scored frame, from the frame "
-        f"before it at that rate. {trained(rows)}",
+        f"before it at that rate, of *interpolated* at the base rate. {trained(rows)}",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):

@@ -16,7 +16,8 @@ _ASIDE = {"root", "num_workers", "val_windows", "test_windows", "test_groups", "
 def training_settings(config: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     """What decided a training beside its seed, flat: of its trainer, its model and its data.
 
-    An option that a class has and a config does not know came after that run: its default is what the run did.
+    An option that a class which the config names within its model or data has, and the config does not know, came after
+    that run: its default is what the run did.
     """
     parts = {
         "trainer": {name: (config.get("trainer") or {}).get(name) for name in _TRAINER},
@@ -39,11 +40,15 @@ def _flat(values: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 
 def _defaults(class_path: str) -> dict[str, Any]:
-    """Arguments of a class that have a default, written as configs do."""
+    """Arguments of a class whose default can stand in a config, as it would stand there; of what is not here, none."""
     module, _, name = class_path.rpartition(".")
-    parameters = inspect.signature(getattr(import_module(module), name)).parameters.values()
-    found = {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    try:
+        parameters = inspect.signature(getattr(import_module(module), name)).parameters
+    except (ImportError, AttributeError, ValueError):
+        return {}
+    found = {name: parameter.default for name, parameter in parameters.items()}
+    plain = (bool, int, float, str, tuple, type(None))
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in found.items() if isinstance(v, plain)}
 
 
 def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
