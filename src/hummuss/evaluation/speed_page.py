@@ -167,7 +167,10 @@ def _draw(path: Path, places: dict[Place, list[Row]]) -> None:
     for pair, (place, rows) in zip(figure.subplots(len(places), 2, squeeze=False), places.items(), strict=True):
         for axes, mode in zip(pair, ("train", "infer"), strict=True):
             _panel(axes, [row for row in rows if row["mode"] == mode])
-            finish(axes, f"{TITLES[mode]}, {place}", "frames in a clip")
+            finish(axes, f"{TITLES[mode]}\n{place}", "frames in a clip")
+    shown = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if shown:
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.savefig(path, dpi=120)
 
 
@@ -185,5 +188,3 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set_ylabel("ms per frame", fontsize=8)
-    if axes.lines:
-        axes.legend(frameon=False, fontsize=8)
