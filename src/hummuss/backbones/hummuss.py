@@ -208,10 +208,10 @@ class HumMUSS(nn.Module):
         check_dt(dt, torch.ones_like(dt, dtype=torch.bool))
         return dt[:1] if bool((dt == dt[0]).all()) else dt
 
-    def _make_together(self, joints: Intervals, time: Intervals) -> tuple[Kept | None, Kept | None]:
+    def _make_together(self, joints: Intervals, time: Intervals) -> tuple[Kept, Kept | None]:
         """What the convolutions along either axis take beside their input, for this pass alone."""
+        spatial = [block for layer in self.layers for block in layer.spatial_blocks]
         temporal = [block for layer in self.layers for block in layer.temporal_blocks]
-        spatial = [block for layer in self.layers for block in layer.blocks if block not in layer.temporal_blocks]
         return _make_axis(spatial, joints), None if time.even is None else _make_axis(temporal, time)
 
     def _recall(self, dt: Float[Tensor, "G"] | None) -> tuple[Kept | None, Kept | None]:

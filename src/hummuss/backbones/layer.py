@@ -63,10 +63,14 @@ class SpatiotemporalLayer(nn.Module):
         return (self.temporal_last,) if self.fusion == "none" else (self.temporal_first, self.temporal_last)
 
     @property
+    def spatial_blocks(self) -> tuple[Block, ...]:
+        """The blocks that run along the joints."""
+        return (self.spatial_first,) if self.fusion == "none" else (self.spatial_first, self.spatial_last)
+
+    @property
     def blocks(self) -> tuple[Block, ...]:
         """All blocks."""
-        last = () if self.fusion == "none" else (self.spatial_last,)
-        return (self.spatial_first, *last, *self.temporal_blocks)
+        return (*self.spatial_blocks, *self.temporal_blocks)
 
     def forward(self, x: Float[Tensor, "B F J d"], joints: Intervals, time: Intervals) -> Float[Tensor, "B F J d"]:
         spatial_temporal = _over_frames(self.temporal_last, _over_joints(self.spatial_first, x, joints), time)

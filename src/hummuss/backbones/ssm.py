@@ -158,10 +158,10 @@ class DiagonalSSM(nn.Module):
                 product = torch.fft.rfft(rows, size) * made[0][:, :, None]
                 # A copy: the part alone would hold on to all that the transform gives.
                 return torch.fft.irfft(product, size)[..., :length].contiguous().to(u.dtype)
-            inside, read, *decay = made
+            inside, read, decay_re, decay_im = made
             chunks = F.pad(rows, (0, -length % size)).unflatten(-1, (-1, size))  # (H, B, N, n, c)
             response, written = _per_clip(chunks, inside).split([size, read.shape[-2]], -1)
-            y = response + _per_clip(_pass_states(written, (decay[0], decay[1]), reverse), read)
+            y = response + _per_clip(_pass_states(written, (decay_re, decay_im), reverse), read)
             return y.flatten(-2)[..., :length].to(u.dtype)
 
     def scan_rows(
