@@ -99,7 +99,7 @@ def test_one_gap_leaves_chunks_long() -> None:
     layer, dt = make(step_range=(0.1, 0.5)), torch.full((1, 500), 1 / 50)
     before = layer.scan_chunk(dt)
     dt[0, 100] = 100.0
-    assert before == 64
+    assert before == 63  # 8 chunks, as few as those of 64 frames would be
     assert layer.scan_chunk(dt) >= 32
     assert layer.scan_chunk(torch.full((1, 500), 100.0)) == 2
     assert layer.scan_chunk(dt[:, :1]) == 1
@@ -228,8 +228,16 @@ def test_chunks_of_any_length_give_what_one_matrix_gives(length, reverse, monkey
 @pytest.mark.parametrize("length", [1, 80, 112, 113, 243, 729, 2187, 8192])
 def test_chunks_pad_little_and_stay_in_their_range(length: int) -> None:
     size = ssm_module.convolution_chunk(length)
-    assert size == length <= ssm_module.LONGEST_CHUNK or ssm_module.SHORTEST_CHUNK <= size <= ssm_module.LONGEST_CHUNK
-    assert -length % size <= 0.03 * length
+    assert size == length <= ssm_module.LONGEST_MATRIX or 48 <= size <= ssm_module.LONGEST_CHUNK
+    assert -length % size <= 0.02 * length
+
+
+@given(length=st.integers(1, 300_000), longest=st.integers(1, 64))
+def test_equal_chunks_are_as_few_as_the_longest_would_be(length: int, longest: int) -> None:
+    size = ssm_module.equal_chunk(length, longest)
+    assert size <= longest
+    assert -(-length // size) == -(-length // longest)
+    assert -length % size <= -length % longest
 
 
 def choose_as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

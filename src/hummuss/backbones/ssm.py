@@ -33,12 +33,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
-# Lengths of the chunks of a convolution. Longer ones waste products, shorter ones pass states too often
-# (docs/architecture.md has the measurement); within the range, the length that pads least is taken.
-SHORTEST_CHUNK, LONGEST_CHUNK = 56, 112
+# The longest sequence that a convolution does by one matrix, and the longest of its chunks beyond that: longer ones
+# waste products and memory, shorter ones pass states too often (docs/architecture.md has the measurement).
+LONGEST_MATRIX, LONGEST_CHUNK = 112, 64
 # Largest transform whose spectrum is kept from pass to pass: it grows with the clip.
 LONGEST_KEPT = 16384
-# Lengths of the chunks of a scan, and the largest decay exponent within one: exp(+-40) stays far inside float32.
+# Longest chunks of a scan to try, and the largest decay exponent within one: exp(+-40) stays far inside float32.
 SCAN_CHUNKS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
 CHUNK_DECAY = 80.0
 # What decays by more in one interval is gone: exp(-40) is below the rounding of float64. Two such frames fit a chunk.
@@ -208,14 +208,18 @@ class DiagonalSSM(nn.Module):
 
     @torch.no_grad()
     def scan_chunk(self, dt: Float[Tensor, "B L"]) -> int:
-        """Frames in a chunk of a scan, so few that no mode decays beyond float32 within one. Reads values."""
+        """Frames in a chunk of a scan, so few that no mode decays beyond float32 within one. Reads values.
+
+        Chunks are about equally long: 81 frames are two of 41, not one of 64 and another that is mostly padding.
+        """
         fastest = (self.step_size * self.log_decay.exp().amax(-1)).max() * self.reference_fps
         decay = (fastest * dt.to(fastest.dtype)).clamp(max=GAP_DECAY)
 
         def fits(size: int) -> bool:  # wherever a chunk begins, as padding shifts those of a reversed scan
             return size <= 2 or float(decay.unfold(-1, size, 1).sum(-1).max()) <= CHUNK_DECAY
 
-        return next(filter(fits, (min(size, dt.shape[-1]) for size in SCAN_CHUNKS)))
+        frames = dt.shape[-1]
+        return equal_chunk(frames, next(filter(fits, (min(size, frames) for size in SCAN_CHUNKS))))
 
     def init_state(self, batch: int, *parallel: int) -> Float[Tensor, "batch *N 2 H M"]:
         """The state before the first frame; pass further sizes for sequences that share their clip's dt."""
@@ -350,7 +354,7 @@ def convolution_way(length: int, device: torch.device, chunk: int | None) -> tup
     >>> convolution_way(81, torch.device("cuda"), None), convolution_way(243, torch.device("cuda"), None)
     (('matrix', 81), ('spectrum', 512))
     """
-    if chunk is None and device.type == "cuda" and length > LONGEST_CHUNK:
+    if chunk is None and device.type == "cuda" and length > LONGEST_MATRIX:
         # Of the sizes that transforms are quick at, the least that has room for the response behind the sequence.
         return "spectrum", min(odd * 2 ** math.ceil(math.log2(2 * length / odd)) for odd in (1, 3, 5, 7, 9))
     size = convolution_chunk(length) if chunk is None else chunk
@@ -358,10 +362,17 @@ def convolution_way(length: int, device: torch.device, chunk: int | None) -> tup
 
 
 def convolution_chunk(length: int) -> int:
-    """Frames in a chunk of a convolution: all of them if they fit, else what leaves the least padding."""
-    if length <= LONGEST_CHUNK:
-        return length
-    return min(range(LONGEST_CHUNK, SHORTEST_CHUNK - 1, -1), key=lambda size: -length % size)
+    """Frames in a chunk of a convolution: all of them if they fit one matrix."""
+    return length if length <= LONGEST_MATRIX else equal_chunk(length, LONGEST_CHUNK)
+
+
+def equal_chunk(length: int, longest: int) -> int:
+    """Frames in a chunk where as few chunks as hold ``length`` frames, none of more than ``longest``, pad least.
+
+    >>> equal_chunk(81, longest=64), equal_chunk(243, longest=64)
+    (41, 61)
+    """
+    return math.ceil(length / math.ceil(length / longest))
 
 
 def initial_poles(modes: int, init: str) -> Complex[Tensor, "{modes}"]:
