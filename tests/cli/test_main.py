@@ -167,5 +167,13 @@ def test_a_training_that_could_not_go_well_does_not_begin(
     assert message in error_of(["fit", "--config", config, f"--trainer.{option}", value], capsys)
 
 
+def test_a_setting_that_an_overlays_class_does_not_take_is_named_once(capsys) -> None:
+    configs = ["--config", "configs/action.yaml", "--config", "configs/data/mixture.yaml"]
+    with pytest.raises(SystemExit):  # what --print_config ends with
+        main(["fit", *configs, "--print_config"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "MixtureDataModule does not take {'balance_classes': True}, set before for hummuss.data.Synth" in line
+
+
 def test_a_missing_config_is_named(capsys) -> None:
     assert "nowhere.yaml" in error_of(["fit", "--config", "nowhere.yaml"], capsys)

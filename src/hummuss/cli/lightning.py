@@ -19,6 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.cli import runs
+from hummuss.cli.dropped import telling_logger
 from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
@@ -306,5 +307,5 @@ def _run(arguments: list[str]) -> None:
         seed_everything_default=0,
         # A test must leave alone the config that its checkpoint was trained with.
         save_config_callback=KeepConfig if arguments[0] == "fit" else None,
-        parser_kwargs={"exit_on_error": False, "prog": "hummuss"},
+        parser_kwargs={"exit_on_error": False, "prog": "hummuss", "logger": telling_logger()},
     )

@@ -1,0 +1,35 @@
+"""Settings that an overlay's class does not take: jsonargparse drops them without a word, this says so."""
+
+import logging
+import re
+import sys
+
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+_DROPPED = re.compile(r"Due to class_path change from '(.+)' to '(.+)', discarding init_args: (.+)\.", re.DOTALL)
+
+
+class _Tell(logging.Handler):
+    """Passes on what is dropped, once, out of all that a parser says to its logger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = _DROPPED.fullmatch(record.getMessage())
+        if found is None or found[0] in self.told:
+            return
+        self.told.add(found[0])
+        before, now, settings = found.groups()
+        line = f"hummuss: {now} does not take {settings}, set before for {before}: dropped"
+        rank_zero_only(print)(line, file=sys.stderr)
+
+
+def telling_logger() -> logging.Logger:
+    """The logger for the parser of one command."""
+    logger = logging.getLogger("hummuss.parser")  # by name: parsers are pickled with theirs
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False  # the parser's debugging is for nobody else
+    logger.handlers = [_Tell()]
+    return logger
