@@ -121,6 +121,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
                     f"sequence the error changes by {drift}."
                 )
         said += _streamed([row for row in rows if _model(row) == model and row["mode"] == "stream"], model)
+        said += _instead(rows, model, errors)
     return said
 
 
@@ -153,6 +154,18 @@ def _not_run(errors: Errors) -> str:
             which = "" if len(lacking) == len(own) else f" of seed {', '.join(map(str, lacking))}"
             told.append(f"{way.frames:,} frames ({SOURCES[way.source]}){which}")
     return "; ".join(told)
+
+
+def instead(rows: Sequence[Row], model: Model) -> list[Way]:
+    """Streams of all sequences of a length that the memory did not hold in one piece: they say what that would give."""
+    counts = {_way(row): row["sequences"] for row in rows if _model(row) == model}
+    return [
+        way
+        for way, count in counts.items()
+        if way.mode == "stream"
+        and way._replace(mode="whole") not in counts
+        and count == counts.get(way._replace(mode="windows"))
+    ]
 
 
 def by_position(rows: Sequence[Row], model: Model, way: Way) -> dict[float, float]:
@@ -205,8 +218,10 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
 def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
     longest = max((row["frames"] for row in rows if row["source"] == source), default=0)
     for model in by_model(rows):
+        streamed = Way(source, longest, "stream") in instead(rows, model)
         for mode, line in MODES.items():
-            found = by_position(rows, model, Way(source, longest, mode))
+            shown = "stream" if streamed and mode == "whole" else mode
+            found = by_position(rows, model, Way(source, longest, shown))
             axes.plot(list(found), list(found.values()), line + _marker(model), **_look(model))
     finish(axes, f"{source}, {longest:,} frames", "position, s")
 
@@ -262,6 +277,19 @@ def _streamed(rows: Sequence[Row], model: Model) -> Iterator[str]:
         f"**{model.label}**, streamed frame by frame{apart}: the norm of its state is {first:.3g} after a "
         f"{len(norms)}th of {longest:,} frames ({SOURCES[source]}) and {last:.3g} after all of them."
     )
+
+
+def _instead(rows: Sequence[Row], model: Model, errors: Errors) -> Iterator[str]:
+    for way in instead(rows, model):
+        means = shared_means(errors[way], errors[way._replace(mode="windows")])
+        if means is not None:
+            streamed, windows, _ = means
+            yield (
+                f"**{model.label}**, {way.frames:,} frames ({SOURCES[way.source]}) that the memory did not hold in one "
+                f"piece: {streamed:.1f} mm streamed, {windows:.1f} mm in windows ({Pair(streamed, windows).worse:+.1f} "
+                f"%). From the first to the last fifth of the stream the error changes by "
+                f"{_drift(rows, model, way):+.1f} %."
+            )
 
 
 def _holds(whether: bool) -> str:
