@@ -10,20 +10,14 @@ _DROPPED = re.compile(r"Due to class_path change from '(.+)' to '(.+)', discardi
 
 
 class _Tell(logging.Handler):
-    """Passes on what is dropped, once, out of all that a parser says to its logger."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: set[str] = set()
+    """Passes on what is dropped, out of all that a parser says to its logger."""
 
     def emit(self, record: logging.LogRecord) -> None:
         found = _DROPPED.fullmatch(record.getMessage())
-        if found is None or found[0] in self.told:
-            return
-        self.told.add(found[0])
-        before, now, settings = found.groups()
-        line = f"hummuss: {now} does not take {settings}, set before for {before}: dropped"
-        rank_zero_only(print)(line, file=sys.stderr)
+        if found is not None:
+            before, now, settings = found.groups()
+            line = f"hummuss: {now} does not take {settings}, set before for {before}: dropped"
+            rank_zero_only(print)(line, file=sys.stderr)
 
 
 def telling_logger() -> logging.Logger:
