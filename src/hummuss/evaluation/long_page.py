@@ -41,7 +41,7 @@ class Way(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Mean errors of one piece and of windows, mm, over the seeds that have both."""
+    """Mean errors of one piece, or of the stream that equals it, and of windows, mm, over the seeds that have both."""
 
     whole: float
     windows: float
@@ -121,7 +121,15 @@ def sentences(rows: Sequence[Row]) -> list[str]:
                     f"sequence the error changes by {drift}."
                 )
         said += _streamed([row for row in rows if _model(row) == model and row["mode"] == "stream"], model)
-        said += _instead(rows, model, errors)
+        streams = pairs(errors, "stream")
+        said += [
+            f"**{model.label}**, {way.frames:,} frames ({SOURCES[way.source]}) that the memory did not hold in one "
+            f"piece: {streams[way].whole:.1f} mm streamed, {streams[way].windows:.1f} mm in windows "
+            f"({streams[way].worse:+.1f} %). From the first to the last fifth of the stream the error changes by "
+            f"{_drift(rows, model, way):+.1f} %."
+            for way in streams_for_whole(rows, model)
+            if way in streams
+        ]
     return said
 
 
@@ -135,12 +143,12 @@ def by_model(rows: Sequence[Row]) -> dict[Model, Errors]:
     return found
 
 
-def pairs(errors: Errors) -> dict[Way, Pair]:
-    """One piece beside windows, wherever a seed has both."""
+def pairs(errors: Errors, mode: str = "whole") -> dict[Way, Pair]:
+    """One piece, or what else ``mode`` says, beside windows, wherever a seed has both."""
     found = {}
     for way, own in errors.items():
         means = shared_means(own, errors.get(way._replace(mode="windows"), {}))
-        if way.mode == "whole" and means is not None:
+        if way.mode == mode and means is not None:
             found[way] = Pair(*means[:2])
     return found
 
@@ -156,7 +164,7 @@ def _not_run(errors: Errors) -> str:
     return "; ".join(told)
 
 
-def instead(rows: Sequence[Row], model: Model) -> list[Way]:
+def streams_for_whole(rows: Sequence[Row], model: Model) -> list[Way]:
     """Streams of all sequences of a length that the memory did not hold in one piece: they say what that would give."""
     counts = {_way(row): row["sequences"] for row in rows if _model(row) == model}
     return [
@@ -218,10 +226,11 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
 def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
     longest = max((row["frames"] for row in rows if row["source"] == source), default=0)
     for model in by_model(rows):
-        streamed = Way(source, longest, "stream") in instead(rows, model)
+        stream = Way(source, longest, "stream")
+        streamed = stream in streams_for_whole(rows, model)
         for mode, line in MODES.items():
-            shown = "stream" if streamed and mode == "whole" else mode
-            found = by_position(rows, model, Way(source, longest, shown))
+            way = stream if streamed and mode == "whole" else stream._replace(mode=mode)
+            found = by_position(rows, model, way)
             axes.plot(list(found), list(found.values()), line + _marker(model), **_look(model))
     finish(axes, f"{source}, {longest:,} frames", "position, s")
 
@@ -277,19 +286,6 @@ def _streamed(rows: Sequence[Row], model: Model) -> Iterator[str]:
         f"**{model.label}**, streamed frame by frame{apart}: the norm of its state is {first:.3g} after a "
         f"{len(norms)}th of {longest:,} frames ({SOURCES[source]}) and {last:.3g} after all of them."
     )
-
-
-def _instead(rows: Sequence[Row], model: Model, errors: Errors) -> Iterator[str]:
-    for way in instead(rows, model):
-        means = shared_means(errors[way], errors[way._replace(mode="windows")])
-        if means is not None:
-            streamed, windows, _ = means
-            yield (
-                f"**{model.label}**, {way.frames:,} frames ({SOURCES[way.source]}) that the memory did not hold in one "
-                f"piece: {streamed:.1f} mm streamed, {windows:.1f} mm in windows ({Pair(streamed, windows).worse:+.1f} "
-                f"%). From the first to the last fifth of the stream the error changes by "
-                f"{_drift(rows, model, way):+.1f} %."
-            )
 
 
 def _holds(whether: bool) -> str:
