@@ -199,10 +199,14 @@ class RunReport(L.Callback):
         self._count()
         inference = module.inference.describe() if stage == "test" else None
         scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
+        known = read_summary(self.folder)
+        origin = {"seed": self.seed, "commit": git_commit(), "device": device_name(module.device)}
+        if not self.seconds:  # scored by a later command: where and by what it was trained stays as it was
+            origin |= {key: known[key] for key in origin if key in known}
         facts = {
             "dataset": cast(Any, trainer).datamodule.dataset,
             "heads": list(module.heads),
-            "checkpoints": read_summary(self.folder).get("checkpoints", {}) | {stage: scored},
+            "checkpoints": known.get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "protocol": _protocol(module) if stage == "test" else None,
             "selected_on_test": SELECTED_ON_TEST[module.selected_on_test],
@@ -211,10 +215,7 @@ class RunReport(L.Callback):
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1) if self.seconds else None,
             "frames_per_second": round(self.frames / self.seconds, 1) if self.seconds else None,
-            "seed": self.seed,
-            "commit": git_commit(),
-            "device": device_name(module.device),
-        }
+        } | origin
         write_summary(self.folder, {stage: metrics} | facts)
         return metrics
 

@@ -226,18 +226,20 @@ def test_reported_figures_are_those_of_the_best_checkpoint(tmp_path, monkeypatch
     assert reported == pytest.approx(min(history[:-1]), abs=1e-3)
 
 
-def test_steps_are_those_of_the_training_whichever_epoch_was_best(monkeypatch) -> None:
+def test_facts_of_the_training_stay_whichever_epoch_was_best_and_wherever_it_is_scored(monkeypatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert run("fit", "pose") == 0
     folder = Path("runs/pose/1")
     torch.save(torch.load(folder / "best.ckpt", weights_only=True) | {"callbacks": counted(3)}, folder / "best.ckpt")
     trained = json.loads((folder / "summary.json").read_text())
     assert trained["steps"] == 6
+    monkeypatch.setenv("HUMMUSS_COMMIT", "scored elsewhere")
     assert run("test", "pose", "--ckpt_path", "best") == 0
     tested = json.loads((folder / "summary.json").read_text())
     assert "test" in tested
-    for fact in ("steps", "seconds", "frames_per_second"):
-        assert tested[fact] == trained[fact]
+    for fact in ("steps", "seconds", "frames_per_second", "seed", "commit", "device"):
+        assert tested[fact] == trained[fact], fact
+    assert json.loads((folder / "test.json").read_text())["facts"]["commit"] == "scored elsewhere"
     resumed = RunReport(folder, 0)
     resumed.load_state_dict(counted(3)["RunReport"])
     assert (resumed.steps, resumed.seconds, resumed.frames) == (3, 9.0, 40)
