@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="file.npz to write, file.png beside it; a store: a folder"
     )
-    text = "checkpoint of a run, the run's folder, or a shared model: its folder or a hub's owner/name"
+    text = (
+        "checkpoint of a run, the run's folder, or a shared model: its folder, a hub's owner/name, pose-cmu or live-cmu"
+    )
     parser.add_argument("--ckpt_path", required=True, help=text)
     parser.add_argument(
         "--clips",

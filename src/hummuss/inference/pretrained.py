@@ -1,4 +1,4 @@
-"""Models as folders to share: ``model.safetensors``, ``config.json`` and a model card, on disk or on a hub."""
+"""Models as folders to share: ``model.safetensors``, ``config.json`` and a model card, on disk, on a hub or shipped."""
 
 import json
 import re
@@ -23,6 +23,8 @@ from hummuss.inference.strategy import Inference
 from hummuss.weights import read_safetensors
 
 CONFIG, WEIGHTS, CARD = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE, "README.md"
+# Models that come with the package, a folder each; how they were trained is in docs/predict.md.
+_SHIPPED = Path(__file__).parents[1] / "shipped"
 # owner/name, as hubs call their models.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -114,7 +116,8 @@ def load(source: str | PathLike[str], device: str | torch.device = "cpu", **opti
     Nothing in the folder can run code: weights are safetensors, and the config names classes of this package only.
 
     Args:
-        source: folder that ``hummuss export hub`` or ``save_pretrained`` wrote, or a hub's ``owner/name``.
+        source: folder that ``hummuss export hub`` or ``save_pretrained`` wrote, a hub's ``owner/name``, or one of
+            `shipped_models`, unless a folder here has its name.
         device: where it shall run.
         options: ``body_path`` and ``h36m_regressor`` for a model of a body whose file is not shared; ``revision``,
             ``token``, ``cache_dir``, ``local_files_only`` of huggingface_hub for a hub's model.
@@ -124,11 +127,11 @@ def load(source: str | PathLike[str], device: str | torch.device = "cpu", **opti
             lack entries, have more, or have other shapes than the config's model.
     """
     files = {name: options.pop(name) for name in ("body_path", "h36m_regressor") if name in options}
-    folder = Path(source)
+    folder = _SHIPPED / str(source) if _is_shipped(source) else Path(source)
     if not folder.is_dir():
         folder = _download(str(source), options)
     elif options:
-        raise InputError(f"{source} is a folder, which takes no {', '.join(options)}: drop it")
+        raise InputError(f"{source} is on this machine, which takes no {', '.join(options)}: drop it")
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(
@@ -144,9 +147,22 @@ def load(source: str | PathLike[str], device: str | torch.device = "cpu", **opti
         raise InputError(f"{source}: {error}") from error
 
 
+def shipped_models() -> list[str]:
+    """Names of the models that come with the package.
+
+    >>> shipped_models()
+    ['live-cmu', 'pose-cmu']
+    """
+    return sorted(folder.name for folder in _SHIPPED.iterdir())
+
+
 def is_shared(path: str | PathLike[str]) -> bool:
-    """Whether a path is a shared model's folder, or no path here but a hub's ``owner/name``."""
-    return (Path(path) / WEIGHTS).is_file() or _is_hub_id(str(path))
+    """Whether a path is a shared model's folder, or no path here but a shipped model or a hub's ``owner/name``."""
+    return (Path(path) / WEIGHTS).is_file() or _is_shipped(path) or _is_hub_id(str(path))
+
+
+def _is_shipped(source: str | PathLike[str]) -> bool:
+    return str(source) in shipped_models() and not Path(source).exists()
 
 
 def _is_hub_id(text: str) -> bool:
@@ -157,7 +173,8 @@ def _is_hub_id(text: str) -> bool:
 def _download(model_id: str, options: dict[str, Any]) -> Path:
     if not _is_hub_id(model_id):
         raise InputError(
-            f"no model at {model_id}: give a folder that `hummuss export hub` wrote, or a hub's owner/name"
+            f"no model at {model_id}: give a folder that `hummuss export hub` wrote, a hub's owner/name, or one that "
+            f"comes with hummuss: {', '.join(shipped_models())}"
         )
     try:
         return Path(snapshot_download(model_id, allow_patterns=[CONFIG, WEIGHTS, CARD], **options))
