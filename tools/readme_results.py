@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 START, END = "<!-- results: written by tools/readme_results.py -->", "<!-- end of results -->"
 RATES = [Rate("stride", 1), Rate("stride", 2), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
-# Rows of the first table: how the page of frame rates calls them, and what the README says they are.
+# The pages of frame rates that are shown, and what the README calls them.
+PAGES = {"framerate": "any frame rate", "framerate_longer": "the same, trained on five times as many windows"}
+# Their rows: how those pages call them, and what the README says they are.
 LINES = {
     Line("hummuss", "dt", True): "**HumMUSS**, trained at random strides {strides}",
     Line("hummuss", "dt-ignored", True): "the same, not told dt",
@@ -23,12 +25,10 @@ LINES = {
     Line("hummuss", "dt", False): "HumMUSS, trained at stride 1",
     Line("hummuss-causal", "dt", True): "causal HumMUSS, random strides",
     Line("dstformer", "subsampled", True): "attention (DSTformer), random strides",
-    Line("dstformer", "interpolated", True): "the same, keypoints interpolated to stride 1",
     Line("dstformer", "subsampled", False): "attention, trained at stride 1",
-    Line("dstformer", "interpolated", False): "the same, keypoints interpolated to stride 1",
     Line("per-frame", "subsampled", True): "every frame by itself",
 }
-# Rows of the second: metric -> what it is. Columns: the variants of HumMUSS and attention that have it.
+# Rows of the last table: metric -> what it is. Columns: the variants of HumMUSS and attention that have it.
 TASKS = {
     "pose/mpjpe": "3D pose, MPJPE in mm",
     "mesh/mpve": "body mesh, MPVE in mm",
@@ -54,13 +54,13 @@ def main() -> None:
 
 def section() -> str:
     """The tables, with their markers."""
-    lines = [START, "", *framerate_table(), "", *task_table(), "", END]
-    return "\n".join(lines)
+    tables = [*(framerate_table(name, title) for name, title in PAGES.items()), task_table()]
+    return "\n".join([START, "", *(line for table in tables for line in [*table, ""]), END])
 
 
-def framerate_table() -> list[str]:
+def framerate_table(name: str, title: str) -> list[str]:
     """CMU's test subjects at a few rates."""
-    rows = [row for row in read_rows(RESULTS / "framerate.csv") if row["dataset"] == "cmu-test"]
+    rows = [row for row in read_rows(RESULTS / f"{name}.csv") if row["dataset"] == "cmu-test"]
     found = lines_of(rows)
     work: dict[Line, set[str]] = {}
     for row in rows:
@@ -69,9 +69,7 @@ def framerate_table() -> list[str]:
     strides = f"from {varied.replace('-', ' to ')}"
     names = [f"stride {rate.rate:g}" if rate.kind == "stride" else f"{rate.rate:.0%} dropped" for rate in RATES]
     table = [
-        "| MPJPE in mm, [any frame rate](docs/results/framerate.md) | multiply-adds per frame, M | "
-        + " | ".join(names)
-        + " |",
+        f"| MPJPE in mm, [{title}](docs/results/{name}.md) | multiply-adds per frame, M | " + " | ".join(names) + " |",
         "|---|---|" + "---|" * len(names),
     ]
     for line, what in LINES.items():
