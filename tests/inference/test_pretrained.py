@@ -278,7 +278,7 @@ def test_what_is_no_shared_model_says_so(tmp_path, shared) -> None:
         load(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"has no config\.json, so it is no shared model"):
         load(tmp_path / "pose" / "1")
-    with pytest.raises(InputError, match="is on this machine, which takes no revision"):
+    with pytest.raises(InputError, match="is a folder, which takes no revision"):
         load(shared, revision="main")
     (shared / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config\.json is not valid JSON"):

@@ -131,7 +131,7 @@ def load(source: str | PathLike[str], device: str | torch.device = "cpu", **opti
     if not folder.is_dir():
         folder = _download(str(source), options)
     elif options:
-        raise InputError(f"{source} is on this machine, which takes no {', '.join(options)}: drop it")
+        raise InputError(f"{source} is a folder, which takes no {', '.join(options)}: drop it")
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(
