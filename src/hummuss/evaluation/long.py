@@ -44,7 +44,8 @@ def compare_lengths(
 
     Spans of one, two and ten windows are cut from the same frames, seen once; so are the ``lengths``, which begin
     alike. Modes: ``windows`` of the training's length, half overlapping and averaged, as `Inference` makes them;
-    ``whole``, every sequence in one piece, for backbones that take any length; ``stream``, for causal ones.
+    ``adjacent`` ones, which like one piece predict a frame once; ``whole``, every sequence in one piece, for backbones
+    that take any length; ``stream``, for causal ones.
 
     Args:
         contestants: from `load_contestants`.
@@ -103,7 +104,9 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
     streamed = max((own.frames for own in group if own.frames <= most_streamed), default=None)
     for sequences in group:
         place: Row = {"source": sequences.source, "frames": sequences.frames}
-        yield from _told(place | {"mode": "windows"}, sequences, _windows(contestant, sequences, window), window)
+        for mode, stride in (("windows", None), ("adjacent", window)):
+            joints = _windows(contestant, sequences, Inference(windows=window, stride=stride))
+            yield from _told(place | {"mode": mode}, sequences, joints, window)
         if contestant.most_frames is not None:
             continue
         whole = None
@@ -144,13 +147,13 @@ def _mean(errors: Tensor, scored: Tensor) -> Row:
     return {"mpjpe_mm": round(float(errors[scored].mean()), 4) if scored.any() else None, "state_norm": None}
 
 
-def _windows(contestant: Contestant, sequences: Sequences, window: int) -> Float[Tensor, "N F 17 3"]:
-    """Half overlapping windows, averaged."""
+def _windows(contestant: Contestant, sequences: Sequences, inference: Inference) -> Float[Tensor, "N F 17 3"]:
+    """Windows, averaged where they overlap."""
     model = contestant.run.model
     device = next(model.parameters()).device
     batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
     moved = {name: values.to(device) for name, values in batch.items()}
-    made = Inference(windows=window).predict(model, moved, contestant.run.trained_frames)
+    made = inference.predict(model, moved, contestant.run.trained_frames)
     (name,) = (name for name, head in model.heads.items() if head is pose_head(contestant.run))
     return made[name]["joints"].cpu()
 
