@@ -15,8 +15,8 @@ from hummuss.backbones.cost import cost
 from hummuss.body.layouts import H36M17
 from hummuss.cli import study as command
 from hummuss.cli.main import main
-from hummuss.cli.study import read_study
 from hummuss.study import rows_of
+from hummuss.study_file import read_study
 
 STUDIES = sorted((Path(__file__).parents[2] / "configs" / "studies").glob("*.yaml"))
 
@@ -223,6 +223,34 @@ def test_a_study_may_have_the_variants_of_another(study: Path, tmp_path: Path) -
     shorter.write_text(yaml.safe_dump(content | {"arguments": ["--x=3"], "variants": str(study)}))
     assert read_study(shorter).variants == read_study(study).variants
     assert read_study(shorter).arguments == ["--x=3"]
+
+
+def test_a_study_like_another_says_only_what_differs(study: Path, tmp_path: Path) -> None:
+    changed = {"arguments": ["--x=1", "--x.y=1", "--config=p.yaml"], "metrics": ["mpve"], "tested": []}
+    base = yaml.safe_load(study.read_text()) | changed
+    study.write_text(yaml.safe_dump(base))
+    other = tmp_path / "other.yaml"
+    own = {"title": "Other", "like": "made.yaml", "variants": {"plain": []}}
+    other.write_text(yaml.safe_dump(own))
+    found = read_study(other)
+    assert (found.title, found.note, list(found.variants)) == ("Other", "", ["plain"])
+    assert (found.configs, found.seeds, found.tested, found.metrics) == (["a.yaml"], [0, 1], [], ["mpve"])
+    assert (found.arguments, found.variants["plain"].configs) == (base["arguments"], ["a.yaml"])
+
+    own |= {"arguments": ["--x=2", "--z", "--config=q.yaml"], "seeds": [5], "tested": ["plain"]}
+    other.write_text(yaml.safe_dump(own))
+    found = read_study(other)
+    assert found.arguments == ["--x.y=1", "--config=p.yaml", "--x=2", "--z", "--config=q.yaml"]
+    assert (found.seeds, found.tested) == ([5], ["plain"])
+
+    for like in ("nowhere.yaml", "other.yaml"):  # none, and one that is itself like another
+        third = tmp_path / "third.yaml"
+        third.write_text(yaml.safe_dump(own | {"like": like}))
+        with pytest.raises(InputError, match=f"third.yaml is like {like}, which is no study that says all itself"):
+            read_study(third)
+    other.write_text(yaml.safe_dump(own | {"speed": 3}))
+    with pytest.raises(InputError, match=r"other.yaml has .*'speed'"):
+        read_study(other)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

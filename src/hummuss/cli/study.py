@@ -6,12 +6,14 @@ a mapping of arguments and configs of its own in place of the study's. {run:NAME
 of variant NAME's run of the same seed, which is trained first; NAME stands before the variant. metrics, where given,
 are what is tabulated in place of the pose metrics: names such as mpve, or of one head's such as mesh/mpve, which a run
 of several heads and one of that head alone then show side by side. note, where given, is a paragraph of the page.
+variants may be the path of another study, for its variants. like, the path of another study, stands for that one's
+configs, arguments, seeds, tested and metrics where the file does not give them; of arguments, its own replace that
+one's of the same option.
 """
 
 import argparse
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -20,19 +22,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.cli.runs import newest_checkpoint
 from hummuss.errors import InputError
-from hummuss.study import COLUMNS, METRICS, Study, Variant, rows_of, write_page
+from hummuss.study import COLUMNS, Study, rows_of, write_page
+from hummuss.study_file import RUN, needed, read_study
 
-KEYS = {"title", "configs", "arguments", "seeds", "tested", "variants"}
-OPTIONAL = {"metrics", "note"}
 # Beside a run: what it was trained with.
 ARGUMENTS = "arguments.json"
-RUN = re.compile(r"\{run:([^}]*)\}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +77,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
             for seed in seeds:
                 for variant in variants:
                     # The pool starts runs in this order: those waited for have been started, so it never locks up.
-                    before = [runs[other, seed] for other in _needed(study.variants[variant]) if (other, seed) in runs]
+                    before = [runs[other, seed] for other in needed(study.variants[variant]) if (other, seed) in runs]
                     runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
             for ended in runs.values():
                 ended.result()
@@ -100,57 +98,6 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     write_page(arguments.out, study, command, rows)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
-
-
-def read_study(path: Path) -> Study:
-    """The study of a YAML file.
-
-    Raises:
-        InputError: no such file, a missing or unknown key, a tested variant that is not there, a variant that begins
-            with one that does not stand before it.
-    """
-    if not path.is_file():
-        raise InputError(f"no study at {path}: give a YAML file such as configs/studies/backbone.yaml")
-    given = yaml.safe_load(path.read_text())
-    if not isinstance(given, dict) or not KEYS <= set(given) <= KEYS | OPTIONAL:
-        found = sorted(given) if isinstance(given, dict) else type(given).__name__
-        raise InputError(f"{path} has {found}, expected the keys {sorted(KEYS)} and perhaps {sorted(OPTIONAL)}")
-    if isinstance(given["variants"], str):
-        given["variants"] = _variants_of(path, Path(given["variants"]))
-    variants: dict[str, Variant] = {}
-    for name, content in given["variants"].items():
-        variants[name] = variant = _variant(path, name, content, given["configs"])
-        for other in _needed(variant):
-            if other == name or other not in variants:
-                raise InputError(f"{path}: variant {name!r} begins with {other!r}, which must stand before it")
-    for name in given["tested"]:
-        if name not in variants:
-            raise InputError(f"{path}: tested variant {name!r} is none of {', '.join(variants)}")
-    defaults: dict[str, Any] = {"metrics": METRICS}
-    return Study(**defaults | given | {"variants": variants})
-
-
-def _variants_of(path: Path, other: Path) -> dict[str, Any]:
-    """Those of another study's file."""
-    content = yaml.safe_load(other.read_text()) if other.is_file() else None
-    if not isinstance(content, dict) or not isinstance(content.get("variants"), dict):
-        raise InputError(f"{path} takes the variants of {other}, which is no study with variants of its own")
-    return content["variants"]
-
-
-def _variant(path: Path, name: str, content: Any, configs: list[str]) -> Variant:
-    if isinstance(content, list):
-        return Variant(configs, content)
-    if not isinstance(content, dict) or not set(content) <= {"configs", "arguments"}:
-        raise InputError(
-            f"{path}: variant {name!r} is {content!r}, expected arguments, or a mapping of configs and them"
-        )
-    return Variant(content.get("configs", configs), content.get("arguments", []))
-
-
-def _needed(variant: Variant) -> list[str]:
-    """Variants whose runs this one begins with."""
-    return [name for argument in variant.arguments for name in RUN.findall(argument)]
 
 
 def _train(study: Study, name: str, variant: str, seed: int, threads: int, before: Sequence[Future[None]]) -> None:
