@@ -43,6 +43,8 @@ def test_the_code_hash_changes_with_code_and_file_names_alone(tmp_path, monkeypa
     (tmp_path / "heads").mkdir()
     (tmp_path / "data" / "a.py").write_text("a = 1")
     seen = [provenance.code_hash("data")]
+    one = provenance.code_hash("data/a.py")
+    assert one == seen[0]
     for path in ("heads/b.py", "data/a.pyc"):
         (tmp_path / path).write_text("no reader's business")
         assert provenance.code_hash("data") == seen[0]
@@ -51,3 +53,5 @@ def test_the_code_hash_changes_with_code_and_file_names_alone(tmp_path, monkeypa
     (tmp_path / "data" / "a.py").rename(tmp_path / "data" / "b.py")
     seen.append(provenance.code_hash("data"))
     assert len(set(seen)) == 3
+    (tmp_path / "data" / "c.py").write_text("c = 3")
+    assert provenance.code_hash("data/b.py") == seen[2] != provenance.code_hash("data")

@@ -44,11 +44,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:SHORT_HASH]
 
 
-def code_hash(*packages: str) -> str:
-    """The first 12 digits of the SHA-256 of all files of some of this package's packages: changes with any of them."""
+def code_hash(*parts: str) -> str:
+    """The first 12 digits of the SHA-256 of some of this package's packages and files: changes with any of them."""
     root, digest = Path(__file__).parent, hashlib.sha256()
-    for package in packages:
-        for path in sorted((root / package).rglob("*")):
+    for part in parts:
+        for path in [root / part] if (root / part).is_file() else sorted((root / part).rglob("*")):
             if path.suffix in (".py", ".npz"):
                 digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
                 digest.update(path.read_bytes())

@@ -1,6 +1,7 @@
 """Comparison over frame rates: rows of models whose errors are known, targets by hand, and a command that goes on."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hummuss import InputError
 from hummuss.cli.eval_framerate import read_rows
 from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, StoreWriter, SyntheticDataModule
+from hummuss.evaluation import framerate
 from hummuss.evaluation.contestants import Contestant, load_contestants
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
@@ -124,6 +126,19 @@ def test_who_was_trained_at_one_rate_is_scored_there(make_run, oracle) -> None:
         next(compared(five, 4))
     with pytest.raises(InputError, match="both hummuss, seed 0, trained alike"):
         next(compared(load_contestants([runs[1], make_run("e", dim=16)]), 4))
+
+
+def test_all_of_the_package_that_rows_are_computed_by_decides_whether_they_are_kept() -> None:
+    package = Path(framerate.__file__).parent
+    needed, found = ["framerate"], set()
+    while needed:
+        module = needed.pop()
+        if module not in found:
+            found.add(module)
+            needed += re.findall(
+                r"^from hummuss\.evaluation\.(\w+) import", (package / f"{module}.py").read_text(), re.M
+            )
+    assert {part for part in framerate.CODE if "/" in part} == {f"evaluation/{module}.py" for module in found}
 
 
 def test_what_is_known_of_the_same_moments_is_not_computed_again(make_run, monkeypatch) -> None:

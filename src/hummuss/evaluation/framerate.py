@@ -39,6 +39,11 @@ VARIANTS = {
     "per-frame": ("subsampled",),
 }
 AT_RATE = "trained-at-rate"
+# What a row depends on: pages may change, and rows of before are still what would be computed now.
+CODE = (
+    "backbones", "heads", "metrics", "evaluation/contestants.py", "evaluation/framerate.py", "evaluation/moments.py",
+    "evaluation/rates.py", "evaluation/seen.py", "evaluation/settings.py",
+)  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -63,7 +68,7 @@ def compare_rates(
     """
     _check(contestants)
     facts = [_facts(contestant, 2 * ((data.frames - 1) // 2) + 1) for contestant in contestants]
-    code = code_hash("backbones", "heads", "metrics", "evaluation")
+    code = code_hash(*CODE)
     for dataset, sources, moments in chosen:
         seen = see(data, sources, moments, all_rates())
         place = {"dataset": dataset, "moments": f"{seen.digest()}-{code}"}
