@@ -1,8 +1,9 @@
 """What the benchmark of speed times and counts. No time is asserted."""
 
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -139,6 +140,17 @@ def test_a_run_for_which_there_is_no_room_ends_by_itself() -> None:
     fits, too_large = found.strip("[]\n").split(", ")
     assert 20 < float(fits) < 200
     assert too_large == "None"
+
+
+def test_a_run_that_the_system_ends_had_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(by: int) -> Callable[..., str]:
+        return lambda *_: subprocess.check_output([sys.executable, "-c", f"import os; os.kill(os.getpid(), {by})"])
+
+    monkeypatch.setattr(speed_process, "_afresh", ended(signal.SIGKILL))
+    assert speed_process.peak_memory(Entry(BASE), Setting("train", 2, 1, *HERE)) is None
+    monkeypatch.setattr(speed_process, "_afresh", ended(signal.SIGABRT))
+    with pytest.raises(subprocess.CalledProcessError, match="SIGABRT"):
+        speed_process.peak_memory(Entry(BASE), Setting("train", 2, 1, *HERE))
 
 
 def test_unknown_models_are_refused() -> None:
