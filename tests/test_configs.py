@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from lightning.pytorch.strategies import DDPStrategy
 from hummuss.backbones.per_frame import WIDTH
 from hummuss.cli import prepare
 from hummuss.cli.main import main
-from hummuss.cli.study import read_study
 from hummuss.data import Camera, MotionClip, MotionDataModule, StoreWriter
 from hummuss.module import MotionModule
+from hummuss.study_file import read_study
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TASKS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -214,7 +215,8 @@ def test_task_with_a_view(task: str, overlay: str) -> None:
 
 @pytest.mark.parametrize("variant", ["rms", "drop-path", "pairs", "attention"])
 def test_variant_of_the_ablation(variant: str) -> None:
-    chosen = read_study(CONFIGS / "studies/ablation.yaml").variants[variant]
+    with chdir(CONFIGS.parent):  # where paths in a study begin
+        chosen = read_study(CONFIGS / "studies/ablation.yaml").variants[variant]
     assert fit("pose", "view/frame", arguments=tuple(chosen.arguments)) == 0
 
 

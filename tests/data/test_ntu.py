@@ -86,10 +86,10 @@ def test_who_leaves_and_returns_keeps_the_time_or_goes_on_in_another_part(kinect
 
 def test_frames_without_a_position_are_left_out_and_said(kinect) -> None:
     body = kinect.seen(range(6))
-    body.joints[2, 4, 1], body.joints[3] = np.nan, 0
+    body.joints[2, 4, 1], body.joints[3], body.joints[4, 20] = np.nan, 0, 0
     [clip], left = clips(kinect.skeleton(6, body))
-    np.testing.assert_allclose(clip.times, np.array([0, 1, 4, 5]) / 30)
-    assert left == [LeftOut(f"{NAME}/{body.name}, 2 of 6", NO_POSITION)]
+    np.testing.assert_allclose(clip.times, np.array([0, 1, 5]) / 30)
+    assert left == [LeftOut(f"{NAME}/{body.name}, 3 of 6", NO_POSITION)]
     body.joints[:] = np.nan
     with pytest.raises(InputError, match=f"{NAME}.skeleton: no frame has a position of every joint"):
         clips(kinect.skeleton(6, body))

@@ -185,6 +185,8 @@ def test_frames_without_a_camera_are_cut_from_training_and_marked_in_the_test(tm
     for part, frames in ((before, slice(0, 3)), (after, slice(7, 9))):
         for key, array in part.frame_arrays():
             np.testing.assert_array_equal(array, dict(whole.frame_arrays())[key][frames])
+    np.testing.assert_allclose(before.times, np.arange(3) / 30)
+    np.testing.assert_allclose(after.times, [7 / 30, 8 / 30])  # the sequence's clock: others may be in view then
     assert "there is no validation split" in " ".join(read_pw3d(tmp_path).notes)
 
 

@@ -10,8 +10,9 @@ import pytest
 from hummuss.body.skeleton import H36M17
 from hummuss.cli import prepare as command
 from hummuss.data import MotionStore
-from hummuss.data.readers.ntu import BEYOND
+from hummuss.data.readers.ntu import BEYOND, NO_POSITION
 from hummuss.data.readers.pyskl import UNLISTED, annotation_clips, read_pyskl
+from hummuss.data.readers.task import LeftOut
 from hummuss.errors import InputError
 from hummuss.protocols import NTU, TestClips
 
@@ -86,6 +87,20 @@ def test_who_is_absent_is_left_out_of_those_frames(kinect, kind: str) -> None:
             annotation[key][0] = 0
     [alone] = annotation_clips(annotation, NAME, "test")
     assert alone.name == NAME
+
+
+def test_frames_in_which_a_joint_has_no_position_are_left_out_and_said(kinect) -> None:
+    annotation = posed(kinect, persons=2)
+    annotation["keypoint"][1, 4, 20] = 0
+    annotation["keypoint"][1, 5, 3, 2] = np.nan
+    annotation["keypoint"][1, 9:] = 0  # gone, which is no fault
+    left, first, second = annotation_clips(annotation, NAME, "test")
+    assert left == LeftOut(f"{NAME}/1, 2 of 9", NO_POSITION)
+    assert len(first) == 12
+    np.testing.assert_allclose(second.times, np.array([0, 1, 2, 3, 6, 7, 8]) / 30)
+    annotation["keypoint"][:, :, 7] = 0
+    with pytest.raises(InputError, match="no frame has a position of every joint"):
+        annotation_clips(annotation, NAME, "test")
 
 
 def test_a_store_by_names_and_by_the_files_own_lists(tmp_path, capsys) -> None:

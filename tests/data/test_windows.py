@@ -250,6 +250,18 @@ def test_keypoints_in_another_layout_are_refused(tmp_path) -> None:
         module.train_dataloader().dataset[0]
 
 
+def test_a_clip_in_which_a_window_shows_nobody_is_named(tmp_path) -> None:
+    keypoints = np.ones((100, 17, 3), np.float32)
+    keypoints[40:, :, 2] = 0
+    with StoreWriter(tmp_path / "s") as writer:
+        writer.add(make_clip("a", "val", 100, keypoints2d=keypoints, frame="camera"))
+    module = StoreDataModule(tmp_path / "s", frames=50, view=View(normalisation="box"))
+    windows = module.val_dataloader().dataset
+    assert windows[0]["keypoints"].isfinite().all()
+    with pytest.raises(InputError, match=r"clip a: normalisation 'box' found no joint in 0\.5 s from 1\.00 s on"):
+        windows[1]
+
+
 def test_what_loader_processes_are_sent_is_not_the_motion(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "store") as writer:
         writer.add(MotionClip("a", "a", "1", "val", fps=50.0, joints3d=np.zeros((20000, 17, 3), np.float32)))

@@ -88,7 +88,10 @@ def to_sample(
     count, padding = len(clip), frames - len(clip)
     size = (clip.camera.width, clip.camera.height) if clip.camera else None
     assert clip.keypoints2d is not None
-    keypoints = normalise(clip.keypoints2d, instants.times, size, normalisation, hidden)
+    try:
+        keypoints = normalise(clip.keypoints2d, instants.times, size, normalisation, hidden)
+    except InputError as error:
+        raise InputError(f"clip {clip.name}: {error}") from error
     label = classes.index(clip.label) if clip.label in classes else -1
     intrinsics = clip.camera.intrinsics if clip.camera else np.zeros((3, 3))
 
@@ -210,6 +213,8 @@ class TrainingWindows(Dataset[Sample]):
 
 class EvaluationWindows(Dataset[Sample]):
     """Every base frame of every source once, in windows that follow each other; the last of a clip is padded.
+
+    Of persons who are shown together the longest clip says when: others are shown while it lasts, see `together`.
 
     Cameras and noise depend on the window's number alone: runs with any seed are scored on the same inputs. A camera
     holds all of its window in view, a whole clip too.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float, Float32
 
 from hummuss.body.skeleton import convert_joints, convert_keypoints
 from hummuss.data.motion import Camera, MotionClip
@@ -167,7 +167,7 @@ def recording_clips(text: str, stem: str, split: Split, classes: int) -> list[Mo
     made: list[MotionClip | LeftOut] = []
     seen = []
     for body in bodies:
-        whole = np.isfinite(body.joints).all((1, 2)) & (body.joints != 0).any((1, 2))
+        whole = whole_frames(body.joints)
         if not whole.all():
             made.append(LeftOut(f"{stem}/{body.tracking_id}, {int((~whole).sum())} of {len(body)}", NO_POSITION))
         if whole.any():
@@ -194,6 +194,11 @@ def recording_clips(text: str, stem: str, split: Split, classes: int) -> list[Mo
             camera=Camera.of_size(WIDTH, HEIGHT),  # its intrinsics are nowhere recorded
         )
     return made
+
+
+def whole_frames(joints: Float[np.ndarray, "*T 25 3"]) -> Bool[np.ndarray, "*T"]:
+    """Whether every joint of a frame has a position: one of zeros alone, the Kinect's own place, is none."""
+    return np.asarray((np.isfinite(joints).all(-1) & (joints != 0).any(-1)).all(-1))
 
 
 def _rows(body: KinectBody, chosen: np.ndarray) -> KinectBody:

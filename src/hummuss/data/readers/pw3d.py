@@ -238,7 +238,10 @@ def _keypoints(file: Path, person: _Person, number: int, camera: Camera) -> Floa
 
 
 def _valid_stretches(clip: MotionClip) -> list[MotionClip | LeftOut]:
-    """The clip's stretches of at least two frames whose camera fits the image; itself if that is all of it."""
+    """The clip's stretches of at least two frames whose camera fits the image; itself if that is all of it.
+
+    They keep the sequence's clock, which says who was seen together.
+    """
     valid = clip.extras["valid_frame"] > 0
     if valid.all():
         return [clip]
@@ -252,5 +255,7 @@ def _valid_stretches(clip: MotionClip) -> list[MotionClip | LeftOut]:
         else:
             arrays: dict[str, Any] = {key: array[first:end] for key, array in clip.frame_arrays()}
             extras = {key: arrays.pop(key) for key in clip.extras}
+            if first:
+                arrays |= {"fps": None, "timestamps": np.arange(first, end) / FPS}
             stretches.append(replace(clip, name=f"{clip.name}/{first}", extras=extras, **arrays))
     return stretches

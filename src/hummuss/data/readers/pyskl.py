@@ -21,7 +21,7 @@ from hummuss.body.skeleton import convert_joints, convert_keypoints
 from hummuss.body.unpickle import load_pickle
 from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.readers.fingerprint import fingerprint
-from hummuss.data.readers.ntu import BEYOND, FPS, NAME
+from hummuss.data.readers.ntu import BEYOND, FPS, NAME, NO_POSITION, whole_frames
 from hummuss.data.readers.ntu import OPTIONS as NTU_OPTIONS
 from hummuss.data.readers.ntu_persons import PERSONS
 from hummuss.data.readers.ntu_splits import Split, check_benchmark, ntu_split, recording
@@ -99,7 +99,7 @@ def annotation_clips(annotation: dict[str, Any], stem: str, part: str) -> list[M
     2D keypoints are HRNet's on the videos, which are mirrored as all Kinect images are: the left hand it reports is the
     performer's right one. HRNet's confidence is the height of a peak that may pass 1, and counts as 1 there. 3D
     joints, which have no image, stay in the Kinect's own right-handed, y-up space (frame ``world``): a virtual camera
-    looks at them.
+    looks at them. Frames in which one of them has no position are left out, and said.
 
     Args:
         annotation: of the pickle.
@@ -118,11 +118,17 @@ def annotation_clips(annotation: dict[str, Any], stem: str, part: str) -> list[M
     for key, expected in (("total_frames", keypoint.shape[1]), ("label", said.action - 1)):
         if not _whole(annotation.get(key)) or annotation[key] != expected:
             raise InputError(f"{stem}: its {key} is {annotation.get(key)!r}, expected {expected}: is the file pyskl's?")
-    arrays, present, camera = _in_3d(keypoint) if keypoint.shape[2:] == (25, 3) else _in_2d(annotation, keypoint, stem)
+    found = _in_3d(keypoint) if keypoint.shape[2:] == (25, 3) else _in_2d(annotation, keypoint, stem)
+    arrays, there, present, camera = found
     persons = np.flatnonzero(present.any(1))
     if not len(persons):
-        raise InputError(f"{stem}: nobody is in any frame")
-    made: list[MotionClip | LeftOut] = []
+        reason = "no frame has a position of every joint" if there.any() else "nobody is in any frame"
+        raise InputError(f"{stem}: {reason}")
+    made: list[MotionClip | LeftOut] = [
+        LeftOut(f"{stem}/{person}, {lacking} of {there[person].sum()}", NO_POSITION)
+        for person, lacking in enumerate((there & ~present).sum(1))
+        if lacking
+    ]
     for number, person in enumerate(persons, start=1):
         rows = np.flatnonzero(present[person])
         made += track_clips(
@@ -144,12 +150,16 @@ def _whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer))
 
 
-Arrays = tuple[dict[str, Float32[np.ndarray, "M T 17 3"]], Bool[np.ndarray, "M T"], Camera | None]
+# By name; in which frames a person is there, and in which all of them has a place; who sees it.
+Arrays = tuple[
+    dict[str, Float32[np.ndarray, "M T 17 3"]], Bool[np.ndarray, "M T"], Bool[np.ndarray, "M T"], Camera | None
+]
 
 
 def _in_3d(keypoint: np.ndarray) -> Arrays:
     joints = keypoint.astype(np.float32)
-    return {"joints3d": convert_joints(joints, "ntu25", "h36m17")}, (joints != 0).any((2, 3)), None
+    there = np.asarray((joints != 0).any((2, 3)))
+    return {"joints3d": convert_joints(joints, "ntu25", "h36m17")}, there, whole_frames(joints), None
 
 
 def _in_2d(annotation: dict[str, Any], keypoint: np.ndarray, stem: str) -> Arrays:
@@ -166,8 +176,5 @@ def _in_2d(annotation: dict[str, Any], keypoint: np.ndarray, stem: str) -> Array
         raise InputError(f"{stem}: a keypoint_score is no number from 0 on: {confidence.min():g}")
     detected = np.concatenate([keypoint.astype(np.float32), np.minimum(confidence, 1)[..., None]], -1)
     camera = Camera.of_size(width=int(shape[1]), height=int(shape[0]))
-    return (
-        {"keypoints2d": convert_keypoints(detected, "coco17", "h36m17")},
-        np.asarray((confidence > 0).any(-1)),
-        camera,
-    )
+    there = np.asarray((confidence > 0).any(-1))
+    return {"keypoints2d": convert_keypoints(detected, "coco17", "h36m17")}, there, there, camera

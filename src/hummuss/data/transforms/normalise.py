@@ -49,7 +49,10 @@ def normalise(
         early = keypoints[times <= times[0] + BOX_SECONDS]
         points = early[early[..., 2] > 0][:, :2]
         if not len(points):
-            raise InputError(f"normalisation 'box' found no joint in the clip's first {BOX_SECONDS} s: cut them off")
+            raise InputError(
+                f"normalisation 'box' found no joint in {BOX_SECONDS} s from {times[0]:.2f} s on: cut the clip where "
+                "nobody is seen, or use 'image' or 'frame'"
+            )
         low, high = points.min(0), points.max(0)
         centre, half = (low + high) / 2, np.maximum((high - low).max() / 2, LEAST)
     elif mode == "frame":
