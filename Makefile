@@ -65,7 +65,8 @@ study-multitask: install  ## three tasks on one backbone against each alone on d
 study-pretrain: install  ## mesh recovery from scratch and after pretraining on data/cmu, three seeds (hours)
 	$(STUDY_TASKS) mesh pretrain pretrained
 
-eval-action: study-tasks  ## recognise CMU's actions with the runs of make study-tasks, beside a regression (minutes)
+eval-action: install  ## recognise CMU's actions, three seeds, beside a regression (hours, minutes after make study-tasks)
+	$(STUDY_TASKS) action dstformer-action
 	$(BIN)/hummuss eval action --config configs/action.yaml --config configs/data/cmu.yaml \
 	  --ckpt runs/tasks/action-[0-9] runs/tasks/dstformer-action-[0-9]
 

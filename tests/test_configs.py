@@ -234,6 +234,12 @@ def test_an_impossible_option_of_the_backbone_is_refused(option: str, message: s
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_takes_one_device_unless_more_are_asked_for(task: str) -> None:
+    """Of several GPUs Lightning would take all: other steps than those that figures here were trained with."""
+    assert yaml.safe_load((CONFIGS / f"{task}.yaml").read_text())["trainer"]["devices"] == 1
+
+
 # What an overlay is for, as the trainer that it makes has it.
 PROMISED = {
     "ddp": lambda trainer: trainer.num_nodes == 1,

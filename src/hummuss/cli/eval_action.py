@@ -43,8 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
                     f"{other.checkpoint} and {own.checkpoint} are both {name}, seed {seed}: they would share a row as "
                     "if they were two seeds, give one of them"
                 )
+    statistics = judge_statistics(data, arguments.split)  # first: it may lack a package
     judged = judge_runs(runs, data, arguments.split)
-    judged += [judge_statistics(data, arguments.split), judge_majority(data, judged[0].label)]
+    judged += [statistics, judge_majority(data, judged[0].label)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     _write_csv(arguments.out.with_suffix(".csv"), judged, data.classes)
     shown: dict[str, np.ndarray] = {}

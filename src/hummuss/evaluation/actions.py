@@ -105,7 +105,7 @@ def judge_statistics(data: MotionDataModule, split: str) -> Judged:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
-        raise InputError("the regression on statistics needs scikit-learn: pip install 'hummuss[dev]'") from error
+        raise InputError("the regression on statistics needs scikit-learn: pip install scikit-learn") from error
     features, label = _table(_training_views(data))
     chosen, own = _table(labelled(data, "val"))
     shown, wanted = _table(labelled(data, split))
