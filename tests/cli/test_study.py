@@ -3,6 +3,7 @@
 import csv
 import json
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -97,6 +98,24 @@ def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) ->
     with pytest.raises(SystemExit):
         main(["study", str(study), "--out", "page/made", "--jobs", "0"])
     assert "0 is no whole number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, "3"), ("1", "1")])
+def test_threads_that_were_asked_for_are_used(study: Path, monkeypatch, asked: str | None, threads: str) -> None:
+    seen = []
+
+    def run(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        seen.append(env)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(command.subprocess, "run", run)
+    monkeypatch.setattr(command.os, "cpu_count", lambda: 6)
+    if asked is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert main(["study", str(study), "--out", "page/made", "--jobs", "2"]) == 0
+    assert {(env["OMP_NUM_THREADS"], env["WANDB_MODE"]) for env in seen} == {(threads, "disabled")}
 
 
 def test_baselines_and_other_metrics_stay_out() -> None:

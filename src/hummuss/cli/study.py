@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
     """What of a study is run, and how many runs at a time."""
-    parser.add_argument("--jobs", type=count, default=1, help="runs at a time, each with its share of the cores")
+    text = "runs at a time, each with its share of the cores, or as many threads as OMP_NUM_THREADS says"
+    parser.add_argument("--jobs", type=count, default=1, help=text)
     parser.add_argument("--variants", nargs="+", help="only these; the page still shows every finished run")
     parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all: train nothing, write the page")
 
@@ -153,7 +154,7 @@ def _hummuss(command: list[str], folder: str, threads: int) -> None:
     print(f"{command[0]} {folder}", flush=True)
     log = Path("runs") / folder / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "WANDB_MODE": "disabled"}
+    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ | {"WANDB_MODE": "disabled"}
     with open(log, "a") as file:
         ended = subprocess.run(
             [sys.executable, "-m", "hummuss.cli.main", *command], stdout=file, stderr=file, env=environment
