@@ -21,7 +21,7 @@ from hummuss.data.readers.body_files import NO_BODY, open_body
 from hummuss.data.readers.checks import checked_array
 from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
-from hummuss.data.readers.tracks import ALONE
+from hummuss.data.readers.tracks import ALONE, stretches
 from hummuss.errors import InputError
 
 # Folder of the official split -> ours.
@@ -248,14 +248,13 @@ def _valid_stretches(clip: MotionClip) -> list[MotionClip | LeftOut]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]])))
     if not len(edges):
         return [LeftOut(clip.name, "campose_valid is 0 throughout")]
-    stretches: list[MotionClip | LeftOut] = []
+    parts: list[MotionClip | LeftOut] = []
     for first, end in edges.reshape(-1, 2):
         if end - first < 2:
-            stretches.append(LeftOut(f"{clip.name}/{first}", ALONE))
+            parts.append(LeftOut(f"{clip.name}/{first}", ALONE))
         else:
             arrays: dict[str, Any] = {key: array[first:end] for key, array in clip.frame_arrays()}
             extras = {key: arrays.pop(key) for key in clip.extras}
-            if first:
-                arrays |= {"fps": None, "timestamps": np.arange(first, end) / FPS}
-            stretches.append(replace(clip, name=f"{clip.name}/{first}", extras=extras, **arrays))
-    return stretches
+            (stretch,) = stretches(np.arange(first, end), FPS, origin=0)
+            parts.append(replace(clip, name=f"{clip.name}/{first}", extras=extras, **arrays | stretch.times()))
+    return parts
