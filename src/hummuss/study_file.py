@@ -1,7 +1,6 @@
 """A study's YAML file, read and checked; `hummuss study --help` says what it holds."""
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +58,11 @@ def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     content = _content(other)
     if content is None or "like" in content:
         raise InputError(f"{path} is like {other}, which is no study that says all itself: name one that does")
-    base = {key: value for key, value in asdict(read_study(other)).items() if key in INHERITED}
+    study = read_study(other)
+    base = {key: getattr(study, key) for key in INHERITED}
     own = {key: value for key, value in given.items() if key != "like"}
     changed = {_option(argument) for argument in own.get("arguments", ())} - {"--config"}  # one beside the other
-    kept = [argument for argument in base["arguments"] if _option(argument) not in changed]
+    kept = [argument for argument in study.arguments if _option(argument) not in changed]
     return base | own | {"arguments": [*kept, *own.get("arguments", ())]}
 
 
