@@ -113,6 +113,29 @@ def test_by_default_all_is_measured_in_one_go(tmp_path: Path, planned: list[tupl
     assert len({row["commit"] for row in rows}) == 1
 
 
+def test_batches_of_another_size_stand_beside_those_of_the_default(
+    tmp_path: Path, planned: list[tuple[Setting, list[Entry]]]
+) -> None:
+    command = [
+        "bench",
+        "speed",
+        "--out",
+        str(tmp_path / "speed"),
+        "--device",
+        "cpu",
+        "--frames",
+        "81",
+        "--longest",
+        "0",
+    ]
+    command += ["--modes", "train", "--models", "dstformer-lite"]
+    assert main(command) == 0
+    assert main([*command, "--clips", "16"]) == 0
+    assert [setting.batch for setting, _ in planned] == [3, 16]
+    assert [row["batch"] for row in rows_of(tmp_path / "speed")] == ["3", "16"]
+    assert "batches of 16" in (tmp_path / "speed.md").read_text()
+
+
 @pytest.mark.parametrize("options", [["--models", "dstformer-lite"], ["--modes", "train"], ["--longest", "0"]])
 def test_the_longest_clip_is_inference_of_the_base_model(
     tmp_path: Path, planned: list[tuple[Setting, list[Entry]]], options: list[str]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hummuss.evaluation import speed_page
+from hummuss.evaluation.speed import default_clips
 from hummuss.evaluation.speed_page import write_page
 
 
@@ -12,8 +13,8 @@ def row(model: str, frames: int, ms: float, **others: str) -> dict[str, str]:
     figures = {"params": "6253322", "multiply_adds_per_frame": "99856450", "ms_median": str(ms), "ms_min": str(ms)}
     rest = {"rounds": "3", "floor_ms": "1.5", "peak_mb": "", "ratio_to_dstformer": "", "state_bytes": "", "commit": "c"}
     place = {"device": "NVIDIA", "threads": "1", "precision": "32"}
-    cell = {"model": model, "mode": "infer", "intervals": "even", "frames": str(frames), "batch": "1"}
-    return figures | rest | place | cell | others
+    cell = {"model": model, "mode": "infer", "intervals": "even", "frames": str(frames)}
+    return figures | rest | place | cell | {"batch": str(default_clips(frames))} | others
 
 
 def page_of(folder: Path, *rows: dict[str, str]) -> str:
@@ -67,6 +68,11 @@ def test_gaps_beside_attention_are_named(tmp_path: Path) -> None:
             "precision",
             ("32", "bf16"),
             ["## NVIDIA, 1 threads, 32 bit, commit c", "## NVIDIA, 1 threads, bf16, commit c"],
+        ),
+        (
+            "batch",
+            ("9", "16"),  # 9 clips of 27 frames are the 243 that are the default
+            ["## NVIDIA, 1 threads, 32 bit, commit c", "## NVIDIA, 1 threads, 32 bit, batches of 16, commit c"],
         ),
     ],
 )

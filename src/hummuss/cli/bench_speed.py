@@ -10,10 +10,12 @@ from pathlib import Path
 
 import torch
 
+from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.speed import (
     BASE,
+    BATCH_FRAMES,
     CAUSAL,
     COLUMNS,
     EVEN,
@@ -22,6 +24,7 @@ from hummuss.evaluation.speed import (
     Entry,
     Row,
     Setting,
+    default_clips,
     entries_of,
     entry_cost,
     measure,
@@ -42,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, Path("docs/results/speed"))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="without dstformer-lite there is no ratio")
     parser.add_argument("--frames", nargs="*", type=int, default=[27, 81, 243, 729, 2187], help="clip lengths")
+    text = f"clips in a batch, by default as many as {BATCH_FRAMES} frames hold; so few leave a GPU waiting"
+    parser.add_argument("--clips", type=count, help=text)
     text = f"one more clip length, for inference of {BASE} alone; 0: none"
     parser.add_argument("--longest", type=int, default=8192, help=text)
     parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
@@ -81,8 +86,9 @@ def _measure(arguments: argparse.Namespace) -> Iterator[list[Row]]:
 
     for frames, modes, entries in _plan(arguments):
         costs = {entry: entry_cost(entry, frames, arguments.device) for entry in entries}
+        clips = arguments.clips or default_clips(frames)
         for mode in modes:
-            setting = Setting(mode, frames, max(1, 243 // frames), arguments.device, arguments.precision)
+            setting = Setting(mode, frames, clips, arguments.device, arguments.precision)
             peaks = {} if arguments.no_memory else _peaks(entries, setting)
             for entry, peak in peaks.items():
                 tell(setting, entry, "no room in memory" if peak is None else f"{peak} MB at most")
@@ -131,7 +137,7 @@ def _merge(known: Sequence[dict[str, str]], rows: Sequence[Row]) -> list[dict[st
         merged.values(),
         key=lambda row: (
             *(row["device"], int(row["threads"]), row["precision"], row["mode"], int(row["frames"])),
-            *(ORDER.index(row["model"]), row["intervals"]),
+            *(ORDER.index(row["model"]), row["intervals"], int(row["batch"])),
         ),
     )
 

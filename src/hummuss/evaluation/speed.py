@@ -24,6 +24,7 @@ from hummuss.provenance import device_name
 BASELINE, BASE, CAUSAL = "dstformer-lite", "hummuss-base", "hummuss-causal"
 DIM, DEPTH, DIM_REP = 256, 5, 512  # MotionBERT-Lite's
 WINDOW = 243  # frames of the window that attention is run on anew for every streamed frame
+BATCH_FRAMES = 243  # of a batch, where no number of clips is asked for
 EXPANSIONS = {f"hummuss-e{e}": float(e) for e in (1, 2, 3, 4)}
 MODELS = (BASE, *EXPANSIONS, BASELINE)
 EVEN, IRREGULAR = "even", "irregular"
@@ -52,6 +53,15 @@ class Setting(NamedTuple):
     batch: int
     device: str
     precision: str
+
+
+def default_clips(frames: int) -> int:
+    """Clips in a batch where none are asked for: as many as 243 frames hold, or one.
+
+    >>> default_clips(27), default_clips(729)
+    (9, 1)
+    """
+    return max(1, BATCH_FRAMES // frames)
 
 
 def entries_of(models: Sequence[str]) -> list[Entry]:

@@ -10,7 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.pages import COLORS, finish, table, values
-from hummuss.evaluation.speed import BASE, BASELINE, EVEN, IRREGULAR, ROUNDS, SLOW_ROUNDS, SLOW_SECONDS, Entry
+from hummuss.evaluation.speed import (
+    BASE,
+    BASELINE,
+    BATCH_FRAMES,
+    EVEN,
+    IRREGULAR,
+    ROUNDS,
+    SLOW_ROUNDS,
+    SLOW_SECONDS,
+    Entry,
+    default_clips,
+)
 
 TITLES = {"train": "Train step", "infer": "Offline inference", "stream": "Streaming"}
 TWIN = "hummuss-e1"  # the same model as BASE
@@ -32,10 +43,12 @@ class Place(NamedTuple):
     device: str
     threads: str
     precision: str
+    clips: str  # in a batch, empty where they are as many as by default
 
     def __str__(self) -> str:
         threads = "" if self.device.endswith(" threads") else f", {self.threads} threads"
-        return f"{self.device}{threads}, {'bf16' if self.precision == 'bf16' else f'{self.precision} bit'}"
+        precision = "bf16" if self.precision == "bf16" else f"{self.precision} bit"
+        return f"{self.device}{threads}, {precision}" + (f", batches of {self.clips}" if self.clips else "")
 
 
 def write_page(out: Path, rows: Sequence[Row]) -> None:
@@ -59,7 +72,8 @@ def write_page(out: Path, rows: Sequence[Row]) -> None:
 
 def place_of(row: Row) -> Place:
     """Where a row was measured."""
-    return Place(row["device"], row["threads"], row["precision"])
+    asked = row["mode"] != "stream" and int(row["batch"]) != default_clips(int(row["frames"]))
+    return Place(row["device"], row["threads"], row["precision"], str(row["batch"]) if asked else "")
 
 
 def _introduction(name: str) -> list[str]:
@@ -68,7 +82,8 @@ def _introduction(name: str) -> list[str]:
         "",
         f"Written by `hummuss bench speed` on {date.today()}; every figure is in {name}.csv. All models 256 wide, "
         "five layers, representation of 512; the baseline is DSTformer at MotionBERT-Lite's size through 4-D "
-        "scaled_dot_product_attention. A section for each device, number of threads and precision.",
+        "scaled_dot_product_attention. A section for each device, number of threads and precision, and for batches of "
+        f"other sizes than as many clips as {BATCH_FRAMES} frames hold.",
         "",
         "- **Times**: a train step is forward and backward without the optimiser. All models of a length and mode are "
         f"interleaved in one process, warmed up, in at least {ROUNDS} rounds, {SLOW_ROUNDS} where the slowest takes "
