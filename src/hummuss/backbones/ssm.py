@@ -191,19 +191,20 @@ class DiagonalSSM(nn.Module):
         length = rows.shape[-1]
         padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
         chunks = F.pad(rows, padding).unflatten(-1, (-1, size)).transpose(2, 3)  # (H, B, n, N, c)
-        rate, intake, read = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
+        rate, gain, read, over_pole = self._discretise(F.pad(dt, padding).unflatten(-1, (-1, size)))  # (H, B, n, c, M)
         clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))  # since the chunk began, at the end of each frame
         middle = (clock[0][..., -1:, :] / 2, clock[1][..., -1:, :] / 2)  # (H, B, n, 1, M)
-        after = (clock[0] - middle[0], clock[1] - middle[1])
-        write = _multiply(_exp((-after[0], -after[1])), intake)
-        read = _multiply(_exp(after), read)
-        response = chunks @ (_left(write) @ _right(read)).triu()  # (H, B, n, N, c)
+        angle, growth = clock[1] - middle[1], (clock[0] - middle[0]).exp()
+        cos, sin, shrink = angle.cos(), angle.sin(), growth.reciprocal()
+        write = _left(_multiply((shrink * cos, -shrink * sin), gain))  # to the chunk's middle
+        read = _right(_multiply((growth * cos, growth * sin), _multiply(read, over_pole)))  # from there
+        y = chunks @ (write @ read).triu()  # (H, B, n, N, c)
 
         half = _exp(middle)  # decay over half a chunk
-        written = chunks @ _left(_multiply(half, write))  # (H, B, n, N, K)
-        whole_re, whole_im = _multiply(half, half)
-        entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :]))
-        y = response + entering.transpose(2, 3) @ _right(_multiply(half, read))
+        between = _multiply(half, (half[0].roll(-1, 2), half[1].roll(-1, 2)))  # from middle to middle
+        written = _left(_multiply(between, (chunks @ write).chunk(2, -1)))  # (H, B, n, N, K)
+        entering = _pass_states(written.transpose(2, 3), (between[0][..., 0, :], between[1][..., 0, :]))
+        y = y + entering.transpose(2, 3) @ read
         return y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows
 
     @torch.no_grad()
@@ -247,8 +248,11 @@ class DiagonalSSM(nn.Module):
             y = (read[0] * re - read[1] * im).sum(-1) + self.skip * wide
             return y.to(u.dtype), torch.stack([re, im], -3)
 
-    def _discretise(self, dt: Float[Tensor, "*B"]) -> tuple[Pair, Pair, Pair]:
-        """Zero-order hold over intervals: r = pole step, expm1(r) / pole, and the read-out 2 C; each (H, *B, M).
+    def _discretise(self, dt: Float[Tensor, "*B"]) -> tuple[Pair, Pair, Pair, Pair]:
+        """Zero-order hold over intervals: r = pole step, expm1(r), the read-out 2 C and 1 / pole; each (H, *B, M).
+
+        The last two depend on no interval, without a ``bandlimit``, and have ones in the place of B then: to divide
+        the read-out by the pole instead of expm1(r) costs nothing.
 
         With a ``bandlimit``, modes that turn more than that fraction of a half-circle in the interval are not read.
         """
@@ -261,24 +265,24 @@ class DiagonalSSM(nn.Module):
         # Whole turns are left out: they change no exponential, and cost float32 the digits of the rest.
         rate = (-decay * steps, turn - 2 * math.pi * (turn / (2 * math.pi)).round())
         size = decay.square() + frequency.square()
-        intake = _multiply(_expm1(rate), (-decay / size, -frequency / size))
+        gain = _expm1(rate)
         rate = (rate[0].clamp(min=-GAP_DECAY), rate[1])  # factored over a chunk, a long gap would overflow
         read = (2 * output_re, 2 * output_im)
         if self.bandlimit is not None:
             heard = turn.abs() <= self.bandlimit * math.pi
             read = (read[0] * heard, read[1] * heard)
-        return rate, intake, read
+        return rate, gain, read, (-decay / size, -frequency / size)
 
     def _response(self, length: int, dt: Float[Tensor, "G"], skip: bool = False) -> Float[Tensor, "H G {length}"]:
         """Impulse response, without or with the skip term.
 
         Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials.
         """
-        rate, intake, read = self._discretise(dt)
+        rate, gain, read, over_pole = self._discretise(dt)
         width = math.ceil(math.sqrt(length))
         frames = torch.arange(width, device=dt.device, dtype=self.skip.dtype)
         fine, coarse = _exp(_over(rate, frames)), _exp(_over(rate, frames * width))  # (H, G, w, M)
-        weighted = _multiply(_over(_multiply(read, intake)), coarse)
+        weighted = _multiply(_over(_multiply(_multiply(read, over_pole), gain)), coarse)
         response = (_left(weighted) @ _right(fine)).flatten(-2)[..., :length]
         return torch.cat([response[..., :1] + self.skip[:, None, None], response[..., 1:]], -1) if skip else response
 
@@ -301,10 +305,10 @@ class DiagonalSSM(nn.Module):
         self, size: int, dt: Float[Tensor, "G"], reverse: bool
     ) -> tuple[Float[Tensor, "H G {size} J"], Float[Tensor, "H G K {size}"], Tensor, Tensor]:
         """A chunk's map beside what its frames give the state, what the state gives its frames, the state's decay."""
-        rate, intake, read = self._discretise(dt)
+        rate, gain, read, over_pole = self._discretise(dt)
         frames = torch.arange(size, device=dt.device, dtype=self.skip.dtype)
-        write = _multiply(_exp(_over(rate, frames)), _over(intake))
-        read = _multiply(_exp(_over(rate, frames + 1)), _over(read))
+        write = _multiply(_exp(_over(rate, frames)), _over(gain))
+        read = _multiply(_exp(_over(rate, frames + 1)), _over(_multiply(read, over_pole)))
         if reverse:  # the first frames of a chunk are the last that it sees
             read = (read[0].flip(-2), read[1].flip(-2))
         else:
@@ -314,8 +318,9 @@ class DiagonalSSM(nn.Module):
 
     def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
         """Decay, input and output weights of one frame, (G, H, M) each."""
-        rate, intake, read = self._discretise(dt)
-        return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in (_exp(rate), intake, read))
+        rate, gain, read, over_pole = self._discretise(dt)
+        weights = (_exp(rate), _multiply(gain, over_pole), read)
+        return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in weights)
 
     def _keep(self, kept: Kept | None, kind: str, use: Any, make: Callable[[], Any]) -> Any:
         """``make()``, or what it made the last time if ``kept`` has it, for the same use: one of each kind is kept."""
@@ -456,8 +461,10 @@ def _exp(a: Pair) -> Pair:
 
 def _expm1(a: Pair) -> Pair:
     """exp(a) - 1 without the cancellation that costs slow modes five digits in float32."""
-    re, im = a
-    return re.expm1() * im.cos() - 2 * (im / 2).sin().square(), re.exp() * im.sin()
+    grown, half = a[0].expm1(), a[1] / 2
+    sin, cos = half.sin(), half.cos()
+    twice = 2 * (grown + 1) * sin
+    return grown - twice * sin, twice * cos  # Re: expm1(re) cos(im) - 2 sin(im / 2)^2
 
 
 def _over(a: Pair, frames: Float[Tensor, "c"] | None = None) -> Pair:
