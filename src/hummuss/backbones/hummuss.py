@@ -142,7 +142,7 @@ class HumMUSS(nn.Module):
         """
         check_joints(keypoints, self.joints)
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
-        at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled()
         joints_kept, time_kept = self._make_together(joints, time) if at_once else self._recall(time.even)
         joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept)
         x = self._enter(blank_padding(keypoints, time.valid))

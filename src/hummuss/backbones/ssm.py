@@ -21,7 +21,6 @@ Sources: zero-order hold and diagonal parametrisation as in S4D (Gu et al., 2022
 chunks as in state space duality (Dao and Gu, 2024); gated use in HumMUSS (Mondal et al., CVPR 2024).
 """
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -44,12 +43,112 @@ CHUNK_DECAY = 80.0
 # What decays by more in one interval is gone: exp(-40) is below the rounding of float64. Two such frames fit a chunk.
 GAP_DECAY = CHUNK_DECAY / 2
 
+PARAMETERS = ("log_decay", "frequency", "output_pairs", "skip", "log_step")  # their first axis is that of channels
+
 Pair = tuple[Tensor, Tensor]  # real and imaginary part of a complex tensor
 # Of each layer and kind: its lengths and direction, and what was made for them.
 Kept = dict[tuple["DiagonalSSM", str], tuple[Any, Any]]
 
 
-class DiagonalSSM(nn.Module):
+class Modes:
+    """What a `DiagonalSSM` makes of intervals and parameters: a layer's own, or those of several joined.
+
+    No module, so that `torch.compile` follows where the parameters of many layers are joined.
+
+    Attributes:
+        log_decay, frequency, output_pairs, skip, log_step: the parameters, as of `DiagonalSSM`.
+        reference_fps, bandlimit: see there.
+    """
+
+    log_decay: Tensor
+    frequency: Tensor
+    output_pairs: Tensor
+    skip: Tensor
+    log_step: Tensor
+    reference_fps: float
+    bandlimit: float | None
+
+    @property
+    def step_size(self) -> Float[Tensor, "H"]:
+        """Discretisation step at ``reference_fps``."""
+        return self.log_step.exp()
+
+    def _discretise(self, dt: Float[Tensor, "*B"]) -> tuple[Pair, Pair, Pair, Pair]:
+        """Zero-order hold over intervals: r = pole step, expm1(r), the read-out 2 C and 1 / pole; each (H, *B, M).
+
+        The last two depend on no interval, without a ``bandlimit``, and have ones in the place of B then: to divide
+        the read-out by the pole instead of expm1(r) costs nothing.
+
+        With a ``bandlimit``, modes that turn more than that fraction of a half-circle in the interval are not read.
+        """
+        decay, frequency, output_re, output_im, step = (
+            parameter.view(len(parameter), *[1] * dt.ndim, -1)  # (H, *1, M), the step (H, *1, 1)
+            for parameter in (self.log_decay.exp(), self.frequency, *self.output_pairs.unbind(-1), self.step_size)
+        )
+        steps = step * (dt.to(self.skip.dtype) * self.reference_fps)[..., None]
+        turn = frequency * steps
+        # Whole turns are left out: they change no exponential, and cost float32 the digits of the rest.
+        rate = (-decay * steps, turn - 2 * math.pi * (turn / (2 * math.pi)).round())
+        size = decay.square() + frequency.square()
+        gain = _expm1(rate)
+        rate = (rate[0].clamp(min=-GAP_DECAY), rate[1])  # factored over a chunk, a long gap would overflow
+        read = (2 * output_re, 2 * output_im)
+        if self.bandlimit is not None:
+            heard = turn.abs() <= self.bandlimit * math.pi
+            read = (read[0] * heard, read[1] * heard)
+        return rate, gain, read, (-decay / size, -frequency / size)
+
+    def _response(self, length: int, dt: Float[Tensor, "G"], skip: bool = False) -> Float[Tensor, "H G {length}"]:
+        """Impulse response, without or with the skip term.
+
+        Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials.
+        """
+        rate, gain, read, over_pole = self._discretise(dt)
+        width = math.ceil(math.sqrt(length))
+        frames = torch.arange(width, device=dt.device, dtype=self.skip.dtype)
+        fine, coarse = _exp(_over(rate, frames)), _exp(_over(rate, frames * width))  # (H, G, w, M)
+        weighted = _multiply(_over(_multiply(_multiply(read, over_pole), gain)), coarse)
+        response = (_left(weighted) @ _right(fine)).flatten(-2)[..., :length]
+        return torch.cat([response[..., :1] + self.skip[:, None, None], response[..., 1:]], -1) if skip else response
+
+    def _make(self, way: str, size: int, dt: Float[Tensor, "G"], reverse: bool) -> tuple[Tensor, ...]:
+        """What a convolution of that way takes beside its input; channels stand first in all of it."""
+        if way == "matrix":
+            return (self._matrix(size, dt, reverse),)
+        if way == "chunks":
+            return self._chunk_matrices(size, dt, reverse)
+        spectrum = torch.fft.rfft(self._response(size // 2, dt, skip=True), size)  # (H, G, size / 2 + 1)
+        return (spectrum.conj() if reverse else spectrum,)  # against time, the response is mirrored
+
+    def _matrix(self, length: int, dt: Float[Tensor, "G"], reverse: bool) -> Float[Tensor, "H G {length} {length}"]:
+        """The map on ``length`` frames as a matrix from the right: entry (j, l) is what input j gives output l."""
+        response = self._response(length, dt, skip=True)
+        matrix = F.pad(response, (length - 1, 0)).unfold(-1, length, 1).flip(-2)  # row j: response, j to the right
+        return matrix.transpose(-1, -2) if reverse else matrix
+
+    def _chunk_matrices(
+        self, size: int, dt: Float[Tensor, "G"], reverse: bool
+    ) -> tuple[Float[Tensor, "H G {size} J"], Float[Tensor, "H G K {size}"], Tensor, Tensor]:
+        """A chunk's map beside what its frames give the state, what the state gives its frames, the state's decay."""
+        rate, gain, read, over_pole = self._discretise(dt)
+        frames = torch.arange(size, device=dt.device, dtype=self.skip.dtype)
+        write = _multiply(_exp(_over(rate, frames)), _over(gain))
+        read = _multiply(_exp(_over(rate, frames + 1)), _over(_multiply(read, over_pole)))
+        if reverse:  # the first frames of a chunk are the last that it sees
+            read = (read[0].flip(-2), read[1].flip(-2))
+        else:
+            write = (write[0].flip(-2), write[1].flip(-2))
+        inside = torch.cat([self._matrix(size, dt, reverse), _left(write)], -1)
+        return inside, _right(read), *_exp(_over((rate[0] * size, rate[1] * size)))
+
+    def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
+        """Decay, input and output weights of one frame, (G, H, M) each."""
+        rate, gain, read, over_pole = self._discretise(dt)
+        weights = (_exp(rate), _multiply(gain, over_pole), read)
+        return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in weights)
+
+
+class DiagonalSSM(Modes, nn.Module):
     """Diagonal state space layer over sequences of ``channels`` independent channels.
 
     Sequences that share their time axis (the joints of a clip) may stand in further axes between frames and
@@ -100,11 +199,6 @@ class DiagonalSSM(nn.Module):
     def poles(self) -> Complex[Tensor, "H M"]:
         """Continuous-time poles; their real parts are negative by construction."""
         return torch.complex(-self.log_decay.exp(), self.frequency)
-
-    @property
-    def step_size(self) -> Float[Tensor, "H"]:
-        """Discretisation step at ``reference_fps``."""
-        return self.log_step.exp()
 
     @property
     def output(self) -> Complex[Tensor, "H M"]:
@@ -197,14 +291,14 @@ class DiagonalSSM(nn.Module):
         angle, growth = clock[1] - middle[1], (clock[0] - middle[0]).exp()
         cos, sin, shrink = angle.cos(), angle.sin(), growth.reciprocal()
         write = _left(_multiply((shrink * cos, -shrink * sin), gain))  # to the chunk's middle
-        read = _right(_multiply((growth * cos, growth * sin), _multiply(read, over_pole)))  # from there
-        y = chunks @ (write @ read).triu()  # (H, B, n, N, c)
+        recall = _right(_multiply((growth * cos, growth * sin), _multiply(read, over_pole)))  # from there
+        y = chunks @ (write @ recall).triu()  # (H, B, n, N, c)
 
         half = _exp(middle)  # decay over half a chunk
         between = _multiply(half, (half[0].roll(-1, 2), half[1].roll(-1, 2)))  # from middle to middle
         written = _left(_multiply(between, (chunks @ write).chunk(2, -1)))  # (H, B, n, N, K)
         entering = _pass_states(written.transpose(2, 3), (between[0][..., 0, :], between[1][..., 0, :]))
-        y = y + entering.transpose(2, 3) @ read
+        y = y + entering.transpose(2, 3) @ recall
         return y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows
 
     @torch.no_grad()
@@ -248,80 +342,6 @@ class DiagonalSSM(nn.Module):
             y = (read[0] * re - read[1] * im).sum(-1) + self.skip * wide
             return y.to(u.dtype), torch.stack([re, im], -3)
 
-    def _discretise(self, dt: Float[Tensor, "*B"]) -> tuple[Pair, Pair, Pair, Pair]:
-        """Zero-order hold over intervals: r = pole step, expm1(r), the read-out 2 C and 1 / pole; each (H, *B, M).
-
-        The last two depend on no interval, without a ``bandlimit``, and have ones in the place of B then: to divide
-        the read-out by the pole instead of expm1(r) costs nothing.
-
-        With a ``bandlimit``, modes that turn more than that fraction of a half-circle in the interval are not read.
-        """
-        decay, frequency, output_re, output_im, step = (
-            parameter.view(len(parameter), *[1] * dt.ndim, -1)  # (H, *1, M), the step (H, *1, 1)
-            for parameter in (self.log_decay.exp(), self.frequency, *self.output_pairs.unbind(-1), self.step_size)
-        )
-        steps = step * (dt.to(self.skip.dtype) * self.reference_fps)[..., None]
-        turn = frequency * steps
-        # Whole turns are left out: they change no exponential, and cost float32 the digits of the rest.
-        rate = (-decay * steps, turn - 2 * math.pi * (turn / (2 * math.pi)).round())
-        size = decay.square() + frequency.square()
-        gain = _expm1(rate)
-        rate = (rate[0].clamp(min=-GAP_DECAY), rate[1])  # factored over a chunk, a long gap would overflow
-        read = (2 * output_re, 2 * output_im)
-        if self.bandlimit is not None:
-            heard = turn.abs() <= self.bandlimit * math.pi
-            read = (read[0] * heard, read[1] * heard)
-        return rate, gain, read, (-decay / size, -frequency / size)
-
-    def _response(self, length: int, dt: Float[Tensor, "G"], skip: bool = False) -> Float[Tensor, "H G {length}"]:
-        """Impulse response, without or with the skip term.
-
-        Frames are split as l = i w + j: one matrix product of O(sqrt(length)) exponentials.
-        """
-        rate, gain, read, over_pole = self._discretise(dt)
-        width = math.ceil(math.sqrt(length))
-        frames = torch.arange(width, device=dt.device, dtype=self.skip.dtype)
-        fine, coarse = _exp(_over(rate, frames)), _exp(_over(rate, frames * width))  # (H, G, w, M)
-        weighted = _multiply(_over(_multiply(_multiply(read, over_pole), gain)), coarse)
-        response = (_left(weighted) @ _right(fine)).flatten(-2)[..., :length]
-        return torch.cat([response[..., :1] + self.skip[:, None, None], response[..., 1:]], -1) if skip else response
-
-    def _make(self, way: str, size: int, dt: Float[Tensor, "G"], reverse: bool) -> tuple[Tensor, ...]:
-        """What a convolution of that way takes beside its input; channels stand first in all of it."""
-        if way == "matrix":
-            return (self._matrix(size, dt, reverse),)
-        if way == "chunks":
-            return self._chunk_matrices(size, dt, reverse)
-        spectrum = torch.fft.rfft(self._response(size // 2, dt, skip=True), size)  # (H, G, size / 2 + 1)
-        return (spectrum.conj() if reverse else spectrum,)  # against time, the response is mirrored
-
-    def _matrix(self, length: int, dt: Float[Tensor, "G"], reverse: bool) -> Float[Tensor, "H G {length} {length}"]:
-        """The map on ``length`` frames as a matrix from the right: entry (j, l) is what input j gives output l."""
-        response = self._response(length, dt, skip=True)
-        matrix = F.pad(response, (length - 1, 0)).unfold(-1, length, 1).flip(-2)  # row j: response, j to the right
-        return matrix.transpose(-1, -2) if reverse else matrix
-
-    def _chunk_matrices(
-        self, size: int, dt: Float[Tensor, "G"], reverse: bool
-    ) -> tuple[Float[Tensor, "H G {size} J"], Float[Tensor, "H G K {size}"], Tensor, Tensor]:
-        """A chunk's map beside what its frames give the state, what the state gives its frames, the state's decay."""
-        rate, gain, read, over_pole = self._discretise(dt)
-        frames = torch.arange(size, device=dt.device, dtype=self.skip.dtype)
-        write = _multiply(_exp(_over(rate, frames)), _over(gain))
-        read = _multiply(_exp(_over(rate, frames + 1)), _over(_multiply(read, over_pole)))
-        if reverse:  # the first frames of a chunk are the last that it sees
-            read = (read[0].flip(-2), read[1].flip(-2))
-        else:
-            write = (write[0].flip(-2), write[1].flip(-2))
-        inside = torch.cat([self._matrix(size, dt, reverse), _left(write)], -1)
-        return inside, _right(read), *_exp(_over((rate[0] * size, rate[1] * size)))
-
-    def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
-        """Decay, input and output weights of one frame, (G, H, M) each."""
-        rate, gain, read, over_pole = self._discretise(dt)
-        weights = (_exp(rate), _multiply(gain, over_pole), read)
-        return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in weights)
-
     def _keep(self, kept: Kept | None, kind: str, use: Any, make: Callable[[], Any]) -> Any:
         """``make()``, or what it made the last time if ``kept`` has it, for the same use: one of each kind is kept."""
         if kept is None:
@@ -340,9 +360,10 @@ def make_together(
     The layers must have equal numbers of modes, reference rates and band limits. What is returned is the ``kept`` of
     passes over ``length`` frames that dt and the parameters stay the same for; gradients pass through it.
     """
-    joined = copy.copy(layers[0])
-    parameters = {name: torch.cat([getattr(layer, name) for layer in layers]) for name in layers[0]._parameters}
-    joined.__dict__["_parameters"] = parameters  # one layer of all their channels, without a copy of its own
+    joined = Modes()
+    joined.reference_fps, joined.bandlimit = layers[0].reference_fps, layers[0].bandlimit
+    for name in PARAMETERS:
+        setattr(joined, name, torch.cat([getattr(layer, name) for layer in layers]))
     with _full_precision(dt):
         way, size = convolution_way(length, dt.device, chunk)
         made = joined._make(way, size, dt, reverse)
