@@ -16,7 +16,11 @@ RESULTS = ROOT / "docs" / "results"
 START, END = "<!-- results: written by tools/readme_results.py -->", "<!-- end of results -->"
 RATES = [Rate("stride", 1), Rate("stride", 2), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
 # The pages of frame rates that are shown, and what the README calls them.
-PAGES = {"framerate": "any frame rate", "framerate_longer": "the same, trained on five times as many windows"}
+PAGES = {
+    "framerate": "any frame rate",
+    "framerate_longer": "the same, trained on five times as many windows",
+    "framerate_base": "the first, at base size",
+}
 # Their rows: how those pages call them, and what the README says they are.
 LINES = {
     Line("hummuss", "dt", True): "**HumMUSS**, trained at random strides {strides}",

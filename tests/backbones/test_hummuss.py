@@ -1,5 +1,7 @@
 """The backbone: padding, direction, time, streaming."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +12,7 @@ from hummuss import HumMUSS, InputError
 from hummuss.backbones import hummuss as hummuss_module
 from hummuss.backbones.gdssm import GDSSM
 from hummuss.backbones.intervals import prepare_intervals
-from hummuss.backbones.ssm import DiagonalSSM
+from hummuss.backbones.ssm import Modes
 
 ORDER = (3, 6, 2, 5, 1, 4, 0, 7, 8, 10, 9, 11, 14, 12, 15, 13, 16)
 # Every way to combine that differs from the default.
@@ -232,9 +234,9 @@ def test_kernels_made_at_once_train_as_those_made_one_by_one(frames, options, mo
         y = backbone(keypoints, dt)
         return [y.detach(), *torch.autograd.grad(y.square().sum(), list(backbone.parameters()))]
 
-    expected, calls, make_one = gradients(), [], DiagonalSSM._make
+    expected, calls, make_one = gradients(), [], Modes._make
     monkeypatch.setattr(hummuss_module, "TOGETHER_ON", ("cpu",))
-    monkeypatch.setattr(DiagonalSSM, "_make", lambda *given: calls.append(given) or make_one(*given))
+    monkeypatch.setattr(Modes, "_make", lambda *given: calls.append(given) or make_one(*given))
     for got, want in zip(gradients(), expected, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
     spatial = 0 if options.get("spatial_mixing") == "attention" else 2
@@ -292,6 +294,28 @@ def test_a_training_with_options_compiles_into_one_graph(options, unchecked: Non
     torch.set_rng_state(state)  # the same clips pass the same blocks by
     torch.testing.assert_close(found, backbone(keypoints, dt), rtol=1e-12, atol=1e-12)
     assert len(graphs) == 1
+
+
+def test_a_compiled_training_makes_its_kernels_at_once_in_one_graph() -> None:
+    # In a process of its own: the shape checks that these tests run under cannot be traced.
+    code = """
+import torch
+from hummuss.backbones import hummuss
+torch.manual_seed(0)
+backbone = hummuss.HumMUSS(dim=16, depth=2, modes=4).double()
+keypoints, dt = torch.rand(2, 20, 17, 3).double(), torch.tensor([[0.02], [0.03]]).double().expand(2, 20)
+gradients = lambda model: torch.autograd.grad(model(keypoints, dt).square().sum(), list(backbone.parameters()))
+expected, found = gradients(backbone), []
+def count(graph, inputs):
+    found.append(sum("expm1" in str(node.target) for node in graph.graph.nodes))
+    return graph.forward
+hummuss.TOGETHER_ON = ("cpu",)
+for got, want in zip(gradients(torch.compile(backbone, backend=count)), expected, strict=True):
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+# The break at the top, then one graph: one exponential for each axis and direction, whatever the number of layers.
+assert [number for number in found if number] == [4] and len(found) <= 2, found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_one_chunk_length_serves_every_layer_of_a_scan() -> None:
