@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import signal, stats
 
 from hummuss.backbones import ssm as ssm_module
-from hummuss.backbones.ssm import DiagonalSSM, initial_poles, random_poles
+from hummuss.backbones.ssm import CHUNK_DECAY, SCAN_CHUNKS, DiagonalSSM, initial_poles, random_poles
 
 
 def make(channels=3, seed=0, **options) -> DiagonalSSM:
@@ -394,3 +394,17 @@ def test_random_poles_are_log_normal_and_every_channels_own() -> None:
 def test_unknown_init_is_refused() -> None:
     with pytest.raises(ValueError, match="'hippo' is none of legs, lin, inv, random"):
         DiagonalSSM(2, init="hippo")
+
+
+def test_a_scaled_loss_leaves_the_gradients_of_a_scan_finite() -> None:
+    """Chunks that decay by as much as any may, and a loss scaled as for float16: nothing leaves float32."""
+    torch.manual_seed(0)
+    layer = DiagonalSSM(4, modes=4)
+    with torch.no_grad():
+        layer.log_step.fill_(math.log(0.1))
+    dt = torch.full((1, 2 * SCAN_CHUNKS[0]), CHUNK_DECAY / SCAN_CHUNKS[0] / (0.5 * 0.1 * layer.reference_fps))
+    dt = (dt * 0.999).requires_grad_()
+    assert layer.scan_chunk(dt) == SCAN_CHUNKS[0]
+    (2**24 * layer.scan(torch.randn(1, dt.shape[1], 17, 4), dt).sum()).backward()
+    assert dt.grad is not None and bool(dt.grad.isfinite().all())
+    assert all(bool(parameter.grad.isfinite().all()) for parameter in layer.parameters())

@@ -37,7 +37,8 @@ INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; besid
 LONGEST_MATRIX, LONGEST_CHUNK = 112, 64
 # Largest transform whose spectrum is kept from pass to pass: it grows with the clip.
 LONGEST_KEPT = 16384
-# Longest chunks of a scan to try, and the largest decay exponent within one: exp(+-40) stays far inside float32.
+# Longest chunks of a scan to try, and the largest decay exponent within one: factors of exp(+-40), squared in the
+# backward pass, stay inside float32.
 SCAN_CHUNKS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2)
 CHUNK_DECAY = 80.0
 # What decays by more in one interval is gone: exp(-40) is below the rounding of float64. Two such frames fit a chunk.
@@ -76,10 +77,9 @@ class Modes:
     def _discretise(self, dt: Float[Tensor, "*B"]) -> tuple[Pair, Pair, Pair, Pair]:
         """Zero-order hold over intervals: r = pole step, expm1(r), the read-out 2 C and 1 / pole; each (H, *B, M).
 
-        The last two depend on no interval, without a ``bandlimit``, and have ones in the place of B then: to divide
-        the read-out by the pole instead of expm1(r) costs nothing.
-
-        With a ``bandlimit``, modes that turn more than that fraction of a half-circle in the interval are not read.
+        1 / pole has ones in the place of B, and so has the read-out but for a ``bandlimit``: with one, modes that turn
+        more than that fraction of a half-circle in the interval are not read. To divide the read-out by the pole
+        instead of expm1(r) costs nothing.
         """
         decay, frequency, output_re, output_im, step = (
             parameter.view(len(parameter), *[1] * dt.ndim, -1)  # (H, *1, M), the step (H, *1, 1)
@@ -142,7 +142,7 @@ class Modes:
         return inside, _right(read), *_exp(_over((rate[0] * size, rate[1] * size)))
 
     def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
-        """Decay, input and output weights of one frame, (G, H, M) each."""
+        """Decay, input and output weights of one frame, (G, H, M) each, the last (1, H, M) without a band limit."""
         rate, gain, read, over_pole = self._discretise(dt)
         weights = (_exp(rate), _multiply(gain, over_pole), read)
         return tuple((re.transpose(0, 1), im.transpose(0, 1)) for re, im in weights)
@@ -280,7 +280,7 @@ class DiagonalSSM(Modes, nn.Module):
         """Scan in chunks of ``size`` frames.
 
         Within a chunk, exp(r (t_k - t_j)) is factored about the chunk's middle, which turns the chunk into matrix
-        products.
+        products. Both factors are made of the same exponentials.
         """
         length = rows.shape[-1]
         padding = (0, -length % size)  # frames of no duration: they take nothing in and change no state
@@ -295,10 +295,12 @@ class DiagonalSSM(Modes, nn.Module):
         y = chunks @ (write @ recall).triu()  # (H, B, n, N, c)
 
         half = _exp(middle)  # decay over half a chunk
-        between = _multiply(half, (half[0].roll(-1, 2), half[1].roll(-1, 2)))  # from middle to middle
-        written = _left(_multiply(between, (chunks @ write).chunk(2, -1)))  # (H, B, n, N, K)
-        entering = _pass_states(written.transpose(2, 3), (between[0][..., 0, :], between[1][..., 0, :]))
-        y = y + entering.transpose(2, 3) @ recall
+        # Applied to states, of which there are fewer than factors, and before states pass on: left to the end, the
+        # gradient of what passes would be the product of two chunks' largest factors.
+        written = _left(_multiply(half, (chunks @ write).chunk(2, -1)))  # (H, B, n, N, K)
+        whole_re, whole_im = _multiply(half, half)
+        entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :])).transpose(2, 3)
+        y = y + _left(_multiply(half, entering.chunk(2, -1))) @ recall
         return y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows
 
     @torch.no_grad()
@@ -485,7 +487,8 @@ def _expm1(a: Pair) -> Pair:
     grown, half = a[0].expm1(), a[1] / 2
     sin, cos = half.sin(), half.cos()
     twice = 2 * (grown + 1) * sin
-    return grown - twice * sin, twice * cos  # Re: expm1(re) cos(im) - 2 sin(im / 2)^2
+    # Re: expm1(re) - 2 exp(re) sin(im / 2)^2, two terms of one sign for re <= 0, so that nothing cancels.
+    return grown - twice * sin, twice * cos
 
 
 def _over(a: Pair, frames: Float[Tensor, "c"] | None = None) -> Pair:

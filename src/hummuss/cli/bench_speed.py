@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, Path("docs/results/speed"))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="without dstformer-lite there is no ratio")
     parser.add_argument("--frames", nargs="*", type=int, default=[27, 81, 243, 729, 2187], help="clip lengths")
-    text = f"clips in a batch, by default as many as {BATCH_FRAMES} frames hold; so few leave a GPU waiting"
+    text = f"clips in a batch, by default as many as {BATCH_FRAMES} frames hold; that few leave a GPU idle"
     parser.add_argument("--clips", type=count, help=text)
     text = f"one more clip length, for inference of {BASE} alone; 0: none"
     parser.add_argument("--longest", type=int, default=8192, help=text)
