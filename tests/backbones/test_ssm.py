@@ -406,5 +406,6 @@ def test_a_scaled_loss_leaves_the_gradients_of_a_scan_finite() -> None:
     dt = (dt * 0.999).requires_grad_()
     assert layer.scan_chunk(dt) == SCAN_CHUNKS[0]
     (2**24 * layer.scan(torch.randn(1, dt.shape[1], 17, 4), dt).sum()).backward()
-    assert dt.grad is not None and bool(dt.grad.isfinite().all())
-    assert all(bool(parameter.grad.isfinite().all()) for parameter in layer.parameters())
+    for tensor in (dt, *layer.parameters()):
+        assert tensor.grad is not None
+        assert bool(tensor.grad.isfinite().all())

@@ -297,10 +297,10 @@ class DiagonalSSM(Modes, nn.Module):
         half = _exp(middle)  # decay over half a chunk
         # Applied to states, of which there are fewer than factors, and before states pass on: left to the end, the
         # gradient of what passes would be the product of two chunks' largest factors.
-        written = _left(_multiply(half, (chunks @ write).chunk(2, -1)))  # (H, B, n, N, K)
+        written = _left(_multiply(half, _pair(chunks @ write)))  # (H, B, n, N, K)
         whole_re, whole_im = _multiply(half, half)
         entering = _pass_states(written.transpose(2, 3), (whole_re[..., 0, :], whole_im[..., 0, :])).transpose(2, 3)
-        y = y + _left(_multiply(half, entering.chunk(2, -1))) @ recall
+        y = y + _left(_multiply(half, _pair(entering))) @ recall
         return y.transpose(2, 3).flatten(-2)[..., :length] + self.skip[:, None, None, None] * rows
 
     @torch.no_grad()
@@ -440,7 +440,7 @@ def random_poles(channels: int, modes: int) -> Complex[Tensor, "{channels} {mode
 def _pass_states(written: Float[Tensor, "H B N n K"], decay: Pair, reverse: bool = False) -> Float[Tensor, "H B N n K"]:
     """State that enters each chunk, from what every chunk writes and the decay over a chunk, (H, G, n or 1, M)."""
     count = written.shape[-2]
-    added_re, added_im = (part.unbind(-2) for part in written.chunk(2, -1))
+    added_re, added_im = (part.unbind(-2) for part in _pair(written))
     decay_re, decay_im = (part.expand(-1, -1, count, -1)[:, :, None].unbind(-2) for part in decay)  # (H, G, 1, M) each
     re = im = torch.zeros_like(added_re[0])
     entering: list[Tensor] = []
@@ -500,6 +500,12 @@ def _over(a: Pair, frames: Float[Tensor, "c"] | None = None) -> Pair:
 def _left(a: Pair) -> Float[Tensor, "*A K"]:
     """Left factor of Re sum_m a_m b_m as a real matrix product over K = 2M columns."""
     return torch.cat(a, -1)
+
+
+def _pair(states: Float[Tensor, "*A K"]) -> Pair:
+    """What `_left` put side by side."""
+    re, im = states.chunk(2, -1)
+    return re, im
 
 
 def _right(b: Pair) -> Float[Tensor, "*A K j"]:

@@ -82,8 +82,8 @@ def _introduction(name: str) -> list[str]:
         "",
         f"Written by `hummuss bench speed` on {date.today()}; every figure is in {name}.csv. All models 256 wide, "
         "five layers, representation of 512; the baseline is DSTformer at MotionBERT-Lite's size through 4-D "
-        "scaled_dot_product_attention. A section for each device, number of threads and precision, and for each size of "
-        f"batches other than the default, as many clips as {BATCH_FRAMES} frames hold.",
+        "scaled_dot_product_attention. A section for each device, number of threads and precision, and for each size "
+        f"of batches other than the default, as many clips as {BATCH_FRAMES} frames hold.",
         "",
         "- **Times**: a train step is forward and backward without the optimiser. All models of a length and mode are "
         f"interleaved in one process, warmed up, in at least {ROUNDS} rounds, {SLOW_ROUNDS} where the slowest takes "
