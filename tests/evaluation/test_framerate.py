@@ -183,7 +183,7 @@ def test_the_claim_of_no_retraining_is_judged_at_every_stride_that_was_trained()
     ours = rows_of("hummuss", "dt", True, dict.fromkeys(STRIDES, 103.0))
     at = rows_of("hummuss", "trained-at-rate", False, {1.0: 101.0, 8.0: 100.0})
     said = said_of(ours + at)["(a)False"]
-    assert "**holds where runs exist**, at 2 of 2 strides (means over seeds 0): 1: 103.0 / 101.0 mm (+2.0 %)" in said
+    assert "**holds where runs exist**, at 2 of 2 strides (seed 0): 1: 103.0 / 101.0 mm (+2.0 %)" in said
     assert said.endswith("Runs are missing at stride 1.5, 2, 2.5, 3, 4, 6.")
     at[1]["mpjpe_mm"] = 99.9
     said = said_of(ours + at)["(a)False"]

@@ -95,15 +95,24 @@ def _verdict(target: str, found: Sequence[Pair], good: Callable[[Pair], bool], a
     figures = "; ".join(
         f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({_percent(pair)})"
         + ("" if good(pair) else " **no**")
-        + ("" if pair.seeds == seeds else f" (seeds {', '.join(map(str, pair.seeds))} alone)")
+        + ("" if pair.seeds == seeds else f" ({_seeds(pair.seeds)} alone)")
         for pair in found
     )
     verdict = ("holds where runs exist" if missing else "holds") if holds else "does not hold"
     return (
-        f"{target}: **{verdict}**, at {len(reached)} of {len(found)} strides (means over "
-        f"seeds {', '.join(map(str, seeds))}): {figures}."
+        f"{target}: **{verdict}**, at {len(reached)} of {len(found)} strides "
+        f"({'means over ' if len(seeds) > 1 else ''}{_seeds(seeds)}): {figures}."
         + (f" Runs are missing at stride {', '.join(missing)}." if missing else "")
     )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """What sentences call them.
+
+    >>> _seeds([0]), _seeds([0, 2])
+    ('seed 0', 'seeds 0, 2')
+    """
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def name(rate: Rate) -> str:
