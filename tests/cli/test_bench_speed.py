@@ -116,19 +116,8 @@ def test_by_default_all_is_measured_in_one_go(tmp_path: Path, planned: list[tupl
 def test_batches_of_another_size_stand_beside_those_of_the_default(
     tmp_path: Path, planned: list[tuple[Setting, list[Entry]]]
 ) -> None:
-    command = [
-        "bench",
-        "speed",
-        "--out",
-        str(tmp_path / "speed"),
-        "--device",
-        "cpu",
-        "--frames",
-        "81",
-        "--longest",
-        "0",
-    ]
-    command += ["--modes", "train", "--models", "dstformer-lite"]
+    command = ["bench", "speed", "--out", str(tmp_path / "speed"), "--device", "cpu", "--frames", "81"]
+    command += ["--longest", "0", "--modes", "train", "--models", "dstformer-lite"]
     assert main(command) == 0
     assert main([*command, "--clips", "16"]) == 0
     assert [setting.batch for setting, _ in planned] == [3, 16]

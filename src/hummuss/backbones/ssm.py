@@ -44,8 +44,6 @@ CHUNK_DECAY = 80.0
 # What decays by more in one interval is gone: exp(-40) is below the rounding of float64. Two such frames fit a chunk.
 GAP_DECAY = CHUNK_DECAY / 2
 
-PARAMETERS = ("log_decay", "frequency", "output_pairs", "skip", "log_step")  # their first axis is that of channels
-
 Pair = tuple[Tensor, Tensor]  # real and imaginary part of a complex tensor
 # Of each layer and kind: its lengths and direction, and what was made for them.
 Kept = dict[tuple["DiagonalSSM", str], tuple[Any, Any]]
@@ -364,7 +362,7 @@ def make_together(
     """
     joined = Modes()
     joined.reference_fps, joined.bandlimit = layers[0].reference_fps, layers[0].bandlimit
-    for name in PARAMETERS:
+    for name in layers[0]._parameters:  # the first axis of each is that of channels
         setattr(joined, name, torch.cat([getattr(layer, name) for layer in layers]))
     with _full_precision(dt):
         way, size = convolution_way(length, dt.device, chunk)
