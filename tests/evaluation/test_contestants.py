@@ -9,6 +9,7 @@ import yaml
 
 from hummuss import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data, refuse_alike
+from hummuss.evaluation.rates import Strides
 from hummuss.evaluation.settings import training_settings
 from hummuss.heads.pose import root_relative
 
@@ -33,10 +34,11 @@ def test_models_have_the_names_of_tables(make_run, backbone, options, model, mos
 @pytest.mark.parametrize(
     ("frame_rate", "strides", "augmented"),
     [
-        (None, (1, 1), False),
-        ({"strides": [1.0, 4.0]}, (1, 4), True),
-        ({"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [8.0, 8.0]}}, (8, 8), False),
-        ({"fractional": 0.0}, (1, 4), True),
+        (None, Strides(1, 1), False),
+        ({"strides": [1.0, 4.0]}, Strides(1, 4), True),
+        ({"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [8, 8]}}, Strides(8, 8), False),
+        ({"strides": [2.5, 2.5], "fractional": 0.0}, Strides(2.5, 2.5), False),
+        ({"fractional": 0.0}, Strides(1, 4, whole=True), True),
     ],
 )
 def test_strides_are_those_of_the_training(make_run, frame_rate, strides, augmented) -> None:
@@ -53,7 +55,7 @@ def test_of_a_run_of_several_tasks_its_pose_part_counts(make_run) -> None:
     config["data"]["init_args"] = {"parts": parts}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (found,) = load_contestants([folder])
-    assert (found.strides, found.masked, found.run.trained_frames) == ((1, 4), True, 9)
+    assert (found.strides, found.masked, found.run.trained_frames) == (Strides(1, 4), True, 9)
 
 
 def test_joints_are_the_pose_heads(make_run) -> None:

@@ -20,7 +20,7 @@ from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
 from hummuss.evaluation.framerate_targets import judge
 from hummuss.evaluation.moments import choose_moments, datasets, spread_moments
-from hummuss.evaluation.rates import BASE, STRIDES, Rate, all_rates, margins
+from hummuss.evaluation.rates import BASE, STRIDES, Rate, Strides, all_rates, margins
 from hummuss.evaluation.seen import SeenMoments, see
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -190,6 +190,18 @@ def test_the_claim_of_no_retraining_is_judged_at_every_stride_that_was_trained()
     assert "**does not hold**, at 1 of 2 strides" in said
     assert said.count("**no**") == 1
     assert said_of(ours)["(a)False"].endswith("runs are missing.")
+
+
+@pytest.mark.parametrize(
+    ("trained", "new"),
+    [(None, ""), (Strides(1, 8), ""), (Strides(1, 8, True), "1.5, 2.5"), (Strides(2, 6), "1, 1.5, 8")],
+)
+def test_strides_that_training_never_drew_are_told(trained: Strides | None, new: str) -> None:
+    rows = rows_of("hummuss", "dt", True, dict.fromkeys(STRIDES, 100.0))
+    rows += rows_of("hummuss", "trained-at-rate", False, dict.fromkeys(STRIDES, 100.0))
+    said = judge(lines_of(rows), {}, trained)[0]
+    told = f" Strides that training at varied rates never drew: {new}."
+    assert said.endswith(told) if new else "never drew" not in said
 
 
 def test_attention_is_judged_shown_either_clip() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
+from hummuss.evaluation.rates import Strides
 from hummuss.evaluation.settings import differences, training_settings
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.runs import CONFIG, Run, data_options, load_run
@@ -34,7 +35,7 @@ class Contestant:
         run: the model and where it comes from.
         model: name in tables: ``hummuss``, ``hummuss-causal``, ``dstformer`` or ``per-frame``.
         seed: of its training.
-        strides: smallest and largest stride of its training windows, in base frames; (1, 1) without augmentation.
+        strides: of its training windows; 1 alone without augmentation.
         masked: whether training hid joints, see `Occlusion`.
         recipe: what else its training was, in words: steps, learning rate, loss weights.
         settings: all that decided its training but the seed, by dotted names of its config, see `training_settings`.
@@ -44,7 +45,7 @@ class Contestant:
     run: Run
     model: str
     seed: int
-    strides: tuple[float, float]
+    strides: Strides
     masked: bool
     recipe: str
     settings: dict[str, Any]
@@ -53,7 +54,7 @@ class Contestant:
     @property
     def augmented(self) -> bool:
         """Whether training varied the frame rate."""
-        return self.strides[0] != self.strides[1]
+        return self.strides.low != self.strides.high
 
     @property
     def most_frames(self) -> int | None:
@@ -248,12 +249,15 @@ def model_name(run: Run) -> str:
     return MODELS[backbone] + ("-causal" if getattr(run.model.backbone, "causal", False) else "")
 
 
-def _strides(entry: dict[str, Any] | None) -> tuple[float, float]:
-    """Range of the strides that a config's ``frame_rate`` draws."""
+def _strides(entry: dict[str, Any] | None) -> Strides:
+    """The strides that a config's ``frame_rate`` draws."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--frame_rate", type=FrameRateAugmentation | None)
     made = parser.instantiate_classes(parser.parse_object({"frame_rate": entry})).frame_rate
-    return (1.0, 1.0) if made is None else made.strides
+    if made is None:
+        return Strides(1.0, 1.0)
+    low, high = made.strides
+    return Strides(low, high, whole=low != high and made.fractional == 0)
 
 
 def pose_head(run: Run) -> PoseHead:

@@ -115,7 +115,7 @@ def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 1
 
 def _asked(contestant: Contestant, seen: SeenMoments) -> Iterator[tuple[str, Rate]]:
     """Variants and rates that a contestant has rows of."""
-    low = contestant.strides[0]
+    low = contestant.strides.low
     if not contestant.augmented and (low != 1 or contestant.model.startswith("hummuss")):
         yield AT_RATE, Rate("stride", low)
         if low != 1:  # what it makes of the other strides tells whether it knows its rate, or knows more of everything
@@ -163,12 +163,11 @@ def _batches(seen: Seen) -> Iterator[Int[Tensor, " n"]]:
 
 def _facts(contestant: Contestant, span: int) -> Row:
     backbone = contestant.run.model.backbone
-    low, high = contestant.strides
     return {
         "model": contestant.model,
         "trained_with_augmentation": contestant.augmented,
         "seed": contestant.seed,
-        "trained_strides": f"{low:g}-{high:g}" if contestant.augmented else f"{low:g}",
+        "trained_strides": str(contestant.strides),
         "trained_frames": contestant.run.trained_frames,
         "span_frames": span,
         "multiply_adds_per_frame": round(cost(backbone, contestant.run.trained_frames).multiply_adds),
@@ -178,9 +177,9 @@ def _facts(contestant: Contestant, span: int) -> Row:
 
 def _check(contestants: Sequence[Contestant]) -> None:
     for own in contestants:
-        if not own.augmented and Rate("stride", own.strides[0]) not in all_rates():
+        if not own.augmented and Rate("stride", own.strides.low) not in all_rates():
             raise InputError(
-                f"{own.run.checkpoint} was trained at stride {own.strides[0]:g}, which is no rate of this comparison"
+                f"{own.run.checkpoint} was trained at stride {own.strides}, which is no rate of this comparison"
             )
     refuse_alike(contestants, lambda own: (own.model, own.augmented or own.strides))
     _refuse_other(contestants, lambda own: "trained at varied rates" if own.augmented else None, _rates)

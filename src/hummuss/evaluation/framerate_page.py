@@ -12,7 +12,7 @@ from hummuss.evaluation.framerate import AT_RATE, Row
 from hummuss.evaluation.framerate_lines import Line, Lines, line_of, lines_of
 from hummuss.evaluation.framerate_targets import judge
 from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
-from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
+from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate, Strides
 
 # Panels from left to right, and tables: what a rate of each kind is.
 KINDS = {
@@ -34,6 +34,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         command: what wrote them, in full.
         clips: of each dataset, see `clips_scored`.
     """
+    strides = _varied(rows)
     lines = [
         "# Any frame rate",
         "",
@@ -44,9 +45,9 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         f"seeds {values(rows, 'seed')}. {len({row['checkpoint'] for row in rows})} checkpoints; commit "
         f"{values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
-        f"*Varied rate*: trained at random strides ({_strides(rows)}). *One rate*: trained at stride 1 alone, "
+        f"*Varied rate*: trained at random strides ({_told(strides)}). *One rate*: trained at stride 1 alone, "
         "but where another stride is named. "
-        "Rates outside those of the training are in italics. *dt-ignored*: the model is told that every interval is "
+        "Rates that training cannot have drawn are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
         "the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
@@ -61,7 +62,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
             row["model"]: row["multiply_adds_per_frame"] for row in own if row["trained_with_augmentation"]
         }
         lines += [f"## {dataset}", "", f"Moments of {clips[dataset]}.", ""]
-        lines += [*(f"- {sentence}" for sentence in judge(found, multiply_adds)), ""]
+        lines += [*(f"- {sentence}" for sentence in judge(found, multiply_adds, strides)), ""]
         for kind, unit in KINDS.items():
             lines += _table(own, found, kind, f"{kind} ({unit}):")
         lines += _table(own, lines_of(own, "mpjve_mm_s"), "stride", "velocity error, mm/s, by stride:")
@@ -139,27 +140,26 @@ def _table(rows: Sequence[Row], lines: Lines, kind: str, title: str) -> list[str
     rates = sorted({rate for own in lines.values() for rate in own if rate.kind == kind})
     if not rates:
         return []
-    seen = {line_of(row): _range(row["trained_strides"]) for row in rows}
+    seen = {line_of(row): Strides.read(row["trained_strides"]) for row in rows}
     shown = []
     for line, own in lines.items():
         cells = []
         for rate in rates:
             cell = spread(list(own.get(rate, {}).values()))
-            low, high = seen[line]
-            apart = line.variant != AT_RATE and kind in ("stride", "upsample") and not low <= rate.rate <= high
+            apart = line.variant != AT_RATE and kind in ("stride", "upsample") and not seen[line].cover(rate.rate)
             cells.append(f"*{cell}*" if apart else cell)
         if any(cell not in ("-", "*-*") for cell in cells):
             shown.append([line.label, *cells])
     return [title, "", *table(["model", *(f"{_place(rate):g}" for rate in rates)], shown)]
 
 
-def _range(strides: str) -> tuple[float, float]:
-    """What the column ``trained_strides`` says."""
-    low, _, high = strides.partition("-")
-    return float(low), float(high or low)
+def _varied(rows: Sequence[Row]) -> Strides | None:
+    """Of the runs that were trained at varied rates: `compare_rates` takes those of one range."""
+    own = (row["trained_strides"] for row in rows if row["trained_with_augmentation"])
+    return next((Strides.read(text) for text in own), None)
 
 
-def _strides(rows: Sequence[Row]) -> str:
-    """Of the runs that were trained at varied rates."""
-    own = [row for row in rows if row["trained_with_augmentation"]]
-    return f"from {values(own, 'trained_strides').replace('-', ' to ')}" if own else "none here"
+def _told(strides: Strides | None) -> str:
+    if strides is None:
+        return "none here"
+    return f"{'whole ones ' if strides.whole else ''}from {strides.low:g} to {strides.high:g}"

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 from hummuss.evaluation.framerate import AT_RATE
 from hummuss.evaluation.framerate_lines import Line, Lines, Pair, changes, pairs
-from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
+from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate, Strides
 
 OURS = Line("hummuss", "dt", True)
 IGNORED = Line("hummuss", "dt-ignored", True)
@@ -17,15 +17,16 @@ WORTH_TELLING = (
 )  # fmt: skip
 
 
-def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
+def judge(lines: Lines, multiply_adds: dict[str, int], trained: Strides | None = None) -> list[str]:
     """One sentence per target, then how the floor does, what the rate alone changes and what ignoring dt costs.
 
     Args:
         lines: of one dataset.
         multiply_adds: per frame, of each model.
+        trained: strides of the trainings at varied rates; None leaves out which of those judged they never drew.
     """
     return [
-        _no_retraining(lines),
+        _no_retraining(lines, trained),
         *(_against_attention(lines, augmented, variant, multiply_adds) for augmented, variant in _ATTENTION),
         _against_the_floor(lines),
         _by_itself(lines),
@@ -36,12 +37,14 @@ def judge(lines: Lines, multiply_adds: dict[str, int]) -> list[str]:
 _ATTENTION = [(augmented, variant) for augmented in (False, True) for variant in ("subsampled", "interpolated")]
 
 
-def _no_retraining(lines: Lines) -> str:
+def _no_retraining(lines: Lines, trained: Strides | None) -> str:
     target = f"hummuss trained at varied rates within {100 * (WITHIN - 1):.0f} % of hummuss trained at that very rate"
     found = pairs(lines, OURS, AT_THAT_RATE)
     if not found:
         return f"(a) {target}: runs are missing."
-    return _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
+    new = [f"{pair.rate.rate:g}" for pair in found if trained is not None and not trained.cover(pair.rate.rate)]
+    said = _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
+    return said + (f" Strides that training at varied rates never drew: {', '.join(new)}." if new else "")
 
 
 def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_adds: dict[str, int]) -> str:
