@@ -282,6 +282,7 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
     (two,) = [row for row in after if (row["variant"], row["rate"], row["seed"]) == ("subsampled", 2.0, 0)]
     (line,) = [line for line in velocities if line.startswith("| dstformer, varied rate, subsampled")]
     assert line.split(" | ")[3] == f"{two['mpjve_mm_s']:.1f}"
+    assert sum(line.startswith("| a pose that never moves | ") for line in velocities) == 1
     assert "(c) hummuss trained at varied rates ahead of dstformer trained at one rate" in page
     assert Path("page/rate.png").stat().st_size > 10_000
     with open("page/rate.csv", "w", newline="") as file:

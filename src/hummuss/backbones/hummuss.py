@@ -164,6 +164,9 @@ class HumMUSS(nn.Module):
     ) -> tuple[Float[Tensor, "B J dim_rep"], State]:
         """Advance a causal model by one frame; outputs equal those of `forward` on the whole clip.
 
+        Where time stamps are nearly even, `forward` takes their mean for all of them (`prepare_intervals`) and a stream
+        each as it is: outputs then differ by what intervals do, one part in ten thousand at most.
+
         Raises:
             InputError: as in `forward`; the state is then as it was.
         """

@@ -39,7 +39,8 @@ class Intervals(NamedTuple):
 def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:
     """Check dt and decide, once for the batch, between convolution and scan (SPEC section 1).
 
-    A clip is evenly spaced if max |dt - mean| <= 1e-4 mean over its valid frames; its mean then replaces every dt.
+    A clip is evenly spaced if max |dt - mean| <= 1e-4 mean over its valid frames; its mean then replaces every dt. So
+    the time stamp of a later frame moves a causal model's earlier outputs too, by about as little.
     Clips whose means agree to rounding share one. Otherwise padding frames get the clip's mean interval, and the last
     valid frame's backward interval is the first valid frame's.
 

@@ -19,6 +19,7 @@ from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.moments import choose_moments, clips_scored
+from hummuss.evaluation.standing_still import velocity_of_standing_still
 
 # What columns hold, where that is no text.
 TYPES: dict[str, Callable[[str], Any]] = {
@@ -64,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"left out of {table}: rows of {len(others)} checkpoints that --ckpt does not name any more")
     own = ["--frames", str(data.frames)] if arguments.frames else []
     clips = {dataset: clips_scored(sources, moments) for dataset, sources, moments in chosen}
-    write_page(arguments.out, rows, command("framerate", arguments, *own), clips)
+    still = velocity_of_standing_still(data, chosen)
+    write_page(arguments.out, rows, command("framerate", arguments, *own), clips, still)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 

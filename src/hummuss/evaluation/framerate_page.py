@@ -25,7 +25,9 @@ MARKS = {"dt": "-o", "dt-ignored": "--x", "subsampled": "-s", "interpolated": "-
 WIDTHS = {"stride": 2.2, "upsample": 0.8}  # of panels, beside those of width 1
 
 
-def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str, str]) -> None:
+def write_page(
+    out: Path, rows: Sequence[Row], command: str, clips: Mapping[str, str], still: Mapping[str, Mapping[Rate, float]]
+) -> None:
     """Write OUT.md and OUT.png.
 
     Args:
@@ -33,6 +35,7 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         rows: of `compare_rates`.
         command: what wrote them, in full.
         clips: of each dataset, see `clips_scored`.
+        still: of each dataset, see `velocity_of_standing_still`.
     """
     strides = _varied(rows)
     lines = [
@@ -65,7 +68,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str, clips: Mapping[str,
         lines += [*(f"- {sentence}" for sentence in judge(found, multiply_adds, strides)), ""]
         for kind, unit in KINDS.items():
             lines += _table(own, found, kind, f"{kind} ({unit}):")
-        lines += _table(own, lines_of(own, "mpjve_mm_s"), "stride", "velocity error, mm/s, by stride:")
+        moving = {"a pose that never moves": still[dataset]}
+        lines += _table(own, lines_of(own, "mpjve_mm_s"), "stride", "velocity error, mm/s, by stride:", moving)
     lines += [f"![error of every model against the frame rate]({out.name}.png)", ""]
     out.with_suffix(".md").write_text("\n".join(lines))
     draw(out.with_suffix(".png"), rows)
@@ -135,8 +139,10 @@ def _place(rate: Rate) -> float:
     return rate.rate if rate.kind in ("stride", "upsample") else 100 * rate.rate
 
 
-def _table(rows: Sequence[Row], lines: Lines, kind: str, title: str) -> list[str]:
-    """A row per line, a column per rate."""
+def _table(
+    rows: Sequence[Row], lines: Lines, kind: str, title: str, beside: Mapping[str, Mapping[Rate, float]] | None = None
+) -> list[str]:
+    """A row per line, a column per rate; below them, what is no model's."""
     rates = sorted({rate for own in lines.values() for rate in own if rate.kind == kind})
     if not rates:
         return []
@@ -150,6 +156,8 @@ def _table(rows: Sequence[Row], lines: Lines, kind: str, title: str) -> list[str
             cells.append(f"*{cell}*" if apart else cell)
         if any(cell not in ("-", "*-*") for cell in cells):
             shown.append([line.label, *cells])
+    for label, figures in (beside or {}).items():
+        shown.append([label, *(spread([figures[rate]] if rate in figures else []) for rate in rates)])
     return [title, "", *table(["model", *(f"{_place(rate):g}" for rate in rates)], shown)]
 
 

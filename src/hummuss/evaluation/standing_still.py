@@ -1,0 +1,31 @@
+"""What a pose that never moves misses: the floor of velocity errors, which no model should be above."""
+
+from collections.abc import Iterable
+
+import torch
+
+from hummuss.data.datamodules import MotionDataModule
+from hummuss.evaluation.moments import Chosen
+from hummuss.evaluation.rates import STRIDES, Rate
+from hummuss.evaluation.seen import see
+from hummuss.metrics.functional import mpjve
+
+
+def velocity_of_standing_still(data: MotionDataModule, chosen: Iterable[Chosen]) -> dict[str, dict[Rate, float]]:
+    """Velocity error, mm/s, of a model without any motion, by dataset and stride: the people's own mean speed.
+
+    Args:
+        data: from `load_data`.
+        chosen: the moments of each of its datasets, from `choose_moments`.
+    """
+    found: dict[str, dict[Rate, float]] = {}
+    for dataset, sources, moments in chosen:
+        seen = see(data, sources, moments, [Rate("stride", stride) for stride in STRIDES])
+        for rate, windows in seen.rates.items():
+            inside = windows.scored > 0  # elsewhere no frame of the window comes before
+            if inside.any():
+                target, before = seen.target[inside], windows.before[inside]
+                dt = windows.dt[inside].gather(1, windows.scored[inside, None]).expand(-1, 2)
+                errors = mpjve(torch.stack([target, target], 1), torch.stack([before, target], 1), dt)
+                found.setdefault(dataset, {})[rate] = float(errors.mean())
+    return found
