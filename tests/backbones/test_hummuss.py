@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from hummuss import HumMUSS, InputError
 from hummuss.backbones import hummuss as hummuss_module
 from hummuss.backbones.gdssm import GDSSM
-from hummuss.backbones.intervals import prepare_intervals
+from hummuss.backbones.intervals import UNIFORM_TOLERANCE, prepare_intervals
 from hummuss.backbones.ssm import Modes
 
 ORDER = (3, 6, 2, 5, 1, 4, 0, 7, 8, 10, 9, 11, 14, 12, 15, 13, 16)
@@ -56,9 +56,14 @@ def test_padding_changes_nothing_at_valid_frames(causal, even, before, after) ->
     )
     inside = slice(before, before + 20)
     padded[:, inside], padded_dt[:, inside], valid[:, inside] = keypoints, dt, True
-    torch.testing.assert_close(
-        backbone(padded, padded_dt, valid)[:, inside], backbone(keypoints, dt), rtol=1e-10, atol=1e-10
-    )
+    found, expected = backbone(padded.requires_grad_(), padded_dt, valid)[:, inside], backbone(keypoints, dt)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    of_padded, *of_parameters = torch.autograd.grad(found.square().sum(), [padded, *backbone.parameters()])
+    assert (of_padded[~valid] == 0).all()
+    for got, want in zip(
+        of_parameters, torch.autograd.grad(expected.square().sum(), backbone.parameters()), strict=True
+    ):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
 
 
 def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> None:
@@ -68,6 +73,10 @@ def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> Non
     for causal in (True, False):
         backbone = make(causal=causal)
         same = torch.allclose(backbone(keypoints, dt)[:, :12], backbone(changed, dt)[:, :12], atol=1e-12)
+        assert same == causal
+        uneven, longer = irregular(dt), irregular(dt)
+        longer[:, 12:] *= 3
+        same = torch.allclose(backbone(keypoints, uneven)[:, :12], backbone(changed, longer)[:, :12], atol=1e-12)
         assert same == causal
 
 
@@ -84,13 +93,35 @@ def test_streaming_equals_the_offline_pass(options, even) -> None:
     torch.testing.assert_close(torch.stack(outputs, 1), backbone(keypoints, dt), rtol=1e-10, atol=1e-10)
 
 
+def test_a_stream_of_nearly_even_time_stamps_is_as_near_to_the_offline_pass() -> None:
+    """Offline their mean replaces them, which later ones have a part in; a stream takes each as it is."""
+    backbone = make(causal=True)
+    keypoints, dt = clip(frames=200)
+    dt = dt * (1 + 0.9 * UNIFORM_TOLERANCE * (2 * torch.rand(2, 200).double() - 1))
+    assert prepare_intervals(dt).even is not None
+    state, outputs = backbone.init_state(2), []
+    for k in range(200):
+        y, state = backbone.step(keypoints[:, k], dt[:, k], state)
+        outputs.append(y)
+    streamed, offline = torch.stack(outputs, 1), backbone(keypoints, dt)
+    assert (streamed - offline).norm() < UNIFORM_TOLERANCE * offline.norm()
+    assert (streamed - offline).norm() > 1e-10 * offline.norm()
+    later = dt.clone()
+    later[:, 150] *= 10
+    assert prepare_intervals(later).even is None
+    before, changed = offline[:, :150], backbone(keypoints, later)[:, :150]
+    assert (changed - before).norm() < UNIFORM_TOLERANCE * before.norm()
+
+
 def test_slightly_uneven_time_stamps_convolve_like_even_ones() -> None:
     backbone = make()
     keypoints, dt = clip()
     uneven = dt * (1 + 0.9e-4 * torch.linspace(-1, 1, 20).double())
     torch.testing.assert_close(backbone(keypoints, uneven), backbone(keypoints, dt), rtol=1e-10, atol=1e-10)
     assert prepare_intervals(uneven).even is not None
-    assert prepare_intervals(irregular(dt)).even is None
+    just_over = dt * (1 + 1.1e-4 * torch.linspace(-1, 1, 20).double())
+    for scanned in (irregular(dt), just_over, torch.cat([dt[:1], just_over[:1]])):  # one such clip of a batch suffices
+        assert prepare_intervals(scanned).even is None
 
 
 @pytest.mark.parametrize("options", [{}, *WAYS], ids=name)

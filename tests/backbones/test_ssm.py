@@ -1,6 +1,7 @@
 """The diagonal SSM: three evaluations of one map, against a naive loop and against scipy."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -34,17 +35,27 @@ def gradients(layer: DiagonalSSM, evaluate, u: torch.Tensor, dt: torch.Tensor) -
     return [y.detach(), *torch.autograd.grad((y * weight).sum(), [u, dt, *layer.parameters()])]
 
 
+def flipped(evaluate):
+    """The same against time."""
+    return lambda u, dt: evaluate(u.flip(1), dt.flip(1)).flip(1)
+
+
 @pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
 @pytest.mark.parametrize("bandlimit", [None, 0.5])
 @pytest.mark.parametrize("length", [1, 2, 17, 130])
 @pytest.mark.parametrize("even", [True, False])
-def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None, length: int, even, naive) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+def test_all_evaluations_and_gradients_agree(
+    init: str, bandlimit: float | None, length: int, even: bool, reverse: bool, naive
+) -> None:
     layer = make(init=init, bandlimit=bandlimit)
     u, dt = torch.randn(2, length, 3).double(), torch.tensor([[0.02], [0.05]]).double()
     if not even:
         dt = dt * (torch.rand(2, length).double() * 2 + 0.2)
-    expected = gradients(layer, lambda u, dt: naive(layer, u, dt), u, dt)
-    for evaluate in (*[layer.convolve] * even, layer.scan, lambda u, dt: streamed(layer, u, dt)):
+    slow = [partial(naive, layer), partial(streamed, layer)]
+    recurrence, stream = map(flipped, slow) if reverse else slow
+    expected = gradients(layer, recurrence, u, dt)
+    for evaluate in (*[partial(layer.convolve, reverse=reverse)] * even, partial(layer.scan, reverse=reverse), stream):
         for got, want in zip(gradients(layer, evaluate, u, dt), expected, strict=True):
             torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
 
@@ -55,20 +66,27 @@ def test_all_evaluations_and_gradients_agree(init: str, bandlimit: float | None,
     channels=st.integers(1, 4),
     modes=st.integers(1, 9),
     slowest=st.floats(1e-4, 0.5),
+    init=st.sampled_from(["legs", "lin", "inv", "random"]),
+    bandlimit=st.sampled_from([None, 0.3, 0.9]),
+    reverse=st.booleans(),
     seed=st.integers(0, 10**6),
 )
-def test_evaluations_equal_the_recurrence_for_any_intervals(naive, length, channels, modes, slowest, seed) -> None:
-    layer = make(channels, seed, modes=modes)
+def test_evaluations_equal_the_recurrence_for_any_intervals(
+    naive, length, channels, modes, slowest, init, bandlimit, reverse, seed
+) -> None:
+    """Outputs and gradients, which are compared with the largest of their kind: some cancel to next to nothing."""
+    layer = make(channels, seed, modes=modes, init=init, bandlimit=bandlimit)
     u, dt = torch.randn(2, length, channels).double(), torch.rand(2, length).double() * slowest + 1e-5
-    even = dt[:, :1].expand_as(dt)
-    with torch.no_grad():
-        expected = naive(layer, u, dt)
-        for got, want in (
-            (layer.scan(u, dt), expected),
-            (streamed(layer, u, dt), expected),
-            (layer.convolve(u, even), naive(layer, u, even)),
-        ):
-            torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+    recurrence, stream = partial(naive, layer), partial(streamed, layer)
+    recurrence, stream = map(flipped, (recurrence, stream)) if reverse else (recurrence, stream)
+    for intervals, evaluations in (
+        (dt, [partial(layer.scan, reverse=reverse), stream]),
+        (dt[:, :1], [partial(layer.convolve, reverse=reverse)]),
+    ):
+        expected = gradients(layer, recurrence, u, intervals)
+        for evaluate in evaluations:
+            for got, want in zip(gradients(layer, evaluate, u, intervals), expected, strict=True):
+                torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
 
 
 def test_scan_keeps_its_precision_when_modes_decay_fast(naive) -> None:
@@ -168,7 +186,7 @@ def test_every_nth_frame_sees_the_continuous_system(block: int) -> None:
 
 
 @pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
-def test_float32_agrees_with_float64(init: str) -> None:
+def test_float32_agrees_with_float64(init: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = make(channels=16, init=init)
     u, dt = torch.randn(2, 243, 16).double(), torch.tensor([[0.02], [0.05]]).double()
     uneven = dt * (torch.rand(2, 243).double() + 0.5)
@@ -176,8 +194,10 @@ def test_float32_agrees_with_float64(init: str) -> None:
     def evaluate(u, dt, uneven) -> list[torch.Tensor]:
         found = gradients(layer, layer.convolve, u, dt)
         found += gradients(layer, layer.scan, u, dt) + gradients(layer, layer.scan, u, uneven)
-        with torch.no_grad():
-            return [*found, streamed(layer, u, uneven)]
+        found += gradients(layer, partial(streamed, layer), u, uneven)
+        with monkeypatch.context() as gpu:
+            choose_as_on_a_gpu(gpu)
+            return found + gradients(layer, layer.convolve, u, dt)
 
     exact = evaluate(u, dt, uneven)
     layer.float()
@@ -186,25 +206,29 @@ def test_float32_agrees_with_float64(init: str) -> None:
         assert (got - want).norm() <= (1e-3 if got.shape in (dt.shape, uneven.shape) else 1e-4) * want.norm()
 
 
-@pytest.mark.parametrize("length", [40, 200])
-def test_reverse_is_the_recurrence_on_the_flipped_sequence(length: int, naive) -> None:
-    layer = make()
-    u, dt = torch.randn(2, length, 3).double(), torch.rand(2, length).double() * 0.05 + 0.01
-    even = dt[:, :1].expand_as(dt)
-    for evaluate, intervals in ((layer.scan, dt), (layer.convolve, even)):
-        expected = naive(layer, u.flip(1), intervals.flip(1)).flip(1)
-        torch.testing.assert_close(evaluate(u, intervals, reverse=True), expected, rtol=1e-10, atol=1e-10)
-
-
 def test_parallel_sequences_share_a_clip_and_do_not_mix(naive) -> None:
     layer = make()
     u, dt = torch.randn(2, 30, 4, 5, 3).double(), torch.rand(2, 30).double() * 0.05 + 0.01
-    expected = naive(layer, u[:, :, 2, 3], dt)
-    for evaluate in (layer.scan, lambda u, dt: streamed(layer, u, dt)):
-        torch.testing.assert_close(evaluate(u, dt)[:, :, 2, 3], expected, rtol=1e-10, atol=1e-10)
-    even = dt[:, :1].expand_as(dt)
-    expected = naive(layer, u[:, :, 2, 3], even)
-    torch.testing.assert_close(layer.convolve(u, even)[:, :, 2, 3], expected, rtol=1e-10, atol=1e-10)
+
+    def one_by_one(u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+        sequences = [naive(layer, u[:, :, row, column], dt) for row in range(4) for column in range(5)]
+        return torch.stack(sequences, 2).unflatten(2, (4, 5))
+
+    for intervals, evaluations in ((dt, [layer.scan, partial(streamed, layer)]), (dt[:, :1], [layer.convolve])):
+        expected = gradients(layer, one_by_one, u, intervals)
+        for evaluate in evaluations:
+            for got, want in zip(gradients(layer, evaluate, u, intervals), expected, strict=True):
+                torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("length", [17, 150])  # one matrix, chunks
+def test_the_kernel_is_the_answer_to_an_impulse(length: int, naive) -> None:
+    layer = make(bandlimit=0.8)
+    dt = torch.tensor([0.02, 0.05]).double()
+    impulse = torch.zeros(2, length, 3).double()
+    impulse[:, 0] = 1
+    expected = naive(layer, impulse, dt[:, None].expand(2, length)) - layer.skip * impulse
+    torch.testing.assert_close(layer.kernel(length, dt), expected.transpose(1, 2), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -319,24 +343,41 @@ def test_output_is_causal() -> None:
         torch.testing.assert_close(evaluate(u, dt)[:, :100], evaluate(later, dt)[:, :100], rtol=0, atol=1e-12)
 
 
-def test_gradcheck() -> None:
-    layer = make(channels=2, modes=2)
-    u = torch.randn(1, 6, 2, dtype=torch.float64, requires_grad=True)
-    dt = (torch.rand(1, 6, dtype=torch.float64) * 0.05 + 0.01).requires_grad_()
-    assert torch.autograd.gradcheck(layer.scan, (u, dt))
-    assert torch.autograd.gradcheck(lambda u, dt: layer.convolve(u, dt[:, :1].expand(-1, 6)), (u, dt))
+@pytest.mark.parametrize("reverse", [False, True])
+def test_gradcheck(reverse: bool) -> None:
+    """By finite differences, of the signal, the intervals and every parameter; 70 frames are two chunks of a scan."""
+    layer = make(channels=1, modes=2)
+    dt = (torch.rand(1, 70, dtype=torch.float64) * 0.05 + 0.01).requires_grad_()
+    u = torch.randn(1, 70, 1, dtype=torch.float64, requires_grad=True)
+    state = torch.randn(layer.init_state(1).shape, dtype=torch.float64, requires_grad=True)
+    for evaluate, values in (
+        (lambda u, dt: layer.scan(u, dt, reverse), (u, dt)),
+        (lambda u, dt: layer.convolve(u, dt.expand(1, 70), reverse), (u, dt[:, :1].detach().requires_grad_())),
+        (lambda u, dt, state: layer.step(u, dt, state), (u[:, 0], dt[:, 0], state)),
+    ):
+        # gradcheck moves the very tensors it is given, so the layer's own parameters.
+        shown = len(values)
+        assert torch.autograd.gradcheck(
+            lambda *all_values, evaluate=evaluate, shown=shown: evaluate(*all_values[:shown]),
+            (*(value.detach().requires_grad_() for value in values), *layer.parameters()),
+        )
 
 
-def test_float32_stays_close_and_finite_over_long_sequences() -> None:
+def test_float32_stays_close_and_finite_over_long_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     layer = DiagonalSSM(2)
     u, dt = torch.randn(1, 20_000, 2), torch.full((1, 20_000), 0.02)
     with torch.no_grad():
         exact = layer.double().convolve(u.double(), dt.double())
         layer.float()
-        for y in (layer.convolve(u, dt), layer.scan(u, dt), streamed(layer, u, dt)):
-            assert y.isfinite().all()
-            assert (y - exact).norm() / exact.norm() < 1e-3
+        stream, whole = streamed(layer, u, dt), layer.convolve(u, dt)
+        found = [stream, whole, layer.scan(u, dt)]
+        choose_as_on_a_gpu(monkeypatch)
+        found.append(layer.convolve(u, dt))
+    for y in found:
+        assert y.isfinite().all()
+        assert (y - exact).norm() / exact.norm() < 1e-3
+    assert (stream - whole).norm() / whole.norm() < 1e-3
 
 
 @pytest.mark.parametrize("length", [50, 150])  # one matrix, chunks
