@@ -46,6 +46,27 @@ def test_the_same_model_measured_twice_shows_the_noise(tmp_path: Path) -> None:
     far = row("hummuss-base", 27, 90.0, intervals="irregular")
     assert "hummuss-base and hummuss-e1, one model, are up to 25 % apart in time" in page_of(tmp_path, *rows, far)
     assert "apart in time" not in page_of(tmp_path, *rows[1:])
+    assert "apart in time" not in page_of(tmp_path, rows[0], rows[1] | {"commit": "later"})
+
+
+def test_targets_are_judged_by_time_and_by_memory(tmp_path: Path) -> None:
+    page = page_of(
+        tmp_path,
+        row("hummuss-base", 81, 1.0, ratio_to_dstformer="1.0", peak_mb="120"),
+        row("hummuss-base", 243, 1.0, ratio_to_dstformer="1.49", peak_mb="121"),
+        row("hummuss-base", 2187, 1.0, ratio_to_dstformer="3.5"),
+        row("hummuss-base", 8192, 1.0, peak_mb="121"),
+        row("hummuss-base", 243, 1.0, ratio_to_dstformer="", peak_mb="130", intervals="irregular"),
+        row("hummuss-e4", 243, 1.0, ratio_to_dstformer="9.0", peak_mb="1"),
+        *(row("dstformer-lite", frames, 1.0, ratio_to_dstformer="1.0", peak_mb="100") for frames in (81, 243)),
+        row("dstformer-lite", 2187, 1.0, ratio_to_dstformer="1.0"),
+    )
+    assert [line for line in page.splitlines() if line.startswith("- infer, ")] == [
+        "- infer, even intervals, hummuss-base: times as quick as attention: 1.0 at 81, 1.49 at 243 **no**, "
+        "3.5 at 2187; times its memory: 1.20 at 81, 1.21 at 243 **no**",
+        "- infer, irregular intervals, hummuss-base: times its memory: 1.30 at 243 **no**",
+    ]
+    assert "at least 1, 1, 1.5, 2 and 3.5 times as quick as attention at 27, 81, 243, 729 and 2187 frames" in page
 
 
 def test_gaps_beside_attention_are_named(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from hummuss.evaluation.speed import (
 
 TITLES = {"train": "Train step", "infer": "Offline inference", "stream": "Streaming"}
 TWIN = "hummuss-e1"  # the same model as BASE
+# What BASE set out to reach on a processor: how many times as quick as attention, by frames; times its memory.
+TIMES_AS_QUICK = {27: 1.0, 81: 1.0, 243: 1.5, 729: 2.0, 2187: 3.5}
+MOST_MEMORY = 1.2
 FIRST = 243  # frames from which on all batches are of one clip, so that slopes compare like with like
 STYLES = {
     Entry(BASE): (COLORS["hummuss"], "-"),
@@ -64,7 +67,7 @@ def write_page(out: Path, rows: Sequence[Row]) -> None:
         lines += [f"## {place}, commit {values(here, 'commit')}", ""]
         for mode in TITLES:
             lines += _table(mode, [row for row in here if row["mode"] == mode])
-        notes = [*_slopes(here), *_noise(here), *_gaps(here)]
+        notes = [*_targets(here), *_slopes(here), *_noise(here), *_gaps(here)]
         lines += [*notes, ""] if notes else []
     out.with_suffix(".md").write_text("\n".join([*lines, f"![time against frames]({out.name}.png)", ""]))
     _draw(out.with_suffix(".png"), places)
@@ -89,7 +92,11 @@ def _introduction(name: str) -> list[str]:
         f"interleaved in one process, warmed up, in at least {ROUNDS} rounds, {SLOW_ROUNDS} where the slowest takes "
         f"{SLOW_SECONDS:.0f} s or more. `ratio` is DSTformer's median time over the row's, of the same rounds: above 1 "
         "is quicker than attention.",
-        f"- **The same model twice**: {BASE} has e = 1, it is {TWIN}. What differs between their rows is noise.",
+        f"- **The same model twice**: {BASE} has e = 1, it is {TWIN}. What differs between their rows of one "
+        "commit is noise.",
+        f"- **Targets**, set for a processor and told of every device: {BASE} at least "
+        f"{_listed([f'{times:g}' for times in TIMES_AS_QUICK.values()])} times as quick as attention at "
+        f"{_listed(list(map(str, TIMES_AS_QUICK)))} frames, in at most {MOST_MEMORY:g} times its memory.",
         f"- **Intervals**: `{EVEN}` frames are 1/50 s apart, and HumMUSS convolves; `{IRREGULAR}` ones are 0.5 to 1.5 "
         "times that, drawn for each frame, and it scans. DSTformer looks at no interval: its one row is what both are "
         "compared with.",
@@ -130,6 +137,44 @@ def _table(mode: str, rows: Sequence[Row]) -> list[str]:
     return [f"### {TITLES[mode]}", "", *table(list(columns), cells)]
 
 
+def _targets(rows: Sequence[Row]) -> list[str]:
+    """Times as quick as attention, and the share of its memory, at the frames of the targets."""
+    lines = []
+    for mode in ("train", "infer"):
+        peaks = {(int(row["frames"]), _entry(row)): row["peak_mb"] for row in rows if row["mode"] == mode}
+        for intervals in (EVEN, IRREGULAR):
+            entry = Entry(BASE, intervals)
+            own = {int(row["frames"]): row for row in rows if row["mode"] == mode and _entry(row) == entry}
+            ratios = {frames: own[frames]["ratio_to_dstformer"] for frames in TIMES_AS_QUICK if frames in own}
+            quick = [
+                f"{ratio} at {frames}" + ("" if float(ratio) >= TIMES_AS_QUICK[frames] else " **no**")
+                for frames, ratio in ratios.items()
+                if ratio
+            ]
+            shares = {
+                frames: float(peaks[frames, entry]) / float(peaks[frames, Entry(BASELINE)])
+                for frames in own
+                if peaks[frames, entry] and peaks.get((frames, Entry(BASELINE)))
+            }
+            memory = [
+                f"{share:.2f} at {frames}" + ("" if share <= MOST_MEMORY else " **no**")
+                for frames, share in shares.items()
+            ]
+            told = [f"times as quick as attention: {', '.join(quick)}"] if quick else []
+            told += [f"times its memory: {', '.join(memory)}"] if memory else []
+            lines += [f"- {mode}, {intervals} intervals, {BASE}: {'; '.join(told)}"] if told else []
+    return lines
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a sentence has them.
+
+    >>> _listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def _slopes(rows: Sequence[Row]) -> list[str]:
     """How time grows with frames, as the log-log slope between 243 and the longest clip at one batch size."""
     lines = []
@@ -145,11 +190,13 @@ def _slopes(rows: Sequence[Row]) -> list[str]:
 
 
 def _noise(rows: Sequence[Row]) -> list[str]:
-    """How far the two rows of one model are apart."""
+    """How far the two rows of one model are apart, where they are of one commit."""
     apart = []
-    for mode in ("train", "infer"):
-        one, other = (_times(rows, mode, Entry(model)) for model in (BASE, TWIN))
-        apart += [abs(one[frames] / other[frames] - 1) for frames in one.keys() & other.keys()]
+    for commit in dict.fromkeys(row["commit"] for row in rows):
+        own = [row for row in rows if row["commit"] == commit]
+        for mode in ("train", "infer"):
+            one, other = (_times(own, mode, Entry(model)) for model in (BASE, TWIN))
+            apart += [abs(one[frames] / other[frames] - 1) for frames in one.keys() & other.keys()]
     return [f"- {BASE} and {TWIN}, one model, are up to {100 * max(apart):.0f} % apart in time"] if apart else []
 
 
