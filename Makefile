@@ -91,7 +91,7 @@ eval-robustness: install  ## train small models on synthetic motion and corrupt 
 eval-robustness-cmu: install  ## the same on data/cmu, three seeds, with runs of make eval-framerate-cmu (hours)
 	$(BIN)/hummuss study configs/studies/framerate.yaml --variants hummuss dstformer --out runs/framerate/study --jobs 2
 	$(BIN)/hummuss study configs/studies/robustness.yaml --out runs/robustness/study --jobs 2
-	$(BIN)/hummuss eval robustness $(SEEN_CMU) \
+	$(BIN)/hummuss eval robustness $(SEEN_CMU) --windows 60 \
 	  --ckpt runs/framerate/hummuss-[0-9] runs/framerate/dstformer-[0-9] runs/robustness/*-[0-9]
 
 eval-long: eval-framerate  ## predict long synthetic sequences in windows, in one piece and streamed (minutes)

@@ -33,7 +33,7 @@ from torch.utils.checkpoint import checkpoint
 
 INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
 # The longest sequence that a convolution does by one matrix, and the longest of its chunks beyond that: longer ones
-# waste products and memory, shorter ones pass states too often (docs/architecture.md has the measurement).
+# waste products and memory, shorter ones pass states too often (docs/architecture.md compares chunks).
 LONGEST_MATRIX, LONGEST_CHUNK = 112, 64
 # Largest transform whose spectrum is kept from pass to pass: it grows with the clip.
 LONGEST_KEPT = 16384

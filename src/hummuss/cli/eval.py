@@ -12,7 +12,7 @@ from hummuss.cli.pages import add_out
 
 KINDS: dict[str, str] = {
     "framerate": "the same test moments at every frame rate, with frames dropped and with jittered time stamps",
-    "long": "sequences of 10 and of hundreds of training windows, in one piece and streamed",
+    "long": "sequences of 2, 10 and hundreds of training windows: in windows, in one piece and streamed",
     "robustness": "joints hidden, frames missing, noise, sides swapped: the same for every run",
     "action": "action recognition beside the majority class and a regression on per-frame statistics",
     "ablation": "what each choice in the design buys: trains the variants of a study that have not run yet",
