@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hummuss import provenance
-from hummuss.provenance import file_hash, git_commit, selection
+from hummuss.provenance import device_name, file_hash, git_commit, processor_name, selection
 
 
 def checkpoint(path: Path, **state) -> Path:
@@ -24,6 +24,23 @@ def test_selection_is_read_from_the_checkpoint_not_from_its_name(tmp_path) -> No
     assert selection(checkpoint(tmp_path / "best.ckpt", monitor=None, best_model_path="best.ckpt")) == "last"
     assert selection(checkpoint(tmp_path / "mine.ckpt", monitor=None, best_model_path="best.ckpt")) == "picked by hand"
     assert selection(checkpoint(tmp_path / "best.ckpt")) == "picked by hand"
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: Some CPU @ 2.9GHz\n\nmodel name\t: Another\n", "Some CPU @ 2.9GHz"),
+        ("processor\t: 0\nmodel name\t:\n", "riscv64 CPU"),  # as some boards leave it
+        ("", "riscv64 CPU"),
+        (None, "riscv64 CPU"),
+    ],
+)
+def test_the_processor_is_named_where_linux_knows_it(tmp_path, monkeypatch, told: str | None, name: str) -> None:
+    monkeypatch.setattr(provenance.platform, "machine", lambda: "riscv64")
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert processor_name(tmp_path / "cpuinfo") == name
+    assert device_name(torch.device("cpu")).endswith(f", {torch.get_num_threads()} threads")
 
 
 def test_hash_is_sha256(tmp_path) -> None:

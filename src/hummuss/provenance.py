@@ -32,10 +32,17 @@ def git_commit() -> str | None:
 
 
 def device_name(device: torch.device) -> str:
-    """What the run ran on, for people: the GPU's name, or the processor and its threads."""
+    """What the run ran on, for people: the GPU's name, or the processor's and its threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor by Linux's name for it; elsewhere, or where Linux has none, by its instruction set."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next((name for name in named if name), f"{platform.machine()} CPU")
 
 
 def file_hash(path: Path) -> str:

@@ -12,6 +12,7 @@ from hummuss.cli.main import main
 from hummuss.evaluation import speed, speed_process
 from hummuss.evaluation.floor import Rates
 from hummuss.evaluation.speed import EVEN, IRREGULAR, MODELS, Entry, Row, Setting
+from hummuss.provenance import processor_name
 
 OLD = """\
 model,params,multiply_adds_per_frame,mode,frames,batch,device,threads,precision,ms_median,ms_min,rounds,floor_ms,\
@@ -224,7 +225,8 @@ def test_numbers_of_threads_stand_side_by_side(tmp_path: Path, small: None, monk
     counts = [row["threads"] for row in rows_of(out)]
     assert counts == ["1"] * 4 + ["2"] * 4
     page = out.with_suffix(".md").read_text()
-    assert page.count(" CPU, 1 threads, 32 bit, commit ") == page.count(" CPU, 2 threads, 32 bit, commit ") == 1
+    name = processor_name()
+    assert page.count(f"## {name}, 1 threads, 32 bit, ") == page.count(f"## {name}, 2 threads, 32 bit, ") == 1
     assert page.count("### Streaming") == 2
 
 
