@@ -9,8 +9,8 @@ import yaml
 
 from hummuss import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data, refuse_alike
-from hummuss.evaluation.rates import Strides
 from hummuss.evaluation.settings import training_settings
+from hummuss.evaluation.strides import Strides
 from hummuss.heads.pose import root_relative
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -39,6 +39,7 @@ def test_models_have_the_names_of_tables(make_run, backbone, options, model, mos
         ({"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [8, 8]}}, Strides(8, 8), False),
         ({"strides": [2.5, 2.5], "fractional": 0.0}, Strides(2.5, 2.5), False),
         ({"fractional": 0.0}, Strides(1, 4, whole=True), True),
+        ({"strides": [2.2, 2.8], "fractional": 0.0}, Strides(2.2, 2.8), True),  # no whole number to draw
     ],
 )
 def test_strides_are_those_of_the_training(make_run, frame_rate, strides, augmented) -> None:

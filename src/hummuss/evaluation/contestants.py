@@ -1,6 +1,7 @@
 """Trained runs side by side: what each one is, by its own config, and the data that all of them are shown."""
 
 import json
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +18,8 @@ from torch import Tensor
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
-from hummuss.evaluation.rates import Strides
 from hummuss.evaluation.settings import differences, training_settings
+from hummuss.evaluation.strides import Strides
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.runs import CONFIG, Run, data_options, load_run
 from hummuss.provenance import device_name, file_hash, git_commit
@@ -257,7 +258,8 @@ def _strides(entry: dict[str, Any] | None) -> Strides:
     if made is None:
         return Strides(1.0, 1.0)
     low, high = made.strides
-    return Strides(low, high, whole=low != high and made.fractional == 0)
+    # As `FrameRateAugmentation.stride` draws: fractions where the range has no whole number.
+    return Strides(low, high, whole=low != high and made.fractional == 0 and math.ceil(low) <= math.floor(high))
 
 
 def pose_head(run: Run) -> PoseHead:

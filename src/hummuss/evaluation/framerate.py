@@ -42,7 +42,7 @@ AT_RATE = "trained-at-rate"
 # What a row depends on: pages may change, and rows of before are still what would be computed now.
 CODE = (
     "backbones", "heads", "metrics", "evaluation/contestants.py", "evaluation/framerate.py", "evaluation/moments.py",
-    "evaluation/rates.py", "evaluation/seen.py", "evaluation/settings.py",
+    "evaluation/rates.py", "evaluation/seen.py", "evaluation/settings.py", "evaluation/strides.py",
 )  # fmt: skip
 
 Row = dict[str, Any]

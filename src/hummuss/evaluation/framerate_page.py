@@ -12,7 +12,8 @@ from hummuss.evaluation.framerate import AT_RATE, Row
 from hummuss.evaluation.framerate_lines import Line, Lines, line_of, lines_of
 from hummuss.evaluation.framerate_targets import judge
 from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
-from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate, Strides
+from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
+from hummuss.evaluation.strides import Strides
 
 # Panels from left to right, and tables: what a rate of each kind is.
 KINDS = {
@@ -41,15 +42,15 @@ def write_page(
     lines = [
         "# Any frame rate",
         "",
-        f"Written by `{command}`; every figure is in {out.name}.csv. Root-relative MPJPE in mm at one frame per "
-        f"window, of {windows_of(rows)}. At every rate these are the same moments of the same clips, seen by the same "
-        f"camera with the same detections, amid frames that span as much time as {values(rows, 'span_frames')} frames "
-        "at the base rate do: only the rate changes. evaluation.md has the protocol. Mean ± standard deviation over "
-        f"seeds {values(rows, 'seed')}. {len({row['checkpoint'] for row in rows})} checkpoints; commit "
+        f"Written by `{command}`; every model's figures are in {out.name}.csv. Root-relative MPJPE in mm at one frame "
+        f"per window, of {windows_of(rows)}. At every rate these are the same moments of the same clips, seen by the "
+        f"same camera with the same detections, amid frames that span as much time as {values(rows, 'span_frames')} "
+        "frames at the base rate do: only the rate changes. evaluation.md has the protocol. Mean ± standard deviation "
+        f"over seeds {values(rows, 'seed')}. {len({row['checkpoint'] for row in rows})} checkpoints; commit "
         f"{values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
-        f"*Varied rate*: trained at random strides ({_told(strides)}). *One rate*: trained at stride 1 alone, "
-        "but where another stride is named. "
+        f"*Varied rate*: trained at random strides ({strides.describe() if strides else 'none here'}). "
+        "*One rate*: trained at stride 1 alone, but where another stride is named. "
         "Rates that training cannot have drawn are in italics. *dt-ignored*: the model is told that every interval is "
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
@@ -162,12 +163,6 @@ def _table(
 
 
 def _varied(rows: Sequence[Row]) -> Strides | None:
-    """Of the runs that were trained at varied rates: `compare_rates` takes those of one range."""
+    """The strides of the runs trained at varied rates: `compare_rates` takes those of one range."""
     own = (row["trained_strides"] for row in rows if row["trained_with_augmentation"])
     return next((Strides.read(text) for text in own), None)
-
-
-def _told(strides: Strides | None) -> str:
-    if strides is None:
-        return "none here"
-    return f"{'whole ones ' if strides.whole else ''}from {strides.low:g} to {strides.high:g}"

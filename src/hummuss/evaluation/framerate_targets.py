@@ -5,7 +5,8 @@ from statistics import mean, stdev
 
 from hummuss.evaluation.framerate import AT_RATE
 from hummuss.evaluation.framerate_lines import Line, Lines, Pair, changes, pairs
-from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate, Strides
+from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
+from hummuss.evaluation.strides import Strides
 
 OURS = Line("hummuss", "dt", True)
 IGNORED = Line("hummuss", "dt-ignored", True)
@@ -26,9 +27,10 @@ def judge(lines: Lines, multiply_adds: dict[str, int], trained: Strides | None =
         trained: strides of the trainings at varied rates; None leaves out which of those judged they never drew.
     """
     return [
-        _no_retraining(lines, trained),
+        _no_retraining(lines),
         *(_against_attention(lines, augmented, variant, multiply_adds) for augmented, variant in _ATTENTION),
         _against_the_floor(lines),
+        *_never_drawn(trained),
         _by_itself(lines),
         _cost_of_ignoring(lines),
     ]
@@ -37,14 +39,12 @@ def judge(lines: Lines, multiply_adds: dict[str, int], trained: Strides | None =
 _ATTENTION = [(augmented, variant) for augmented in (False, True) for variant in ("subsampled", "interpolated")]
 
 
-def _no_retraining(lines: Lines, trained: Strides | None) -> str:
+def _no_retraining(lines: Lines) -> str:
     target = f"hummuss trained at varied rates within {100 * (WITHIN - 1):.0f} % of hummuss trained at that very rate"
     found = pairs(lines, OURS, AT_THAT_RATE)
     if not found:
         return f"(a) {target}: runs are missing."
-    new = [f"{pair.rate.rate:g}" for pair in found if trained is not None and not trained.cover(pair.rate.rate)]
-    said = _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
-    return said + (f" Strides that training at varied rates never drew: {', '.join(new)}." if new else "")
+    return _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
 
 
 def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_adds: dict[str, int]) -> str:
@@ -65,6 +65,11 @@ def _against_the_floor(lines: Lines) -> str:
     target = "hummuss trained at varied rates ahead of per-frame, which sees every frame by itself"
     found = pairs(lines, OURS, FLOOR)
     return _verdict(target, found, lambda pair: pair.ratio < 1) if found else f"{target}: runs are missing."
+
+
+def _never_drawn(trained: Strides | None) -> list[str]:
+    new = [f"{stride:g}" for stride in STRIDES if trained is not None and not trained.cover(stride)]
+    return [f"Trainings at varied rates never drew stride {', '.join(new)}."] if new else []
 
 
 def _by_itself(lines: Lines) -> str:

@@ -138,7 +138,7 @@ def _table(mode: str, rows: Sequence[Row]) -> list[str]:
 
 
 def _targets(rows: Sequence[Row]) -> list[str]:
-    """Times as quick as attention, and the share of its memory, at the frames of the targets."""
+    """Times as quick as attention, at the frames of the targets, and the share of its memory, wherever it is known."""
     lines = []
     for mode in ("train", "infer"):
         peaks = {(int(row["frames"]), _entry(row)): row["peak_mb"] for row in rows if row["mode"] == mode}
@@ -160,6 +160,8 @@ def _targets(rows: Sequence[Row]) -> list[str]:
                 f"{share:.2f} at {frames}" + ("" if share <= MOST_MEMORY else " **no**")
                 for frames, share in shares.items()
             ]
+            missing = [str(frames) for frames in TIMES_AS_QUICK if not ratios.get(frames)]
+            quick += [f"not measured in the same rounds at {', '.join(missing)}"] if quick and missing else []
             told = [f"times as quick as attention: {', '.join(quick)}"] if quick else []
             told += [f"times its memory: {', '.join(memory)}"] if memory else []
             lines += [f"- {mode}, {intervals} intervals, {BASE}: {'; '.join(told)}"] if told else []

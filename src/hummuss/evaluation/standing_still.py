@@ -1,4 +1,4 @@
-"""What a pose that never moves misses: the floor of velocity errors, which no model should be above."""
+"""What a pose that never moves misses: the mark that a model's velocity errors should stay below."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from hummuss.metrics.functional import mpjve
 
 
 def velocity_of_standing_still(data: MotionDataModule, chosen: Iterable[Chosen]) -> dict[str, dict[Rate, float]]:
-    """Velocity error, mm/s, of a model without any motion, by dataset and stride: the people's own mean speed.
+    """Velocity error, mm/s, of a pose without motion, by dataset and stride: how fast joints move against the pelvis.
 
     Args:
         data: from `load_data`.
@@ -21,11 +21,12 @@ def velocity_of_standing_still(data: MotionDataModule, chosen: Iterable[Chosen])
     found: dict[str, dict[Rate, float]] = {}
     for dataset, sources, moments in chosen:
         seen = see(data, sources, moments, [Rate("stride", stride) for stride in STRIDES])
+        own = found[dataset] = {}
         for rate, windows in seen.rates.items():
             inside = windows.scored > 0  # elsewhere no frame of the window comes before
             if inside.any():
                 target, before = seen.target[inside], windows.before[inside]
                 dt = windows.dt[inside].gather(1, windows.scored[inside, None]).expand(-1, 2)
                 errors = mpjve(torch.stack([target, target], 1), torch.stack([before, target], 1), dt)
-                found.setdefault(dataset, {})[rate] = float(errors.mean())
+                own[rate] = float(errors.mean())
     return found
