@@ -8,44 +8,56 @@ from pathlib import Path
 
 from hummuss.cli.eval_framerate import read_rows
 from hummuss.evaluation.framerate_lines import Line, line_of, lines_of
-from hummuss.evaluation.pages import spread
+from hummuss.evaluation.pages import spread, table
 from hummuss.evaluation.rates import BASE, Rate
+from hummuss.evaluation.strides import Strides
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 START, END = "<!-- results: written by tools/readme_results.py -->", "<!-- end of results -->"
-RATES = [Rate("stride", 1), Rate("stride", 2), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
-# The pages of frame rates that are shown, and what the README calls them.
-PAGES = {
-    "framerate": "any frame rate",
-    "framerate_longer": "the same, trained on five times as many windows",
-    "framerate_base": "the first, at base size",
-}
-# Their rows: how those pages call them, and what the README says they are.
+RATES = [Rate("stride", 1), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
+VARIED, ATTENTION = Line("hummuss", "dt", True), Line("dstformer", "subsampled", True)
+EVERY_FRAME = Line("per-frame", "subsampled", True)
+# Rows of the table of frame rates: how pages call them, and what the README says they are.
 LINES = {
-    Line("hummuss", "dt", True): "**HumMUSS**, trained at random strides {strides}",
+    VARIED: "**HumMUSS**, trained at random strides {strides}",
     Line("hummuss", "dt-ignored", True): "the same, not told dt",
     Line("hummuss", "trained-at-rate", False): "HumMUSS, trained at that very stride",
     Line("hummuss", "dt", False): "HumMUSS, trained at stride 1",
     Line("hummuss-causal", "dt", True): "causal HumMUSS, random strides",
-    Line("dstformer", "subsampled", True): "attention (DSTformer), random strides",
+    ATTENTION: "attention (DSTformer), random strides",
     Line("dstformer", "subsampled", False): "attention, trained at stride 1",
-    Line("dstformer", "interpolated", False): "the same, shown clips interpolated back to stride 1",
-    Line("per-frame", "subsampled", True): "every frame by itself",
+    Line("dstformer", "interpolated", False): "the same, on clips interpolated back to stride 1",
+    EVERY_FRAME: "every frame by itself",
 }
-# Rows of the table of long sequences: the page's frames and source.
+# The pages that it shows, what their trainings were, and which rows it takes of them.
+PAGES = {
+    "framerate": ("tiny, 1200 steps of 8 windows", tuple(LINES)),
+    "framerate_longer": ("tiny, 1600 of 32", (VARIED, ATTENTION, EVERY_FRAME)),
+    "framerate_base": ("base, 1200 of 8", (VARIED, ATTENTION)),
+}
+# Rows of the table of long sequences: dataset, frames and source, as the page has them.
 LENGTHS = {
-    (162, "capture"): "captured, 162 frames: two windows",
-    (810, "capture"): "captured, 810 frames",
-    (16000, "ping-pong"): "played back and forth, 16,000 frames",
+    ("cmu-test", 810, "capture"): "captured, 810 frames",
+    ("cmu-test", 16000, "ping-pong"): "captured, 16,000 frames back and forth",
+    ("cmu-test-daz", 810, "capture"): "retargeted, 810 frames",
+    ("cmu-test-daz", 16000, "ping-pong"): "retargeted, 16,000 frames back and forth",
 }
-MODES = {"windows": "windows of 81, averaged where they overlap", "adjacent": "windows that do not overlap"}
-MODES |= {"whole": "one piece"}
-# Columns of the table of hidden joints; its rows are models and whether their training hid joints.
-HIDDEN = [("clean", 0.0), ("joints", 0.15), ("joints", 0.3), ("limbs", 0.3), ("frames", 0.3), ("gaussian", 0.02)]
-TRAINED = {
+MODES = {
+    "windows": "windows of 81, averaged where they overlap",
+    "adjacent": "windows that do not overlap",
+    "whole": "one piece",
+}
+# Columns of the table of corrupted detections; its rows are models and whether their training hid joints.
+CORRUPTIONS = {
+    ("clean", 0.0): "clean",
+    ("joints", 0.3): "30 % of joints hidden",
+    ("frames", 0.3): "30 % of frames missing",
+    ("gaussian", 0.05): "noise, 5 % of the person's size",
+}
+MASKED = {
     ("hummuss", False): "**HumMUSS**",
-    ("dstformer", False): "attention (DSTformer)",
+    ("dstformer", False): "attention",
     ("hummuss", True): "**HumMUSS**, joints hidden in training",
     ("dstformer", True): "attention, joints hidden in training",
 }
@@ -75,94 +87,81 @@ def main() -> None:
 
 def section() -> str:
     """The tables, with their markers."""
-    tables = [framerate_table(name, title) for name, title in PAGES.items()]
-    tables += [long_table(), hidden_table(), task_table()]
-    return "\n".join([START, "", *(line for table in tables for line in [*table, ""]), END])
+    tables = [framerate_table(), long_table(), corruption_table(), task_table()]
+    return "\n".join([START, "", *(line for lines in tables for line in lines), END])
 
 
-def framerate_table(name: str, title: str) -> list[str]:
-    """CMU's test subjects at a few rates."""
-    rows = [row for row in read_rows(RESULTS / f"{name}.csv") if row["dataset"] == "cmu-test"]
-    found, moving = lines_of(rows), lines_of(rows, "mpjve_mm_s")
-    work: dict[Line, set[str]] = {}
-    for row in rows:
-        work.setdefault(line_of(row), set()).add(f"{row['multiply_adds_per_frame'] / 1e6:.1f}")
-    (varied,) = {row["trained_strides"] for row in rows if row["trained_with_augmentation"]}
-    strides = f"from {varied.replace('-', ' to ')}"
+def framerate_table() -> list[str]:
+    """CMU's captured test clips at a few rates, by what trainings were."""
     names = [f"stride {rate.rate:g}" if rate.kind == "stride" else f"{rate.rate:.0%} dropped" for rate in RATES]
-    columns = ["multiply-adds per frame, M", *names, "velocity error at stride 1, mm/s"]
-    table = [
-        f"| MPJPE in mm, [{title}](docs/results/{name}.md) | {' | '.join(columns)} |",
-        "|---|" + "---|" * len(columns),
-    ]
-    for line, what in LINES.items():
-        if line in found:
-            cells = [spread(list(found[line].get(rate, {}).values())) for rate in RATES]
-            cells.append(spread(list(moving.get(line, {}).get(BASE, {}).values())))
+    head = ["training", "model", "multiply-adds per frame, M", *names, "velocity error at stride 1, mm/s"]
+    body = []
+    for name, (training, lines) in PAGES.items():
+        rows = [row for row in read_rows(RESULTS / f"{name}.csv") if row["dataset"] == "cmu-test"]
+        found, moving = lines_of(rows), lines_of(rows, "mpjve_mm_s")
+        work: dict[Line, set[str]] = {}
+        for row in rows:
+            work.setdefault(line_of(row), set()).add(f"{row['multiply_adds_per_frame'] / 1e6:.1f}")
+        (varied,) = {row["trained_strides"] for row in rows if row["trained_with_augmentation"]}
+        for number, line in enumerate(lines):
             costs = " to ".join(dict.fromkeys((min(work[line], key=float), max(work[line], key=float))))
-            table.append(f"| {what.format(strides=strides)} | {costs} | " + " | ".join(cells) + " |")
-    return table
+            cells = [spread(list(found[line].get(rate, {}).values())) for rate in RATES]
+            cells.append(spread(list(moving[line].get(BASE, {}).values())))
+            what = LINES[line].format(strides=Strides.read(varied).describe())
+            body.append(["" if number else f"[{training}](docs/results/{name}.md)", what, costs, *cells])
+    return table(head, body)
 
 
 def long_table() -> list[str]:
-    """HumMUSS after the longer training, on CMU's captured clips."""
-    with open(RESULTS / "long_longer.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if not row["position_s"] and row["dataset"] == "cmu-test"]
-    table = [
-        "| MPJPE in mm, [long sequences](docs/results/long_longer.md) | " + " | ".join(MODES.values()) + " |",
-        "|---|" + "---|" * len(MODES),
-    ]
-    for (frames, source), what in LENGTHS.items():
-        own = [row for row in rows if (row["model"], int(row["frames"]), row["source"]) == ("hummuss", frames, source)]
+    """HumMUSS after the longer training."""
+    rows = [row for row in plain_rows("long_longer") if not row["position_s"] and row["model"] == "hummuss"]
+    body = []
+    for place, what in LENGTHS.items():
+        own = [row for row in rows if (row["dataset"], int(row["frames"]), row["source"]) == place]
         cells = [spread([float(row["mpjpe_mm"]) for row in own if row["mode"] == mode]) for mode in MODES]
-        table.append(f"| {what} | " + " | ".join(cells) + " |")
-    return table
+        body.append([what, *cells])
+    return table(["[long sequences](docs/results/long_longer.md), MPJPE in mm", *MODES.values()], body)
 
 
-def hidden_table() -> list[str]:
+def corruption_table() -> list[str]:
     """Both backbones, trained with and without hidden joints, on CMU's captured clips."""
-    with open(RESULTS / "robustness.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset"] == "cmu-test"]
-    names = [kind if kind == "clean" else f"{kind} {level:.0%}" for kind, level in HIDDEN]
-    table = [
-        f"| MPJPE in mm, [corrupted detections](docs/results/robustness.md) | {' | '.join(names)} |",
-        "|---|" + "---|" * len(names),
-    ]
-    for (model, masked), what in TRAINED.items():
+    rows = [row for row in plain_rows("robustness") if row["dataset"] == "cmu-test"]
+    body = []
+    for (model, masked), what in MASKED.items():
         own = [row for row in rows if (row["model"], row["trained_with_masking"]) == (model, str(masked))]
         cells = [
             spread([float(row["mpjpe_mm"]) for row in own if (row["corruption"], float(row["level"])) == place])
-            for place in HIDDEN
+            for place in CORRUPTIONS
         ]
-        table.append(f"| {what} | " + " | ".join(cells) + " |")
-    return table
+        body.append([what, *cells])
+    head = ["[corrupted detections](docs/results/robustness.md), MPJPE in mm", *CORRUPTIONS.values()]
+    return table(head, body)
 
 
 def task_table() -> list[str]:
     """Every task on all of CMU's test clips."""
-    with open(RESULTS / "tasks_study.csv", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if (row["split"], row["group"]) == ("test", "all")]
-    table = [
-        f"| [task](docs/results/tasks_study.md) | {' | '.join(COLUMNS)} | [regression](docs/results/action.md) |",
-        "|---|" + "---|" * (len(COLUMNS) + 1),
-    ]
+    rows = [row for row in plain_rows("tasks_study") if (row["split"], row["group"]) == ("test", "all")]
+    body = []
     for metric, what in TASKS.items():
         cells = [
             spread([float(row["value"]) for row in rows if row["variant"] in variants and row["metric"] == metric])
             for variants in COLUMNS.values()
         ]
-        cells.append(regression() if metric == "action/mean_class" else "-")
-        table.append(f"| {what} | " + " | ".join(cells) + " |")
-    return table
+        body.append([what, *cells, regression() if metric == "action/mean_class" else "-"])
+    return table(["[task](docs/results/tasks_study.md)", *COLUMNS, "[regression](docs/results/action.md)"], body)
 
 
 def regression() -> str:
     """Balanced accuracy of the regression on per-frame statistics."""
-    with open(RESULTS / "action.csv", newline="") as file:
-        (row,) = [
-            row for row in csv.DictReader(file) if (row["model"], row["class"]) == ("regression on statistics", "all")
-        ]
+    place = ("regression on statistics", "all")
+    (row,) = [row for row in plain_rows("action") if (row["model"], row["class"]) == place]
     return f"{float(row['balanced (%)']):.1f}"
+
+
+def plain_rows(name: str) -> list[dict[str, str]]:
+    """A results page's table, as it stands there."""
+    with open(RESULTS / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":
