@@ -40,7 +40,7 @@ def test_the_processor_is_named_where_linux_knows_it(tmp_path, monkeypatch, told
     if told is not None:
         (tmp_path / "cpuinfo").write_text(told)
     assert processor_name(tmp_path / "cpuinfo") == name
-    assert device_name(torch.device("cpu")).endswith(f", {torch.get_num_threads()} threads")
+    assert device_name(torch.device("cpu")) == f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
 def test_hash_is_sha256(tmp_path) -> None:

@@ -56,13 +56,13 @@ def test_padding_changes_nothing_at_valid_frames(causal, even, before, after) ->
     )
     inside = slice(before, before + 20)
     padded[:, inside], padded_dt[:, inside], valid[:, inside] = keypoints, dt, True
-    found, expected = backbone(padded.requires_grad_(), padded_dt, valid)[:, inside], backbone(keypoints, dt)
+    found = backbone(padded.requires_grad_(), padded_dt.requires_grad_(), valid)[:, inside]
+    expected = backbone(keypoints.requires_grad_(), dt.requires_grad_())
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
-    of_padded, *of_parameters = torch.autograd.grad(found.square().sum(), [padded, *backbone.parameters()])
-    assert (of_padded[~valid] == 0).all()
-    for got, want in zip(
-        of_parameters, torch.autograd.grad(expected.square().sum(), backbone.parameters()), strict=True
-    ):
+    of_padded = torch.autograd.grad(found.square().sum(), [padded, padded_dt, *backbone.parameters()])
+    own = torch.autograd.grad(expected.square().sum(), [keypoints, dt, *backbone.parameters()])
+    assert all((of_input[~valid] == 0).all() for of_input in of_padded[:2])
+    for got, want in zip((*(of_input[:, inside] for of_input in of_padded[:2]), *of_padded[2:]), own, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
 
 
@@ -72,12 +72,11 @@ def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> Non
     changed[:, 12:] += 1
     for causal in (True, False):
         backbone = make(causal=causal)
-        same = torch.allclose(backbone(keypoints, dt)[:, :12], backbone(changed, dt)[:, :12], atol=1e-12)
-        assert same == causal
         uneven, longer = irregular(dt), irregular(dt)
         longer[:, 12:] *= 3
-        same = torch.allclose(backbone(keypoints, uneven)[:, :12], backbone(changed, longer)[:, :12], atol=1e-12)
-        assert same == causal
+        for before, after in ((dt, dt), (uneven, longer)):
+            found, expected = backbone(changed, after)[:, :12], backbone(keypoints, before)[:, :12]
+            assert torch.allclose(found, expected, rtol=0, atol=1e-12) == causal
 
 
 @pytest.mark.parametrize("even", [True, False])
@@ -94,23 +93,25 @@ def test_streaming_equals_the_offline_pass(options, even) -> None:
 
 
 def test_a_stream_of_nearly_even_time_stamps_is_as_near_to_the_offline_pass() -> None:
-    """Offline their mean replaces them, which later ones have a part in; a stream takes each as it is."""
+    """Offline their mean replaces them, which later ones have a part in; a stream takes each as it is.
+
+    The clock runs fast, then slow: what that moves adds up, where errors drawn for every frame cancel.
+    """
     backbone = make(causal=True)
     keypoints, dt = clip(frames=200)
-    dt = dt * (1 + 0.9 * UNIFORM_TOLERANCE * (2 * torch.rand(2, 200).double() - 1))
+    dt = dt * (1 + 0.9 * UNIFORM_TOLERANCE * torch.cat([torch.ones(100), -torch.ones(100)]))
     assert prepare_intervals(dt).even is not None
     state, outputs = backbone.init_state(2), []
     for k in range(200):
         y, state = backbone.step(keypoints[:, k], dt[:, k], state)
         outputs.append(y)
     streamed, offline = torch.stack(outputs, 1), backbone(keypoints, dt)
-    assert (streamed - offline).norm() < UNIFORM_TOLERANCE * offline.norm()
-    assert (streamed - offline).norm() > 1e-10 * offline.norm()
+    assert 1e-7 * offline.norm() < (streamed - offline).norm() < 0.2 * UNIFORM_TOLERANCE * offline.norm()
     later = dt.clone()
     later[:, 150] *= 10
     assert prepare_intervals(later).even is None
     before, changed = offline[:, :150], backbone(keypoints, later)[:, :150]
-    assert (changed - before).norm() < UNIFORM_TOLERANCE * before.norm()
+    assert (changed - before).norm() < 0.2 * UNIFORM_TOLERANCE * before.norm()
 
 
 def test_slightly_uneven_time_stamps_convolve_like_even_ones() -> None:

@@ -165,7 +165,7 @@ class HumMUSS(nn.Module):
         """Advance a causal model by one frame; outputs equal those of `forward` on the whole clip.
 
         Where time stamps are nearly even, `forward` takes their mean for all of them (`prepare_intervals`) and a stream
-        each as it is: outputs then differ by what intervals do, one part in ten thousand at most.
+        each as it is: outputs then differ by about as little as the time stamps do.
 
         Raises:
             InputError: as in `forward`; the state is then as it was.
