@@ -111,6 +111,7 @@ eval-ablation-cmu: install  ## the same on data/cmu, three seeds (hours)
 bench: install  ## measure speed and memory beside attention (more than an hour on one CPU core)
 	$(BIN)/hummuss bench sizes
 	$(BIN)/hummuss bench speed
+	$(BIN)/hummuss bench profile --frames 243 729
 
 sweep-check: install  ## run a sweep by wandb sweep and wandb agent, without an account (a minute or two)
 	$(BIN)/pytest -q -m agent tests/test_sweep_agent.py

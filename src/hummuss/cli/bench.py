@@ -5,6 +5,7 @@ from importlib import import_module
 
 KINDS = {
     "speed": "the backbones at base size beside attention: time, memory, streaming",
+    "profile": "which operators the backbones at base size spend their time in, beside attention",
     "sizes": "parameters and multiply-adds of every backbone at every size; nothing is timed",
     "prepare": "preparing a dataset of any size: peak memory, frames per second, time to open the store",
     "loader": "the data loader's windows per second beside the training step's",

@@ -13,6 +13,7 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.store_module import StoreDataModule
 from hummuss.data.synthetic_module import SyntheticDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
+from hummuss.evaluation.speed import synchronise
 from hummuss.heads.base import Batch
 from hummuss.heads.pose import PoseHead
 
@@ -81,14 +82,9 @@ def _times(step: Callable[[], None], device: str, seconds: float) -> list[float]
     step()
     times: list[float] = []
     while len(times) < 2 or sum(times) < seconds:
-        _synchronise(device)
+        synchronise(device)
         start = time.perf_counter()
         step()
-        _synchronise(device)
+        synchronise(device)
         times.append(time.perf_counter() - start)
     return times
-
-
-def _synchronise(device: str) -> None:
-    if device != "cpu":
-        torch.cuda.synchronize()

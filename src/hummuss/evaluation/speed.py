@@ -184,7 +184,7 @@ def warm_work(run: Callable[[], None], mode: str) -> Work:
 
 def machine_rates(device: str, precision: str) -> Rates:
     """What the machine reaches now."""
-    return measure_rates(device, precision, lambda: _synchronise(device))
+    return measure_rates(device, precision, lambda: synchronise(device))
 
 
 def with_floors(rows: Sequence[Row], rates: Rates) -> list[Row]:
@@ -231,13 +231,14 @@ def _fewest_rounds(rounds: Sequence[Mapping[Entry, float]]) -> int:
 
 
 def _timed(run: Callable[[], None], device: str) -> float:
-    _synchronise(device)
+    synchronise(device)
     start = time.perf_counter()
     run()
-    _synchronise(device)
+    synchronise(device)
     return time.perf_counter() - start
 
 
-def _synchronise(device: str) -> None:
+def synchronise(device: str) -> None:
+    """Wait for what a GPU still runs."""
     if device != "cpu":
         torch.cuda.synchronize(device)
