@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import torch
-
 from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
+from hummuss.cli.run_setting import add_run_setting
 from hummuss.evaluation.operators import OUTSIDE, OperatorRow, profile_run
 from hummuss.evaluation.pages import table
-from hummuss.evaluation.speed import BASE, BASELINE, MODELS, Entry, Setting, default_clips, entries_of
+from hummuss.evaluation.speed import BASE, BASELINE, MODELS, Entry, Setting, default_clips, entries_of, precision_name
 from hummuss.provenance import git_commit
 
 SHOWN = 8  # operators of each run that the page names
@@ -22,10 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, Path("docs/results/profile"))
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[BASE, BASELINE])
     parser.add_argument("--frames", nargs="+", type=count, default=[243], help="clip lengths")
-    parser.add_argument("--clips", type=count, help="clips in a batch, by default as many as 243 frames hold")
-    parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", default="32", choices=["32", "bf16"])
+    add_run_setting(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 def page(rows: Sequence[OperatorRow], name: str) -> str:
     """Tables of the longest operators of each run, a column a model."""
     first = rows[0]
-    precision = "bf16" if first.precision == "bf16" else f"{first.precision} bit"
     lines = [
         "# Where the time goes",
         "",
-        f"Written by `hummuss bench profile` on {date.today()}, commit {git_commit()}; {first.device}, {precision}; "
+        f"Written by `hummuss bench profile` on {date.today()}, commit {git_commit()}; {first.device}, "
+        f"{precision_name(first.precision)}; "
         f"every operator is in {name}.csv. One run of each after another under torch's profiler, which takes time too: "
         "without it they take what [the page of speed](speed.md) says. Time, ms, in each operator without those that "
         f"it calls, and how often it was called. *{OUTSIDE}*: Python, and on a GPU waiting for what it launches.",

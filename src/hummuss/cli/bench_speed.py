@@ -8,14 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
-import torch
-
-from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
+from hummuss.cli.run_setting import add_run_setting
 from hummuss.errors import InputError
 from hummuss.evaluation.speed import (
     BASE,
-    BATCH_FRAMES,
     CAUSAL,
     COLUMNS,
     EVEN,
@@ -45,16 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, Path("docs/results/speed"))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="without dstformer-lite there is no ratio")
     parser.add_argument("--frames", nargs="*", type=int, default=[27, 81, 243, 729, 2187], help="clip lengths")
-    text = f"clips in a batch, by default as many as {BATCH_FRAMES} frames hold; that few leave a GPU idle"
-    parser.add_argument("--clips", type=count, help=text)
     text = f"one more clip length, for inference of {BASE} alone; 0: none"
     parser.add_argument("--longest", type=int, default=8192, help=text)
-    parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
     parser.add_argument("--stream", type=int, default=100_000, help="frames streamed before the second timing; 0: none")
     parser.add_argument("--seconds", type=float, default=20.0, help="time for the rounds of one length and mode")
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process per row")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--precision", default="32", choices=["32", "bf16"])
+    add_run_setting(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -64,6 +64,15 @@ def default_clips(frames: int) -> int:
     return max(1, BATCH_FRAMES // frames)
 
 
+def precision_name(precision: str) -> str:
+    """What pages call a precision.
+
+    >>> precision_name("32"), precision_name("bf16")
+    ('32 bit', 'bf16')
+    """
+    return "bf16" if precision == "bf16" else f"{precision} bit"
+
+
 def entries_of(models: Sequence[str]) -> list[Entry]:
     """Each model once; hummuss-base with irregular intervals too, which it scans. Attention never looks at them.
 

@@ -1,7 +1,7 @@
 """The page of the benchmark of speed: tables and what follows from them, computed from its rows, and a picture."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from hummuss.evaluation.speed import (
     SLOW_SECONDS,
     Entry,
     default_clips,
+    precision_name,
 )
 
 TITLES = {"train": "Train step", "infer": "Offline inference", "stream": "Streaming"}
@@ -50,8 +51,9 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         threads = "" if self.device.endswith(" threads") else f", {self.threads} threads"
-        precision = "bf16" if self.precision == "bf16" else f"{self.precision} bit"
-        return f"{self.device}{threads}, {precision}" + (f", batches of {self.clips}" if self.clips else "")
+        return f"{self.device}{threads}, {precision_name(self.precision)}" + (
+            f", batches of {self.clips}" if self.clips else ""
+        )
 
 
 def write_page(out: Path, rows: Sequence[Row]) -> None:
@@ -141,31 +143,38 @@ def _targets(rows: Sequence[Row]) -> list[str]:
     """Times as quick as attention, at the frames of the targets, and the share of its memory, wherever it is known."""
     lines = []
     for mode in ("train", "infer"):
-        peaks = {(int(row["frames"]), _entry(row)): row["peak_mb"] for row in rows if row["mode"] == mode}
+        of_entry: dict[Entry, dict[int, Row]] = {}
+        for row in rows:
+            if row["mode"] == mode:
+                of_entry.setdefault(_entry(row), {})[int(row["frames"])] = row
         for intervals in (EVEN, IRREGULAR):
-            entry = Entry(BASE, intervals)
-            own = {int(row["frames"]): row for row in rows if row["mode"] == mode and _entry(row) == entry}
-            ratios = {frames: own[frames]["ratio_to_dstformer"] for frames in TIMES_AS_QUICK if frames in own}
-            quick = [
-                f"{ratio} at {frames}" + ("" if float(ratio) >= TIMES_AS_QUICK[frames] else " **no**")
-                for frames, ratio in ratios.items()
-                if ratio
-            ]
-            shares = {
-                frames: float(peaks[frames, entry]) / float(peaks[frames, Entry(BASELINE)])
-                for frames in own
-                if peaks[frames, entry] and peaks.get((frames, Entry(BASELINE)))
-            }
-            memory = [
-                f"{share:.2f} at {frames}" + ("" if share <= MOST_MEMORY else " **no**")
-                for frames, share in shares.items()
-            ]
-            missing = [str(frames) for frames in TIMES_AS_QUICK if not ratios.get(frames)]
-            quick += [f"not measured in the same rounds at {', '.join(missing)}"] if quick and missing else []
-            told = [f"times as quick as attention: {', '.join(quick)}"] if quick else []
-            told += [f"times its memory: {', '.join(memory)}"] if memory else []
+            own = of_entry.get(Entry(BASE, intervals), {})
+            told = [*_quickness(own), *_memory(own, of_entry.get(Entry(BASELINE), {}))]
             lines += [f"- {mode}, {intervals} intervals, {BASE}: {'; '.join(told)}"] if told else []
     return lines
+
+
+def _quickness(own: Mapping[int, Row]) -> list[str]:
+    """How many times as quick as attention, by frames; nothing where that is known at no length."""
+    ratios = {frames: own[frames]["ratio_to_dstformer"] for frames in TIMES_AS_QUICK if frames in own}
+    told = [_judged(f"{ratio} at {at}", float(ratio) >= TIMES_AS_QUICK[at]) for at, ratio in ratios.items() if ratio]
+    missing = [str(frames) for frames in TIMES_AS_QUICK if not ratios.get(frames)]
+    gaps = [f"not measured in the same rounds at {', '.join(missing)}"] if missing else []
+    return [f"times as quick as attention: {', '.join([*told, *gaps])}"] if told else []
+
+
+def _memory(own: Mapping[int, Row], attention: Mapping[int, Row]) -> list[str]:
+    """How many times attention's peak memory, by frames; nothing where that is known at no length."""
+    told = []
+    for frames in own:
+        if own[frames]["peak_mb"] and frames in attention and attention[frames]["peak_mb"]:
+            share = float(own[frames]["peak_mb"]) / float(attention[frames]["peak_mb"])
+            told.append(_judged(f"{share:.2f} at {frames}", share <= MOST_MEMORY))
+    return [f"times its memory: {', '.join(told)}"] if told else []
+
+
+def _judged(figure: str, reached: bool) -> str:
+    return figure if reached else f"{figure} **no**"
 
 
 def _listed(words: Sequence[str]) -> str:
