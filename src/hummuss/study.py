@@ -1,5 +1,6 @@
 """Compare finished runs of a study: means and spreads over seeds, against what each variant costs."""
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from hummuss.errors import InputError
 from hummuss.evaluation.pages import COLORS, spread, table
 from hummuss.metrics.units import BASELINES, unit
 
@@ -77,6 +79,31 @@ def rows_of(variant: str, summary: dict[str, Any], metrics: Sequence[str] = METR
     return rows
 
 
+def read_rows(path: Path, study: Study) -> dict[tuple[str, int], list[Row]]:
+    """The table of an earlier page of the study: the rows of every variant and seed.
+
+    What they were trained with is not in it, as it is in a run's folder: that they are the study's is taken on trust.
+
+    Raises:
+        InputError: there is no such table, or it has runs that the study has not.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no {path} to keep figures of: leave out --keep")
+    found: dict[tuple[str, int], list[Row]] = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            numbers = {"value": float(row["value"]), "seconds": float(row["seconds"])}
+            counts = {fact: int(row[fact]) for fact in ("seed", "parameters", "multiply_adds_per_frame")}
+            found.setdefault((row["variant"], counts["seed"]), []).append(row | numbers | counts)
+    for variant, seed in found:
+        if variant not in study.variants or seed not in study.seeds:
+            raise InputError(
+                f"{path} has figures of {variant!r} with seed {seed}, which the study has not: add them to its file, "
+                "or write another page"
+            )
+    return found
+
+
 def unit_of(metric: str) -> str:
     """Unit of a metric that may name its head.
 
@@ -86,8 +113,12 @@ def unit_of(metric: str) -> str:
     return unit(metric.rpartition("/")[2])
 
 
-def write_page(out: Path, study: Study, command: str, rows: list[Row]) -> None:
-    """Write OUT.md and OUT.png; the page says which ``command`` wrote it."""
+def write_page(out: Path, study: Study, command: str, rows: list[Row], kept: Sequence[tuple[str, int]] = ()) -> None:
+    """Write OUT.md and OUT.png; the page says which ``command`` wrote it.
+
+    Args:
+        kept: variants and seeds whose rows are those of an earlier page.
+    """
     facts = {key: sorted({str(row[key]) for row in rows}) for key in ("commit", "device")}
     common = f", with `{' '.join(study.arguments)}`" if study.arguments else ""
     lines = [
@@ -103,6 +134,7 @@ def write_page(out: Path, study: Study, command: str, rows: list[Row]) -> None:
         *([study.note, ""] if study.note else []),
         *_own_configs(study),
         *_not_run(study, rows),
+        *_kept(kept),
     ]
     for split in ("val", "test"):
         for group in dict.fromkeys(row["group"] for row in rows if row["split"] == split):
@@ -133,6 +165,17 @@ def _not_run(study: Study, rows: list[Row]) -> list[str]:
     said = [f"Not run, or without these figures: {', '.join(lacking)}."] if lacking else []
     said += [f"Not tested yet: {', '.join(untested)}."] if untested else []
     return [" ".join(said), ""] if said else []
+
+
+def _kept(runs: Sequence[tuple[str, int]]) -> list[str]:
+    """A paragraph on figures of an earlier page; nothing where there are none."""
+    if not runs:
+        return []
+    seeds: dict[str, list[str]] = {}
+    for variant, seed in runs:
+        seeds.setdefault(variant, []).append(str(seed))
+    said = "; ".join(f"{variant} {', '.join(own)}" for variant, own in seeds.items())
+    return [f"Kept from an earlier page, as the folders of the runs were not at hand (variant and seeds): {said}.", ""]
 
 
 def _table(split: str, group: str, rows: list[Row], metrics: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import threading
@@ -57,6 +58,40 @@ def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path,
     with open(tmp_path / "page/made.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["value"] for row in rows if (row["variant"], row["metric"]) == ("bad", "mpjpe")] == ["200.0"]
+
+
+def test_figures_of_runs_that_are_gone_are_kept_when_asked(study: Path, tmp_path: Path, capsys) -> None:
+    write = ["study", str(study), "--out", "page/made", "--seeds"]
+    assert main([*write, "--keep"]) == 2
+    assert "there is no page/made.csv to keep figures of" in capsys.readouterr().err
+    assert main(write) == 0
+    table = (tmp_path / "page/made.csv").read_text()
+    summary = tmp_path / "runs/made/good-1/1/summary.json"
+    newer = json.loads(summary.read_text())
+    newer["val"]["mpjpe"] = 120.0  # what is here stands for itself
+    summary.write_text(json.dumps(newer))
+    for gone in ("good-0", "bad-0"):
+        shutil.rmtree(tmp_path / "runs/made" / gone)
+
+    for _ in range(2):  # what was kept is kept again
+        assert main([*write, "--keep"]) == 0
+        page = (tmp_path / "page/made.md").read_text()
+        assert "| good | 2 | 1.00 | 5.0 | 1 | 110.0 ± 14.1 | 1.0 ± 0.0 |" in page
+        assert "| bad | 1 | 1.00 | 5.0 | 1 | 200.0 | 1.0 |" in page
+        assert "as the folders of the runs were not at hand (variant and seeds): bad 0; good 0." in page
+        assert "page/made --keep` on" in page
+        differing = [*zip(table.splitlines(), (tmp_path / "page/made.csv").read_text().splitlines(), strict=True)]
+        assert [new for old, new in differing if old != new] == [
+            "good,val,all,mpjpe,120.0,mm,1,1000000,5000000,60.0,abc,CPU"
+        ]
+
+    content = yaml.safe_load(study.read_text())
+    study.write_text(yaml.safe_dump(content | {"variants": {"good": []}}))
+    assert main([*write, "--keep"]) == 2
+    assert "page/made.csv has figures of 'bad' with seed 0, which the study has not" in capsys.readouterr().err
+    study.write_text(yaml.safe_dump(content))
+    assert main(write) == 0, "without being asked, a page shows the runs that are here"
+    assert "Not run, or without these figures: bad." in (tmp_path / "page/made.md").read_text()
 
 
 def test_runs_of_other_arguments_are_not_taken_for_the_studys(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.cli.runs import newest_checkpoint
 from hummuss.errors import InputError
-from hummuss.study import COLUMNS, Study, rows_of, write_page
+from hummuss.study import COLUMNS, Study, read_rows, rows_of, write_page
 from hummuss.study_file import RUN, needed, read_study
 
 # Beside a run: what it was trained with.
@@ -46,6 +46,8 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=count, default=1, help=text)
     parser.add_argument("--variants", nargs="+", help="only these; the page still shows every finished run")
     parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all: train nothing, write the page")
+    text = "show OUT.csv's figures of runs whose folders are not here; the page says which"
+    parser.add_argument("--keep", action="store_true", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,6 +65,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     # In the study's order, in which every variant stands behind those it begins with.
     variants = [variant for variant in study.variants if variant in (arguments.variants or study.variants)]
     seeds = study.seeds if arguments.seeds is None else arguments.seeds
+    earlier = read_rows(arguments.out.with_suffix(".csv"), study) if arguments.keep else {}
     for seed in seeds:
         if seed not in study.seeds:
             known = ", ".join(map(str, study.seeds))
@@ -85,18 +88,18 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
         except KeyboardInterrupt:  # what has not begun is not begun any more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    rows = [
-        row
-        for variant in study.variants
-        for seed in study.seeds
-        for row in rows_of(variant, _summary(name, variant, seed), study.metrics)
-    ]
+    wanted = [(variant, seed) for variant in study.variants for seed in study.seeds]
+    found = {
+        (variant, seed): rows_of(variant, _summary(name, variant, seed), study.metrics) for variant, seed in wanted
+    }
+    kept = [key for key in wanted if not found[key] and key in earlier]
+    rows = [row for key in wanted for row in (earlier[key] if key in kept else found[key])]
     if not rows:
         raise InputError(
             f"no run of {arguments.study} that has {', '.join(study.metrics)} has finished: see runs/{name}/*/log.txt"
         )
     write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
-    write_page(arguments.out, study, command, rows)
+    write_page(arguments.out, study, command + " --keep" * arguments.keep, rows, kept)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 
