@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 CMU_RAW ?= ../shared/data/cmu
+TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
@@ -23,8 +24,9 @@ $(BIN)/hummuss: pyproject.toml constraints.txt
 train: install  ## train mesh recovery on synthetic motion, print metrics, draw bodies (minutes)
 	$(BIN)/hummuss fit --config configs/mesh.yaml
 
-test: install  ## run the whole test suite
-	$(BIN)/pytest -q
+# Single tests use one core. A file's tests share what is costly to make, so they stay in one process.
+test: install  ## run the whole test suite, in TEST_JOBS processes
+	$(BIN)/pytest -q --numprocesses=$(TEST_JOBS) --dist=loadfile
 
 lint: install  ## style and type checks
 	$(BIN)/ruff check .
