@@ -8,6 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,6 +18,8 @@ from hummuss.backbones.cost import cost
 from hummuss.body.layouts import H36M17
 from hummuss.cli import study as command
 from hummuss.cli.main import main
+from hummuss.data.readers.mpi_inf_3dhp_facts import RECORDINGS
+from hummuss.data.transforms.frame_rate import base_stride
 from hummuss.study import rows_of
 from hummuss.study_file import read_study
 
@@ -313,6 +316,15 @@ def test_every_study_of_the_package_can_be_read(path: Path) -> None:
     for variant in study.variants.values():
         options = [option.removeprefix("--config=") for option in variant.arguments if option.startswith("--config=")]
         assert all((path.parents[2] / config).is_file() for config in [*variant.configs, *options])
+
+
+def test_every_recording_that_the_papers_test_trains_on_has_one_base_rate() -> None:
+    """Where stride 1 meant another rate in some clips than in others, no run would be trained at one rate."""
+    (option,) = (argument for argument in read_study(STUDIES[0].with_name("framerate_3dhp.yaml")).arguments
+                 if argument.startswith("--data.init_args.max_fps="))  # fmt: skip
+    most = float(option.partition("=")[2])
+    rates = {recording.fps for recording in RECORDINGS.values()}
+    assert {rate / base_stride(np.arange(100) / rate, most) for rate in rates} == {25.0}
 
 
 def settings_of_the_ablation() -> dict[str, dict[str, object]]:

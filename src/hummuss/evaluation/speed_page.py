@@ -29,6 +29,7 @@ TWIN = "hummuss-e1"  # the same model as BASE
 # What BASE set out to reach on a processor: how many times as quick as attention, by frames; times its memory.
 TIMES_AS_QUICK = {27: 1.0, 81: 1.0, 243: 1.5, 729: 2.0, 2187: 3.5}
 MOST_MEMORY = 1.2
+STEEPEST = 1.15  # log-log slope against frames
 FIRST = 243  # frames from which on all batches are of one clip, so that slopes compare like with like
 STYLES = {
     Entry(BASE): (COLORS["hummuss"], "-"),
@@ -98,7 +99,8 @@ def _introduction(name: str) -> list[str]:
         "commit is noise.",
         f"- **Targets**, set for a processor and told of every device: {BASE} at least "
         f"{_listed([f'{times:g}' for times in TIMES_AS_QUICK.values()])} times as quick as attention at "
-        f"{_listed(list(map(str, TIMES_AS_QUICK)))} frames, in at most {MOST_MEMORY:g} times its memory.",
+        f"{_listed(list(map(str, TIMES_AS_QUICK)))} frames, in at most {MOST_MEMORY:g} times its memory; log-log "
+        f"slopes of time and of memory against frames of at most {STEEPEST:g}, where 1 is linear.",
         f"- **Intervals**: `{EVEN}` frames are 1/50 s apart, and HumMUSS convolves; `{IRREGULAR}` ones are 0.5 to 1.5 "
         "times that, drawn for each frame, and it scans. DSTformer looks at no interval: its one row is what both are "
         "compared with.",
@@ -187,17 +189,26 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _slopes(rows: Sequence[Row]) -> list[str]:
-    """How time grows with frames, as the log-log slope between 243 and the longest clip at one batch size."""
+    """How time and memory grow with frames, from 243 to the longest clip at one batch size."""
     lines = []
     for mode in ("train", "infer"):
         for intervals in (EVEN, IRREGULAR):
-            times = _times(rows, mode, Entry(BASE, intervals))
-            longest = max(times, default=0)
-            if longest > FIRST and FIRST in times:
-                slope = math.log(times[longest] / times[FIRST]) / math.log(longest / FIRST)
-                span = f"between {FIRST} and {longest} frames, {intervals} intervals"
-                lines.append(f"- {mode}: log-log slope of {BASE} {span}: {slope:.2f}")
+            entry = Entry(BASE, intervals)
+            told = [
+                *_slope("time", _times(rows, mode, entry)),
+                *_slope("peak memory", _figures(rows, mode, entry, "peak_mb")),
+            ]
+            lines += [f"- {mode}, {intervals} intervals, log-log slopes of {BASE}: {'; '.join(told)}"] if told else []
     return lines
+
+
+def _slope(what: str, figures: Mapping[int, float]) -> list[str]:
+    """The log-log slope of figures against frames; nothing where they are known at no two lengths."""
+    longest = max(figures, default=0)
+    if longest <= FIRST or FIRST not in figures:
+        return []
+    slope = math.log(figures[longest] / figures[FIRST]) / math.log(longest / FIRST)
+    return [_judged(f"{what} {slope:.2f} from {FIRST} to {longest} frames", slope <= STEEPEST)]
 
 
 def _noise(rows: Sequence[Row]) -> list[str]:
@@ -227,7 +238,13 @@ def _gaps(rows: Sequence[Row]) -> list[str]:
 
 def _times(rows: Sequence[Row], mode: str, entry: Entry) -> dict[int, float]:
     """Median milliseconds of an entry by frames."""
-    return {int(row["frames"]): float(row["ms_median"]) for row in rows if row["mode"] == mode and _entry(row) == entry}
+    return _figures(rows, mode, entry, "ms_median")
+
+
+def _figures(rows: Sequence[Row], mode: str, entry: Entry, column: str) -> dict[int, float]:
+    """A column of an entry by frames, where it has been measured."""
+    chosen = (row for row in rows if row["mode"] == mode and _entry(row) == entry and row[column])
+    return {int(row["frames"]): float(row[column]) for row in chosen}
 
 
 def _entry(row: Row) -> Entry:
