@@ -1,5 +1,6 @@
 """The backbone: padding, direction, time, streaming."""
 
+import copy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -363,8 +364,29 @@ def test_one_chunk_length_serves_every_layer_of_a_scan() -> None:
     scanned = backbone(keypoints, uneven)
     assert scanned.isfinite().all()
     time = backbone._prepare_time(uneven, None)
-    assert time.chunk == backbone.layers[1].temporal_last.ssms[1].scan_chunk(uneven)
-    assert time.chunk < backbone.layers[0].temporal_first.ssms[0].scan_chunk(uneven)
+    assert time.chunk == backbone.layers[1].temporal_last.ssms[1].scan_chunk(time.backward)
+    assert time.chunk < backbone.layers[0].temporal_first.ssms[0].scan_chunk(time.forward)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("first", [2.0, 8.0])
+def test_a_long_first_interval_before_slow_last_frames_leaves_gradients_finite(first: float, causal: bool) -> None:
+    """Backwards the first frame's interval follows the last frames: no forward chunk holds as much time."""
+    torch.manual_seed(0)
+    backbone = HumMUSS(dim=16, depth=1, modes=4, causal=causal)
+    dt = torch.full((1, 60), 0.2)
+    dt[:, :30], dt[:, 0] = 0.1, first
+    keypoints = torch.rand(1, 60, 17, 3)
+    scanned = backbone(keypoints, dt)
+    scanned.square().sum().backward()
+    exact = copy.deepcopy(backbone).double()
+    torch.testing.assert_close(scanned, exact(keypoints.double(), dt.double()).float(), rtol=1e-3, atol=1e-4)
+    exact.zero_grad()
+    exact(keypoints.double(), dt.double()).square().sum().backward()
+    for (name, got), want in zip(backbone.named_parameters(), exact.parameters(), strict=True):
+        assert got.grad is not None and want.grad is not None, name
+        scale = float(want.grad.abs().max())
+        torch.testing.assert_close(got.grad.double(), want.grad, rtol=1e-3, atol=1e-3 * scale, msg=name)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

@@ -201,7 +201,9 @@ class HumMUSS(nn.Module):
         if time.even is not None:
             return time
         blocks = (block for layer in self.layers for block in layer.temporal_blocks)
-        return time._replace(chunk=min(ssm.scan_chunk(time.forward) for block in blocks for ssm in block.ssms))
+        # Either direction by its own intervals: the last frame's backward one is the first frame's forward one.
+        scanned = (own for block in blocks for own in zip(block.ssms, (time.forward, time.backward), strict=False))
+        return time._replace(chunk=min(ssm.scan_chunk(intervals) for ssm, intervals in scanned))
 
     @torch.compiler.disable
     def _prepare_frame(self, dt: Float[Tensor, "B"]) -> Float[Tensor, "G"]:

@@ -1,7 +1,7 @@
 """Errors on long sequences by model, by what was predicted and how, and by seed: what the rows of a comparison say."""
 
 from collections.abc import Sequence
-from statistics import mean
+from statistics import mean, stdev
 from typing import NamedTuple
 
 from hummuss.evaluation.long import Row
@@ -29,15 +29,29 @@ class Way(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Mean errors of one piece, or of the stream that equals it, and of windows, mm, over the seeds with both."""
+    """Mean errors of one piece, or of the stream that equals it, and of windows, mm, over the seeds with both.
+
+    Attributes:
+        each: per cent by which one piece is worse, by seed.
+    """
 
     whole: float
     windows: float
+    each: tuple[float, ...]
 
     @property
     def worse(self) -> float:
-        """Per cent by which one piece is worse."""
-        return 100 * (self.whole / self.windows - 1)
+        """Per cent by which one piece is worse, by the means."""
+        return _worse(self.whole, self.windows)
+
+    def __str__(self) -> str:
+        """Per cent by which one piece is worse, and the standard deviation of that over seeds.
+
+        >>> str(Pair(101.0, 100.0, (0.5, 1.5)))
+        '+1.0 ± 0.7 %'
+        """
+        deviation = f" ± {stdev(self.each):.1f}" if len(self.each) > 1 else ""
+        return f"{self.worse:+.1f}{deviation} %"
 
 
 # Way -> seed -> error over all frames, mm.
@@ -68,10 +82,16 @@ def pairs(errors: Errors, mode: str = "whole", against: str = "windows") -> dict
     """One piece, or what else ``mode`` says, beside either kind of windows, wherever a seed has both."""
     found = {}
     for way, own in errors.items():
-        means = shared_means(own, errors.get(way._replace(mode=against), {}))
+        other = errors.get(way._replace(mode=against), {})
+        means = shared_means(own, other)
         if way.mode == mode and means is not None:
-            found[way] = Pair(*means[:2])
+            whole, windows, seeds = means
+            found[way] = Pair(whole, windows, tuple(_worse(own[seed], other[seed]) for seed in seeds))
     return found
+
+
+def _worse(whole: float, windows: float) -> float:
+    return 100 * (whole / windows - 1)
 
 
 def streams_for_whole(rows: Sequence[Row], model: Model) -> list[Way]:

@@ -49,8 +49,9 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "at the same moments on the same detections. *Windows* are as long as in training, half overlapping and "
         "averaged, as `hummuss predict` makes them, which costs twice as much as *one piece*, the sequence at once. "
         "*Adjacent* windows predict a frame once, as one piece does: between the two kinds of windows lies what "
-        "averaging brings. *Ping-pong*: a clip played forwards and backwards in turn, with detection errors drawn "
-        f"afresh for every frame: longer than any capture, but no real motion of that length. {trained(rows)} Seeds "
+        "averaging brings. How much worse one piece is stands with the standard deviation of that over seeds. "
+        "*Ping-pong*: a clip played forwards and backwards in turn, with detection errors drawn afresh for every "
+        f"frame: longer than any capture, but no real motion of that length. {trained(rows)} Seeds "
         f"{values(rows, 'seed')}. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
@@ -80,7 +81,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
             once = {way.frames: pair for way, pair in adjacent.items() if way.source == source}
             spans = [size * window for size in SPANS[1:] if size * window in own]
             if spans:
-                told = " and ".join(f"{own[frames].worse:+.1f} % at {frames:,} frames" for frames in spans)
+                told = " and ".join(f"{own[frames]} at {frames:,} frames" for frames in spans)
                 holds = _holds(max(own[frames].worse for frames in spans) <= MOST_WORSE)
                 said.append(
                     f"**{model.label}**, {SOURCES[source]} in one piece against windows: {told}; at most "
@@ -95,7 +96,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
                 )
                 said.append(
                     f"**{model.label}**, {longest:,} frames ({SOURCES[source]}): {own[longest].whole:.1f} mm in one "
-                    f"piece, {own[longest].windows:.1f} mm in windows ({own[longest].worse:+.1f} %); "
+                    f"piece, {own[longest].windows:.1f} mm in windows ({own[longest]}); "
                     f"no worse in one piece {_holds(own[longest].worse <= 0)}. From the first to the last fifth of the "
                     f"sequence the error changes by {drift}.{_against_adjacent(once, [longest])}"
                 )
@@ -104,7 +105,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         said += [
             f"**{model.label}**, {way.frames:,} frames ({SOURCES[way.source]}) that the memory did not hold in one "
             f"piece: {streams[way].whole:.1f} mm streamed, {streams[way].windows:.1f} mm in windows "
-            f"({streams[way].worse:+.1f} %). From the first to the last fifth of the stream the error changes by "
+            f"({streams[way]}). From the first to the last fifth of the stream the error changes by "
             f"{_drift(rows, model, way):+.1f} %."
             for way in streams_for_whole(rows, model)
             if way in streams
@@ -114,7 +115,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
 
 def _against_adjacent(once: dict[int, Pair], lengths: Sequence[int]) -> str:
     """How one piece compares with windows that predict a frame once too, if they were run."""
-    told = " and ".join(f"{once[frames].worse:+.1f} %" for frames in lengths if frames in once)
+    told = " and ".join(str(once[frames]) for frames in lengths if frames in once)
     return f" Against adjacent windows: {told}." if told else ""
 
 
