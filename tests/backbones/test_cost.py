@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hummuss import DSTformer, HumMUSS
+from hummuss import DSTformer, HumMUSS, InputError
 from hummuss.backbones.cost import cost, count_operations
 
 
@@ -65,3 +65,16 @@ def test_transforms_are_counted_by_hand() -> None:
     assert count_operations(there_and_back) == 2 * one
     # Back again: from y to its spectrum, real, and from there on, for want of the other half, complex.
     assert count_operations(lambda: there_and_back().sum().backward()) == 3 * one + 2 * one
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_counting_changes_nothing_whatever_the_type(kind: torch.dtype) -> None:
+    backbone = HumMUSS(16, depth=2).to(kind)
+    expected = cost(HumMUSS(16, depth=2), 10)
+    backbone.layers[0].eval()  # frozen
+    before = [module.training for module in backbone.modules()]
+    assert cost(backbone, 10) == expected
+    assert [module.training for module in backbone.modules()] == before
+    with pytest.raises(InputError):
+        cost(backbone, 10, torch.full((1, 10), -0.02))
+    assert [module.training for module in backbone.modules()] == before

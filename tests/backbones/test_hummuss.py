@@ -384,7 +384,8 @@ def test_a_long_first_interval_before_slow_last_frames_leaves_gradients_finite(f
     exact.zero_grad()
     exact(keypoints.double(), dt.double()).square().sum().backward()
     for (name, got), want in zip(backbone.named_parameters(), exact.parameters(), strict=True):
-        assert got.grad is not None and want.grad is not None, name
+        assert got.grad is not None, name
+        assert want.grad is not None, name
         scale = float(want.grad.abs().max())
         torch.testing.assert_close(got.grad.double(), want.grad, rtol=1e-3, atol=1e-3 * scale, msg=name)
 

@@ -292,6 +292,7 @@ def test_the_spectrum_of_a_long_clip_is_not_kept(monkeypatch) -> None:
         kept: ssm_module.Kept = {}
         layer.convolve_rows(torch.randn(3, 1, 1, length).double(), dt, kept=kept)
         assert [kind for _, kind in kept] == kinds
+        assert [kind for _, kind in ssm_module.make_together([layer], length, dt)] == kinds
 
 
 @given(length=st.integers(113, 300_000))

@@ -295,6 +295,29 @@ def test_a_checkpoint_of_another_size_is_refused_and_its_run_keeps_its_config(mo
     assert load_run("runs/pose/1").trained_frames == 5
 
 
+def test_runs_of_a_page_go_by_names_that_tell_them_apart(tmp_path, capsys) -> None:
+    config = {"model": {"init_args": {"backbone": {"class_path": "hummuss.HumMUSS"}}}}
+    config["data"] = {"class_path": "any", "init_args": {"batch_size": 3, "frames": 9}}
+    folders = [tmp_path / study / run for study in ("one", "other") for run in ("hummuss-0/1", "hummuss-1/1")]
+    for number, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "summary.json").write_text(json.dumps({"val": {"mpjpe": 40.0 + number}}))
+        (folder / "val_pose.png").write_bytes(bytes([number]))
+    given = [str(folder) for folder in folders]
+    assert main(["report", *given, "--out", "page", "--title", "t"]) == 0
+    names = ["one-hummuss-0-1", "one-hummuss-1-1", "other-hummuss-0-1", "other-hummuss-1-1"]
+    with open("page.csv", newline="") as file:
+        assert {row["run"]: row["value"] for row in csv.DictReader(file)} == dict(
+            zip(names, ["40.0", "41.0", "42.0", "43.0"], strict=True)
+        )
+    assert [Path(f"page_{name}_val_pose.png").read_bytes()[0] for name in names] == [0, 1, 2, 3]
+    assert main(["report", *given[:2], "--out", "page", "--title", "t"]) == 0
+    assert "## hummuss-0-1" in Path("page.md").read_text()
+    assert main(["report", given[0], f"{given[0]}/../1", "--out", "page", "--title", "t"]) == 2
+    assert "is given twice" in capsys.readouterr().err
+
+
 def test_a_page_of_any_run_names_its_model_and_all_its_metrics(tmp_path) -> None:
     part = {"class_path": "hummuss.data.StoreDataModule", "init_args": {"batch_size": 3, "frames": 9}}
     causal = {"class_path": "hummuss.HumMUSS", "init_args": {"causal": True}}

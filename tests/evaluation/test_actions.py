@@ -163,7 +163,32 @@ def test_configs_of_several_tasks_and_runs_that_look_alike_are_refused(run_folde
     settings = {"root": str(root), "frames": 20, "classes": CLASSES}
     own.write_text(yaml.safe_dump({"data": {"class_path": "hummuss.data.StoreDataModule", "init_args": settings}}))
     assert main(["eval", "action", "--config", str(own), "--ckpt", str(run), str(run / "best.ckpt")]) == 2
-    assert "are both hummuss, seed 0: they would share a row" in capsys.readouterr().err
+    assert "are both hummuss, seed 0, trained alike: they would share their rows" in capsys.readouterr().err
+
+
+def test_runs_of_other_trainings_and_other_inputs_are_refused(run_folder, root, tmp_path, capsys) -> None:
+    folders = [run_folder(seed)[0] for seed in (0, 1)]
+    config = tmp_path / "data.yaml"
+    settings = {"root": str(root), "frames": 20, "classes": CLASSES}
+    config.write_text(yaml.safe_dump({"data": {"class_path": "hummuss.data.StoreDataModule", "init_args": settings}}))
+    words = ["eval", "action", "--config", str(config), "--out", str(tmp_path / "p"), "--ckpt", *map(str, folders)]
+    own = yaml.safe_load((folders[1] / "config.yaml").read_text())
+    for change, message in (
+        ({"frames": 30}, "not seeds of one training: data.frames is 30 and 20"),
+        ({"view": {"normalisation": "box"}}, "was trained with normalisation 'box', the data has 'image'"),
+    ):
+        data = own["data"] | {"init_args": own["data"]["init_args"] | change}
+        (folders[1] / "config.yaml").write_text(yaml.safe_dump(own | {"data": data}))
+        assert main(words) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_split_without_labelled_clips_is_named(root, tmp_path) -> None:
+    with StoreWriter(tmp_path / "few", {"dataset": "made"}) as writer:
+        writer.add(moving("a", "train", "walk", 0.5, 2.0))
+        writer.add(moving("b", "val", None, 0.5, 2.0))
+    with pytest.raises(InputError, match=r"no clip of split val is of one of data\.init_args\.classes"):
+        judge_statistics(StoreDataModule(tmp_path / "few", frames=20, classes=CLASSES), "test")
 
 
 def test_without_scikit_learn_the_command_says_so(data, monkeypatch) -> None:

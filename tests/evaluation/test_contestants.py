@@ -8,9 +8,10 @@ import torch
 import yaml
 
 from hummuss import InputError
-from hummuss.evaluation.contestants import load_contestants, load_data, refuse_alike
+from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.settings import training_settings
 from hummuss.evaluation.strides import Strides
+from hummuss.evaluation.trained import refuse_alike
 from hummuss.heads.pose import root_relative
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -74,7 +75,7 @@ def test_what_cannot_be_compared_is_refused(make_run, monkeypatch) -> None:
     with pytest.raises(InputError, match="no pose head, only any"):
         load_contestants([make_run("mesh", head="MeshHead")])
     path = make_run("b")
-    monkeypatch.setattr("hummuss.evaluation.contestants.MODELS", {})
+    monkeypatch.setattr("hummuss.evaluation.trained.MODELS", {})
     with pytest.raises(InputError, match=r"best\.ckpt has a backbone HumMUSS"):
         load_contestants([path])
 

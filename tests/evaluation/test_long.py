@@ -250,8 +250,8 @@ def test_verdicts_are_computed_from_means_over_seeds() -> None:
         f"{name}, real spans in one piece against windows: +1.0 ± 0.0 % at 18 frames and +2.5 ± 0.0 % at 90 "
         "frames; at most 2 % worse does not hold.",
         f"{name}, 200 frames (clips played forwards and backwards in turn): 48.0 mm in one piece, 51.0 mm in windows "
-        "(-5.9 ± 2.6 %); no worse in one piece holds. From the first to the last fifth of the sequence the error changes "
-        "by +25.0 % in one piece and +0.0 % in windows.",
+        "(-5.9 ± 2.6 %); no worse in one piece holds. From the first to the last fifth of the sequence the error "
+        "changes by +25.0 % in one piece and +0.0 % in windows.",
         f"{name}, streamed frame by frame, never more than 0.002 mm from one piece: the norm of its state is 10 "
         "after a 5th of 200 frames (clips played forwards and backwards in turn) and 50 after all of them.",
     ]
@@ -276,8 +276,8 @@ def test_verdicts_are_computed_from_means_over_seeds() -> None:
     too_long = [row for row in too_long if (row["frames"], row["mode"]) != (200, "whole")]
     assert sentences(too_long)[-1] == (
         f"{name}, 200 frames (clips played forwards and backwards in turn) that the memory did not hold in one piece: "
-        "58.0 mm streamed, 51.0 mm in windows (+13.7 ± 3.2 %). From the first to the last fifth of the stream the error "
-        "changes by +7.1 %."
+        "58.0 mm streamed, 51.0 mm in windows (+13.7 ± 3.2 %). From the first to the last fifth of the stream the "
+        "error changes by +7.1 %."
     )
     assert not any("mm streamed" in sentence for sentence in sentences(rows))
     one_of_two = [row | {"sequences": 2} if row["mode"] == "windows" else row for row in too_long]

@@ -3,18 +3,20 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from hummuss import InputError
 from hummuss.cli.main import main
-from hummuss.data import SyntheticDataModule
+from hummuss.data import Camera, MotionClip, StoreDataModule, StoreWriter, SyntheticDataModule
 from hummuss.evaluation.contestants import load_contestants
 from hummuss.evaluation.corruption import CLEAN, LEVELS, Corruption, all_corruptions
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
 from hummuss.evaluation.robustness_page import Model, by_model, sentences
 from hummuss.heads.base import root_relative
+from hummuss.protocols.base import VALID
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FEW = [CLEAN, Corruption("frames", 0.5)]
@@ -51,6 +53,35 @@ def test_errors_are_those_of_every_joint_of_every_valid_frame(make_run, few) -> 
     assert rows[1]["unseen_share"] == pytest.approx(float(unseen.float().mean()), abs=1e-4)
     assert 0.4 < rows[3]["unseen_share"] < 0.6
     assert set(rows[0]) == set(COLUMNS)
+
+
+def recorded(folder: Path, valid: np.ndarray, wrong: float) -> StoreDataModule:
+    """A clip in its own camera, whose joints are off by so much where its protocol scores nothing."""
+    rng = np.random.default_rng(0)
+    joints = rng.normal((0, 0, 4), 0.3, (40, 17, 3)).astype(np.float32)
+    joints[valid == 0, 1:] += wrong
+    with StoreWriter(folder, {"dataset": "lab"}) as writer:
+        writer.add(
+            MotionClip(
+                name="a", sequence="a", subject="1", split="test", fps=50.0, frame="camera", joints3d=joints,
+                camera=Camera.of_size(1000, 1000), extras={VALID: valid},
+                keypoints2d=rng.uniform(100, 900, (40, 17, 3)).clip(0, [1000, 1000, 1]).astype(np.float32),
+            )
+        )  # fmt: skip
+    return StoreDataModule(folder, frames=9)
+
+
+def test_frames_that_a_protocol_leaves_out_do_not_count(make_run, few, tmp_path) -> None:
+    contestants = load_contestants([make_run("a")])
+    valid = (np.arange(40) % 4 > 0).astype(np.uint8)
+    found = [
+        list(compare_corruptions(contestants, recorded(tmp_path / f"{wrong}", valid, wrong), "test", 100))
+        for wrong in (0.0, 1.0)
+    ]
+    assert found[0] == found[1]
+    assert found[0][0]["frames"] == 30
+    with pytest.raises(InputError, match=r"scores no frame of the windows of lab-test"):
+        list(compare_corruptions(contestants, recorded(tmp_path / "none", 0 * valid, 0.0), "test", 100))
 
 
 def test_every_model_sees_the_same(make_run, few, monkeypatch) -> None:

@@ -35,16 +35,19 @@ def cost(backbone: nn.Module, frames: int, dt: Float[Tensor, "1 {frames}"] | Non
     True
     """
     parameter = next(backbone.parameters())
-    keypoints = torch.zeros(1, frames, getattr(backbone, "joints", 17), 3, device=parameter.device)
+    keypoints = parameter.new_zeros(1, frames, getattr(backbone, "joints", 17), 3)
     dt = torch.full((1, frames), 1 / 50) if dt is None else dt
-    training = backbone.training
+    training = [module for module in backbone.modules() if module.training]  # parts of it may be frozen
     # With gradients on, an SSM makes its kernels anew: they are counted whatever ran before. Nothing is kept for a
     # backward pass that never comes, so that long clips fit.
     keep_nothing = torch.autograd.graph.saved_tensors_hooks(lambda tensor: None, lambda nothing: nothing)
-    with torch.enable_grad(), keep_nothing:
-        backbone.eval()
-        operations = count_operations(lambda: backbone(keypoints, dt.to(parameter.device)))
-    backbone.train(training)
+    backbone.eval()
+    try:
+        with torch.enable_grad(), keep_nothing:
+            operations = count_operations(lambda: backbone(keypoints, dt.to(parameter)))
+    finally:
+        for module in training:
+            module.training = True
     return Cost(sum(parameter.numel() for parameter in backbone.parameters()), operations / 2 / frames, frames)
 
 

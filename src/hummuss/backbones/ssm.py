@@ -358,7 +358,8 @@ def make_together(
     """What `convolve_rows` of each of these layers makes of dt and its parameters, made by the operators of one.
 
     The layers must have equal numbers of modes, reference rates and band limits. What is returned is the ``kept`` of
-    passes over ``length`` frames that dt and the parameters stay the same for; gradients pass through it.
+    passes over ``length`` frames that dt and the parameters stay the same for; gradients pass through it. It is empty
+    where `convolve_rows` keeps nothing, being too large for that.
     """
     joined = Modes()
     joined.reference_fps, joined.bandlimit = layers[0].reference_fps, layers[0].bandlimit
@@ -366,6 +367,8 @@ def make_together(
         setattr(joined, name, torch.cat([getattr(layer, name) for layer in layers]))
     with _full_precision(dt):
         way, size = convolution_way(length, dt.device, chunk)
+        if size > LONGEST_KEPT:
+            return {}
         made = joined._make(way, size, dt, reverse)
     parts = zip(*(tensor.split([len(layer.skip) for layer in layers]) for tensor in made), strict=True)
     return {(layer, way): ((size, reverse), own) for layer, own in zip(layers, parts, strict=True)}

@@ -10,7 +10,6 @@ import numpy as np
 
 from hummuss.cli.eval import command
 from hummuss.data.datamodules import MotionDataModule
-from hummuss.errors import InputError
 from hummuss.evaluation.actions import (
     REGULARISATIONS,
     TRAINING_VIEWS,
@@ -18,11 +17,13 @@ from hummuss.evaluation.actions import (
     judge_majority,
     judge_runs,
     judge_statistics,
+    refuse_other_classes,
 )
-from hummuss.evaluation.contestants import model_name, read_data, training_seed
+from hummuss.evaluation.contestants import read_data
 from hummuss.evaluation.pages import spread
+from hummuss.evaluation.trained import load_trained, refuse_alike, refuse_other_normalisation
 from hummuss.heads.action import ActionHead
-from hummuss.inference.runs import Run, load_run
+from hummuss.inference.runs import Run
 from hummuss.provenance import file_hash, git_commit, selection
 from hummuss.viz.charts import save_confusions
 
@@ -35,14 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, OUT.png and OUT.md."""
     data = read_data(arguments.config)
     data.test_windows = arguments.windows
-    runs = [_load(path, arguments.device) for path in arguments.ckpt]
-    for number, (name, seed, own) in enumerate(runs):
-        for other_name, other_seed, other in runs[:number]:
-            if (name, seed) == (other_name, other_seed):
-                raise InputError(
-                    f"{other.checkpoint} and {own.checkpoint} are both {name}, seed {seed}: they would share a row as "
-                    "if they were two seeds, give one of them"
-                )
+    runs = [load_trained(path, arguments.device, ActionHead) for path in arguments.ckpt]
+    refuse_other_classes(runs, data)
+    refuse_other_normalisation(runs, data)
+    refuse_alike(runs, lambda own: own.model)
     statistics = judge_statistics(data, arguments.split)  # first: it may lack a package
     judged = judge_runs(runs, data, arguments.split)
     judged += [statistics, judge_majority(data, judged[0].label)]
@@ -54,16 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
             shown[one.model] = shown.get(one.model, np.zeros_like(one.confusion)) + one.confusion
     save_confusions(arguments.out.with_suffix(".png"), shown, data.classes)
     typed = command("action", arguments)
-    page = _page(judged, data, [own for _, _, own in runs], arguments.split, typed, arguments.out.name)
+    page = _page(judged, data, [trained.run for trained in runs], arguments.split, typed, arguments.out.name)
     arguments.out.with_suffix(".md").write_text(page)
     print("\n".join(line for line in page.splitlines() if line.startswith("|")))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
-
-
-def _load(path: str, device: str) -> tuple[str, int, Run]:
-    loaded = load_run(path, device, ActionHead)
-    return model_name(loaded), training_seed(loaded), loaded
 
 
 def _write_csv(path: Path, judged: Sequence[Judged], classes: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.errors import InputError
-from hummuss.evaluation.contestants import MODELS
+from hummuss.evaluation.trained import MODELS
 from hummuss.inference.runs import training_data
 from hummuss.metrics.units import BASELINES, place, unit
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, OUT.md and OUT_<run>_<split>_<head>.png."""
-    runs = [_read(folder) for folder in arguments.runs]
+    runs = [_read(folder, name) for folder, name in zip(arguments.runs, _names(arguments.runs), strict=True)]
     rows = [row for one in runs for row in _rows(one)]
     write_rows(arguments.out.with_suffix(".csv"), list(rows[0]), rows)
     lines = [f"# {arguments.title}", ""]
@@ -47,18 +48,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    """A run's summary, configuration and folder."""
-    for name in ("summary.json", "config.yaml"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} has no {name}: is it the folder of a finished run, such as runs/mesh/1?")
+def _names(folders: Sequence[Path]) -> list[str]:
+    """What the page and its pictures call each run: as many of its folders' names, from the end, as tell all apart.
+
+    Raises:
+        InputError: a folder that is given twice.
+    """
+    paths = [folder.resolve() for folder in folders]
+    for number, path in enumerate(paths):
+        if path in paths[:number]:
+            raise InputError(f"{folders[number]} is given twice: its rows would stand twice, give it once")
+    length = 2
+    while len(names := ["-".join(path.parts[-length:]) for path in paths]) > len(set(names)):
+        length += 1
+    return names
+
+
+def _read(folder: Path, name: str) -> dict[str, Any]:
+    """A run's summary, configuration, folder and name."""
+    for file in ("summary.json", "config.yaml"):
+        if not (folder / file).is_file():
+            raise InputError(f"{folder} has no {file}: is it the folder of a finished run, such as runs/mesh/1?")
     summary = json.loads((folder / "summary.json").read_text())
     config = yaml.safe_load((folder / "config.yaml").read_text())
     return {
         "folder": folder,
         "summary": summary,
         "config": config,
-        "name": f"{folder.parent.name}-{folder.name}",
+        "name": name,
     }
 
 

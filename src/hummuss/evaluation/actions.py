@@ -16,6 +16,7 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.motion import MotionClip
 from hummuss.data.windows import EvaluationWindows
 from hummuss.errors import InputError
+from hummuss.evaluation.trained import Trained
 from hummuss.heads.action import ActionHead
 from hummuss.heads.base import Batch
 from hummuss.inference.runs import Run
@@ -62,23 +63,27 @@ class Judged:
         return found
 
 
-def judge_runs(runs: Sequence[tuple[str, int, Run]], data: MotionDataModule, split: str) -> list[Judged]:
-    """Every run, by its name and seed, on the whole clips of a split.
+def judge_runs(runs: Sequence[Trained], data: MotionDataModule, split: str) -> list[Judged]:
+    """Every run on the whole clips of a split.
 
-    Raises:
-        InputError: a run without an action head, or one for other classes than the data's.
+    Args:
+        runs: with action heads, of classes that `refuse_other_classes` has looked at.
+        data: whose clips they are.
+        split: which of them.
     """
-    heads = [_action_head(run, data) for _, _, run in runs]
+    heads = [_action_head(trained.run)[0] for trained in runs]
     scores: list[list[np.ndarray]] = [[] for _ in runs]
     labels: list[int] = []
     for batch in labelled(data, split):
-        for (_, _, run), head, own in zip(runs, heads, scores, strict=True):
+        for trained, head, own in zip(runs, heads, scores, strict=True):
+            run = trained.run
             placed = {key: value.to(next(run.model.parameters()).device) for key, value in batch.items()}
             predictions = run.model.inference.predict(run.model, placed, run.trained_frames)
             own.append(predictions[head]["probabilities"][0].double().cpu().numpy())
         labels.append(int(batch["label"][0]))
     return [
-        Judged(name, seed, np.stack(own), np.array(labels)) for (name, seed, _), own in zip(runs, scores, strict=True)
+        Judged(trained.model, trained.seed, np.stack(own), np.array(labels))
+        for trained, own in zip(runs, scores, strict=True)
     ]
 
 
@@ -97,7 +102,7 @@ def judge_statistics(data: MotionDataModule, split: str) -> Judged:
     `REGULARISATIONS` that is best on the validation clips in balanced accuracy.
 
     Raises:
-        InputError: scikit-learn is not installed.
+        InputError: scikit-learn is not installed, or no clip of a split is of one of the classes.
     """
     try:
         from sklearn.impute import SimpleImputer
@@ -106,9 +111,9 @@ def judge_statistics(data: MotionDataModule, split: str) -> Judged:
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
         raise InputError("the regression on statistics needs scikit-learn: pip install scikit-learn") from error
-    features, label = _table(_training_views(data))
-    chosen, own = _table(labelled(data, "val"))
-    shown, wanted = _table(labelled(data, split))
+    features, label = _table(_training_views(data), "train")
+    chosen, own = _table(labelled(data, "val"), "val")
+    shown, wanted = _table(labelled(data, split), split)
     best, kept = -1.0, None
     for strength in REGULARISATIONS:
         model = make_pipeline(
@@ -183,19 +188,28 @@ def _training_views(data: MotionDataModule) -> Iterator[Batch]:
             yield cast(Batch, default_collate([row]))
 
 
-def _table(batches: Iterator[Batch]) -> tuple[Float64[np.ndarray, "N features"], Int[np.ndarray, "N"]]:
+def _table(batches: Iterator[Batch], split: str) -> tuple[Float64[np.ndarray, "N features"], Int[np.ndarray, "N"]]:
     rows = [(statistics(batch), int(batch["label"][0])) for batch in batches]
+    if not rows:
+        raise InputError(f"no clip of split {split} is of one of data.init_args.classes: the regression needs some")
     return np.stack([features for features, _ in rows]), np.array([label for _, label in rows])
 
 
-def _action_head(run: Run, data: MotionDataModule) -> str:
-    """Name of a run's action head."""
-    for name, head in run.model.heads.items():
-        if isinstance(head, ActionHead):
-            if head.classes != data.classes:
-                raise InputError(
-                    f"{run.checkpoint} tells apart {', '.join(head.classes)}, data.init_args.classes are "
-                    f"{', '.join(data.classes)}: give the configs that it was fitted with"
-                )
-            return name
-    raise InputError(f"{run.checkpoint} has no action head, only {', '.join(run.model.heads)}")
+def refuse_other_classes(runs: Sequence[Trained], data: MotionDataModule) -> None:
+    """Refuse runs that tell other classes apart than the data names.
+
+    Raises:
+        InputError: there is one.
+    """
+    for trained in runs:
+        _, head = _action_head(trained.run)
+        if head.classes != data.classes:
+            raise InputError(
+                f"{trained.run.checkpoint} tells apart {', '.join(head.classes)}, data.init_args.classes are "
+                f"{', '.join(data.classes)}: give the configs that it was fitted with"
+            )
+
+
+def _action_head(run: Run) -> tuple[str, ActionHead]:
+    """A run's action head, and its name."""
+    return next((name, head) for name, head in run.model.heads.items() if isinstance(head, ActionHead))

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -18,38 +18,27 @@ from torch import Tensor
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
-from hummuss.evaluation.settings import differences, training_settings
 from hummuss.evaluation.strides import Strides
+from hummuss.evaluation.trained import Trained, load_trained, read_config, refuse_other_normalisation
 from hummuss.heads.pose import PoseHead
-from hummuss.inference.runs import CONFIG, Run, data_options, load_run
+from hummuss.inference.runs import Run, data_options
 from hummuss.provenance import device_name, file_hash, git_commit
-
-# What tables call a backbone, by its class; a causal one's name says so.
-MODELS = {"HumMUSS": "hummuss", "DSTformer": "dstformer", "PerFrame": "per-frame"}
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A trained run with a pose head.
+class Contestant(Trained):
+    """A trained run with a pose head; attributes beside those of `Trained`:
 
     Attributes:
-        run: the model and where it comes from.
-        model: name in tables: ``hummuss``, ``hummuss-causal``, ``dstformer`` or ``per-frame``.
-        seed: of its training.
         strides: of its training windows; 1 alone without augmentation.
         masked: whether training hid joints, see `Occlusion`.
         recipe: what else its training was, in words: steps, learning rate, loss weights.
-        settings: all that decided its training but the seed, by dotted names of its config, see `training_settings`.
         checkpoint: first digits of the file's SHA-256.
     """
 
-    run: Run
-    model: str
-    seed: int
     strides: Strides
     masked: bool
     recipe: str
-    settings: dict[str, Any]
     checkpoint: str
 
     @property
@@ -113,13 +102,7 @@ def load_data(configs: Sequence[Path], contestants: Sequence[Contestant]) -> Mot
     data = read_data(configs)
     if not data.carries("joints3d"):
         raise InputError(f"no clip of {data.dataset} has joints3d to score against: it is 2D only")
-    for contestant in contestants:
-        normalisation = contestant.run.view.normalisation
-        if normalisation != data.view.normalisation:
-            raise InputError(
-                f"{contestant.run.checkpoint} was trained with normalisation {normalisation!r}, the data has "
-                f"{data.view.normalisation!r}: one setting serves every row, so compare runs of that one"
-            )
+    refuse_other_normalisation(contestants, data)
     return data
 
 
@@ -134,33 +117,6 @@ def refuse_short(contestants: Sequence[Contestant], frames: int) -> None:
             raise InputError(
                 f"{contestant.run.checkpoint} takes {contestant.most_frames} frames at most, the data's windows have "
                 f"{frames}: add a config with data.init_args.frames: {contestant.most_frames}"
-            )
-
-
-def refuse_alike(contestants: Sequence[Contestant], key: Callable[[Contestant], Hashable]) -> None:
-    """Refuse runs that a table could not tell apart, or would take for seeds of one training which they are not.
-
-    Args:
-        contestants: the runs.
-        key: what a table says of a run beside its seed.
-
-    Raises:
-        InputError: two runs of one key and seed, or two of one key that differ in `Contestant.settings`.
-    """
-    found: dict[Hashable, Contestant] = {}
-    for contestant in contestants:
-        line = key(contestant)
-        other = found.setdefault((line, contestant.seed), contestant)
-        if other is not contestant:
-            raise InputError(
-                f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, seed "
-                f"{contestant.seed}, trained alike: they would share their rows, give one of them"
-            )
-        other = found.setdefault(line, contestant)
-        if found_otherwise := differences(contestant.settings, other.settings):
-            raise InputError(
-                f"{contestant.run.checkpoint} and {other.run.checkpoint} are both {contestant.model}, but not seeds of "
-                f"one training: {'; '.join(found_otherwise)}; give either"
             )
 
 
@@ -191,18 +147,17 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
 
 
 def _load(path: str | PathLike[str], device: str) -> Contestant:
-    run = load_run(path, device, PoseHead)
-    pose_head(run)  # refuses a run without one
-    config = _config(run)
+    trained = load_trained(path, device, PoseHead)
+    run, config = trained.run, read_config(trained.run)
     options = data_options(config, run.model, PoseHead)
     return Contestant(
         run=run,
-        model=model_name(run),
-        seed=training_seed(run),
+        model=trained.model,
+        seed=trained.seed,
+        settings=trained.settings,
         strides=_strides(options.get("frame_rate")),
         masked=options.get("occlusion") is not None,
         recipe=_recipe(run, config, options),
-        settings=training_settings(config, options),
         checkpoint=file_hash(run.checkpoint),
     )
 
@@ -229,27 +184,6 @@ def _recipe(run: Run, config: dict[str, Any], data: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
-def _config(run: Run) -> dict[str, Any]:
-    return yaml.safe_load(run.checkpoint.with_name(CONFIG).read_text())
-
-
-def training_seed(run: Run) -> int:
-    """The seed of a run's weights and data, by the config beside its checkpoint."""
-    return int(_config(run).get("seed_everything") or 0)
-
-
-def model_name(run: Run) -> str:
-    """What tables call a run's backbone.
-
-    Raises:
-        InputError: they have no name for it.
-    """
-    backbone = type(run.model.backbone).__name__
-    if backbone not in MODELS:
-        raise InputError(f"{run.checkpoint} has a backbone {backbone}, tables know {', '.join(MODELS)}")
-    return MODELS[backbone] + ("-causal" if getattr(run.model.backbone, "causal", False) else "")
-
-
 def _strides(entry: dict[str, Any] | None) -> Strides:
     """The strides that a config's ``frame_rate`` draws."""
     parser = ArgumentParser(exit_on_error=False)
@@ -263,12 +197,5 @@ def _strides(entry: dict[str, Any] | None) -> Strides:
 
 
 def pose_head(run: Run) -> PoseHead:
-    """A run's pose head, whichever name its config gives it.
-
-    Raises:
-        InputError: it has none.
-    """
-    for head in run.model.heads.values():
-        if isinstance(head, PoseHead):
-            return head
-    raise InputError(f"{run.checkpoint} has no pose head, only {', '.join(run.model.heads)}: 3D joints are compared")
+    """A contestant's pose head, whichever name its config gives it."""
+    return next(head for head in run.model.heads.values() if isinstance(head, PoseHead))

@@ -10,11 +10,12 @@ from torch import Tensor
 from hummuss.backbones.cost import cost
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
-from hummuss.evaluation.contestants import Contestant, refuse_alike
+from hummuss.evaluation.contestants import Contestant
 from hummuss.evaluation.moments import Chosen
 from hummuss.evaluation.rates import BASE, Rate, all_rates
 from hummuss.evaluation.seen import Seen, SeenMoments, crop, ignore_dt, interpolate, see
 from hummuss.evaluation.settings import differences
+from hummuss.evaluation.trained import refuse_alike
 from hummuss.metrics.functional import mpjpe, mpjve
 from hummuss.provenance import code_hash
 
@@ -43,6 +44,7 @@ AT_RATE = "trained-at-rate"
 CODE = (
     "backbones", "heads", "metrics", "evaluation/contestants.py", "evaluation/framerate.py", "evaluation/moments.py",
     "evaluation/rates.py", "evaluation/seen.py", "evaluation/settings.py", "evaluation/strides.py",
+    "evaluation/trained.py",
 )  # fmt: skip
 
 Row = dict[str, Any]

@@ -12,9 +12,10 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.synthetic_module import SyntheticDataModule
 from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
-from hummuss.evaluation.contestants import Contestant, pose_head, refuse_alike
+from hummuss.evaluation.contestants import Contestant, pose_head
 from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
 from hummuss.evaluation.moments import datasets
+from hummuss.evaluation.trained import refuse_alike
 from hummuss.inference.memory import fits
 from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, stream
 from hummuss.metrics.per_joint import position_errors

@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
+from jaxtyping import Bool
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.windows import EvaluationWindows, MotionSource, View
-from hummuss.evaluation.contestants import Contestant, refuse_alike, refuse_short
+from hummuss.errors import InputError
+from hummuss.evaluation.contestants import Contestant, refuse_short
 from hummuss.evaluation.corruption import CorruptedView, Corruption, all_corruptions
-from hummuss.evaluation.moments import datasets
+from hummuss.evaluation.moments import datasets, scored_frames
+from hummuss.evaluation.trained import refuse_alike
 from hummuss.heads.base import root_relative
 from hummuss.inference.strategy import FRAMES_AT_ONCE
 from hummuss.metrics.per_joint import position_errors
@@ -28,7 +31,8 @@ Row = dict[str, Any]
 def compare_corruptions(
     contestants: Sequence[Contestant], data: MotionDataModule, split: str, windows: int
 ) -> Iterator[Row]:
-    """One row per dataset, corruption and contestant: every frame of the windows is scored, and every joint.
+    """One row per dataset, corruption and contestant: every joint is scored, of every frame of the windows but those
+    that a clip's official protocol leaves out.
 
     ``unseen_mpjpe_mm`` is of the joints that a model did not see, hidden or missed by the detector (None where it saw
     all), ``unseen_share`` their share.
@@ -40,13 +44,18 @@ def compare_corruptions(
         windows: test windows of each dataset, evenly spaced.
 
     Raises:
-        InputError: a run that takes no windows of that length, or two runs that would share their rows.
+        InputError: a run that takes no windows of that length, two runs that would share their rows, or windows without
+            a frame that is scored.
     """
     refuse_short(contestants, data.frames)
     refuse_alike(contestants, lambda own: (own.model, own.augmented, own.masked))
     for dataset, sources in datasets(data, split).items():
         for corruption in all_corruptions():
             batches = list(_batches(data, sources, windows, corruption))
+            if not any(bool(scored.any()) for _, scored in batches):
+                raise InputError(
+                    f"the official protocol scores no frame of the windows of {dataset}: choose more of them, --windows"
+                )
             for contestant in contestants:
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented, "trained_with_masking": contestant.masked}
@@ -57,26 +66,27 @@ def compare_corruptions(
 
 def _batches(
     data: MotionDataModule, sources: Sequence[MotionSource], windows: int, corruption: Corruption
-) -> Iterator[dict[str, Tensor]]:
+) -> Iterator[tuple[dict[str, Tensor], Bool[Tensor, "B F"]]]:
+    """Batches of windows, and which of their frames are scored."""
     seen = {entry.name: getattr(data.view, entry.name) for entry in fields(View)}
     view = CorruptedView(**seen, corruption=corruption)
     chosen = EvaluationWindows(sources, data.frames, windows, data.max_fps, view, data.bodies, ())
-    yield from DataLoader(chosen, batch_size=max(1, FRAMES_AT_ONCE // data.frames))
+    for batch in DataLoader(chosen, batch_size=max(1, FRAMES_AT_ONCE // data.frames)):
+        yield batch, scored_frames(sources, batch)
 
 
-def _errors(contestant: Contestant, batches: Sequence[dict[str, Tensor]]) -> Row:
-    """Mean errors over all joints of all frames, mm, and over those that were not seen."""
+def _errors(contestant: Contestant, batches: Sequence[tuple[dict[str, Tensor], Bool[Tensor, "B F"]]]) -> Row:
+    """Mean errors over all joints of all scored frames, mm, and over those that were not seen."""
     total = unseen_total = 0.0
     count = unseen_count = windows = frames = 0
-    for batch in batches:
-        valid = batch["valid"]
-        joints = contestant.joints(batch["keypoints"], batch["dt"], valid)
-        errors = position_errors(joints, root_relative(batch["joints3d"]))[valid]
-        unseen = (batch["keypoints"][..., 2] == 0)[valid]
+    for batch, scored in batches:
+        joints = contestant.joints(batch["keypoints"], batch["dt"], batch["valid"])
+        errors = position_errors(joints, root_relative(batch["joints3d"]))[scored]
+        unseen = (batch["keypoints"][..., 2] == 0)[scored]
         total, count = total + float(errors.double().sum()), count + errors.numel()
         unseen_total += float(errors[unseen].double().sum())
         unseen_count += int(unseen.sum())
-        windows, frames = windows + len(valid), frames + int(valid.sum())
+        windows, frames = windows + len(scored), frames + int(scored.sum())
     return {
         "mpjpe_mm": round(total / count, 4),
         "unseen_mpjpe_mm": round(unseen_total / unseen_count, 4) if unseen_count else None,
