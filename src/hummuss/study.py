@@ -1,6 +1,5 @@
 """Compare finished runs of a study: means and spreads over seeds, against what each variant costs."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +9,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from hummuss.errors import InputError
 from hummuss.evaluation.pages import COLORS, spread, table
 from hummuss.metrics.units import BASELINES, unit
 
@@ -77,31 +75,6 @@ def rows_of(variant: str, summary: dict[str, Any], metrics: Sequence[str] = METR
                 place = {"variant": variant, "split": split, "group": "/".join(group) or "all"}
                 rows.append(place | {"metric": metric, "value": value, "unit": unit_of(metric)} | facts)
     return rows
-
-
-def read_rows(path: Path, study: Study) -> dict[tuple[str, int], list[Row]]:
-    """The table of an earlier page of the study: the rows of every variant and seed.
-
-    What they were trained with is not in it, as it is in a run's folder: that they are the study's is taken on trust.
-
-    Raises:
-        InputError: there is no such table, or it has runs that the study has not.
-    """
-    if not path.is_file():
-        raise InputError(f"there is no {path} to keep figures of: leave out --keep")
-    found: dict[tuple[str, int], list[Row]] = {}
-    with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            numbers = {"value": float(row["value"]), "seconds": float(row["seconds"])}
-            counts = {fact: int(row[fact]) for fact in ("seed", "parameters", "multiply_adds_per_frame")}
-            found.setdefault((row["variant"], counts["seed"]), []).append(row | numbers | counts)
-    for variant, seed in found:
-        if variant not in study.variants or seed not in study.seeds:
-            raise InputError(
-                f"{path} has figures of {variant!r} with seed {seed}, which the study has not: add them to its file, "
-                "or write another page"
-            )
-    return found
 
 
 def unit_of(metric: str) -> str:

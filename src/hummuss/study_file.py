@@ -21,12 +21,13 @@ def read_study(path: Path) -> Study:
     """The study of a YAML file.
 
     Raises:
-        InputError: no such file, a missing or unknown key, a tested variant that is not there, a variant that begins
-            with one that does not stand before it, or another study that is asked for and is none.
+        InputError: no such file, none in YAML, a missing or unknown key, a value of another kind, a tested variant that
+            is not there, a variant that begins with one that does not stand before it, or another study that is asked
+            for and is none.
     """
     if not path.is_file():
         raise InputError(f"no study at {path}: give a YAML file such as configs/studies/backbone.yaml")
-    given = yaml.safe_load(path.read_text())
+    given = _load(path)
     if isinstance(given, dict) and "like" in given:
         given = _completed(path, given)
     if not isinstance(given, dict) or not KEYS <= set(given) <= KEYS | OPTIONAL:
@@ -34,6 +35,7 @@ def read_study(path: Path) -> Study:
         raise InputError(f"{path} has {found}, expected the keys {sorted(KEYS)} and perhaps {sorted(OPTIONAL)}")
     if isinstance(given["variants"], str):
         given["variants"] = _variants_of(path, Path(given["variants"]))
+    _check_kinds(path, given)
     variants: dict[str, Variant] = {}
     for name, content in given["variants"].items():
         variants[name] = variant = _variant(path, name, content, given["configs"])
@@ -45,6 +47,26 @@ def read_study(path: Path) -> Study:
             raise InputError(f"{path}: tested variant {name!r} is none of {', '.join(variants)}")
     defaults: dict[str, Any] = {"metrics": METRICS}
     return Study(**defaults | given | {"variants": variants})
+
+
+def _check_kinds(path: Path, given: dict[str, Any]) -> None:
+    """Refuse values that would end a study only after its trainings: YAML makes numbers and truths of some names."""
+    for key in ("title", "note"):
+        if not isinstance(given.get(key, ""), str):
+            raise InputError(f"{path}: {key} is {given[key]!r}, expected text")
+    for key, kind, name in (
+        *((key, str, "texts") for key in ("configs", "arguments", "tested", "metrics")),
+        ("seeds", int, "whole numbers"),
+    ):
+        values = given.get(key, ())
+        if not isinstance(values, list | tuple) or not all(type(value) is kind for value in values):
+            raise InputError(f"{path}: {key} is {values!r}, expected a list of {name}, [] for none")
+    variants = given["variants"]
+    if not isinstance(variants, dict):
+        raise InputError(f"{path}: variants is {variants!r}, expected a mapping from names to arguments")
+    for variant in variants:
+        if not isinstance(variant, str):
+            raise InputError(f"{path}: the variant's name {variant!r} is no text to YAML: put it in quotes")
 
 
 def needed(variant: Variant) -> list[str]:
@@ -80,15 +102,26 @@ def _variants_of(path: Path, other: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> dict[str, Any] | None:
     """What a file says, None for none that says anything."""
-    content = yaml.safe_load(path.read_text()) if path.is_file() else None
+    content = _load(path) if path.is_file() else None
     return content if isinstance(content, dict) else None
 
 
+def _load(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+
+
 def _variant(path: Path, name: str, content: Any, configs: list[str]) -> Variant:
-    if isinstance(content, list):
-        return Variant(configs, content)
-    if not isinstance(content, dict) or not set(content) <= {"configs", "arguments"}:
+    own = {"arguments": content} if isinstance(content, list) else content
+    if (
+        not isinstance(own, dict)
+        or not set(own) <= {"configs", "arguments"}
+        or not all(isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in own.values())
+    ):
         raise InputError(
-            f"{path}: variant {name!r} is {content!r}, expected arguments, or a mapping of configs and them"
+            f"{path}: variant {name!r} is {content!r}, expected a list of arguments, or a mapping of configs and "
+            "arguments to lists of them, all of them texts"
         )
-    return Variant(content.get("configs", configs), content.get("arguments", []))
+    return Variant(own.get("configs", configs), own.get("arguments", []))

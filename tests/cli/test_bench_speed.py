@@ -246,14 +246,29 @@ def test_numbers_of_threads_beside_one_gpu_are_told_apart(
 
 
 @pytest.mark.parametrize(
-    "row", ["hummuss-base,infer,even,2,,1,1,1", "hummus,infer,even,2,9,1,1,1", "hummuss-base,infer,odd,2,9,1,1,1"]
+    "row",
+    [
+        "hummuss-base,infer,even,2,,1,1,1,1.0,1.0",
+        "hummus,infer,even,2,9,1,1,1,1.0,1.0",
+        "hummuss-base,infer,odd,2,9,1,1,1,1.0,1.0",
+        "hummuss-base,walk,even,2,9,1,1,1,1.0,1.0",
+        "hummuss-base,infer,even,2,9,1,1,1,,1.0",
+        "hummuss-base,infer,even,2,9,1,1,1,1.0,nan",
+    ],
 )
 def test_a_damaged_table_is_told_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], row: str
 ) -> None:
     for name in ("measure", "entry_cost"):
         monkeypatch.setattr(bench_speed, name, lambda *_: pytest.fail("measured"))
-    columns = "model,mode,intervals,frames,batch,threads,params,multiply_adds_per_frame"
+    columns = "model,mode,intervals,frames,batch,threads,params,multiply_adds_per_frame,ms_median,ms_min"
     (tmp_path / "speed.csv").write_text(f"{columns}\n{row}\n")
     assert main(["bench", "speed", "--out", str(tmp_path / "speed"), "--device", "cpu"]) == 2
     assert "speed.csv, row 2 is no measurement of hummuss-causal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--frames=-3", "--longest=-1", "--stream=-5", "--frames=2.5"])
+def test_counts_below_none_are_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "speed", option])
+    assert "is no whole number from" in capsys.readouterr().err

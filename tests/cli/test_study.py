@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -92,6 +93,9 @@ def test_figures_of_runs_that_are_gone_are_kept_when_asked(study: Path, tmp_path
     study.write_text(yaml.safe_dump(content | {"variants": {"good": []}}))
     assert main([*write, "--keep"]) == 2
     assert "page/made.csv has figures of 'bad' with seed 0, which the study has not" in capsys.readouterr().err
+    Path("page/made.csv").write_text("model,seed\nhummuss,0\n")
+    assert main([*write, "--keep"]) == 2
+    assert "page/made.csv has other columns" in capsys.readouterr().err
     study.write_text(yaml.safe_dump(content))
     assert main(write) == 0, "without being asked, a page shows the runs that are here"
     assert "Not run, or without these figures: bad." in (tmp_path / "page/made.md").read_text()
@@ -111,6 +115,52 @@ def test_runs_of_other_arguments_are_not_taken_for_the_studys(study: Path, capsy
             )
     assert main(["study", str(study), "--out", "page/made", "--seeds", "3"]) == 2
     assert "has the seeds 0, 1, the page would not show 3" in capsys.readouterr().err
+
+
+def test_runs_that_fail_leave_the_others_on_the_page(study: Path, monkeypatch, capsys) -> None:
+    content = yaml.safe_load(study.read_text())
+    variants = {"good": [], "bad": [], "ugly": [], "after": ["--from={run:ugly}"]}
+    study.write_text(yaml.safe_dump(content | {"variants": variants, "tested": []}, sort_keys=False))
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(command.subprocess, "run", run)
+    assert main(["study", str(study), "--out", "page/made", "--seeds", "1", "--variants", "bad", "ugly", "after"]) == 2
+    told = capsys.readouterr()
+    for failed in ("made/bad-1", "made/ugly-1"):
+        line = f"`hummuss fit` of {failed} ended with status 3: see runs/{failed}/log.txt"
+        assert line in told.out.splitlines(), "at once"
+        assert told.err.count(line) == 1
+    assert "the page shows the runs that have finished" in told.err
+    assert "| good | 2 |" in Path("page/made.md").read_text()
+    shutil.rmtree("runs")
+    assert main(["study", str(study), "--out", "page/made", "--seeds", "1", "--variants", "bad"]) == 2
+    assert "has finished: `hummuss fit` of made/bad-1 ended with status 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": {64: []}}, "the variant's name 64 is no text to YAML: put it in quotes"),
+        ({"variants": {"a": "--x=1"}}, "variant 'a' is '--x=1', expected a list of arguments"),
+        ({"variants": {"a": {"arguments": None}}}, "variant 'a' is {'arguments': None}, expected a list of arguments"),
+        ({"variants": {"a": [1]}}, "variant 'a' is [1], expected a list of arguments"),
+        ({"variants": ["a"]}, "variants is ['a'], expected a mapping from names to arguments"),
+        ({"tested": None}, "tested is None, expected a list of texts, [] for none"),
+        ({"seeds": 3}, "seeds is 3, expected a list of whole numbers"),
+        ({"seeds": [True]}, "seeds is [True], expected a list of whole numbers"),
+        ({"metrics": "mpjpe"}, "metrics is 'mpjpe', expected a list of texts"),
+        ({"configs": "a.yaml"}, "configs is 'a.yaml', expected a list of texts"),
+        ({"arguments": None}, "arguments is None, expected a list of texts"),
+        ({"title": 5}, "title is 5, expected text"),
+    ],
+)
+def test_values_of_another_kind_are_refused_before_anything_is_trained(study: Path, change, message: str) -> None:
+    content = yaml.safe_load(study.read_text())
+    study.write_text(yaml.safe_dump(content | {"tested": []} | change))
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_study(study)
 
 
 def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) -> None:
@@ -166,6 +216,10 @@ def test_mistakes_are_named(study: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "has no variant 'ugly', it has bad, good" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"no study at nowhere\.yaml"):
         read_study(Path("nowhere.yaml"))
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("title: [")
+    with pytest.raises(InputError, match=r"broken\.yaml is no YAML: while parsing"):
+        read_study(broken)
     content = yaml.safe_load(study.read_text())
     study.write_text(yaml.safe_dump(content | {"tested": ["ugly"]}))
     with pytest.raises(InputError, match="tested variant 'ugly' is none of bad, good"):
@@ -267,7 +321,7 @@ def test_what_a_variant_begins_with_must_have_finished(trained, capsys) -> None:
     variants = content["variants"]
     for wrong, message in (
         ({"tuned": variants["tuned"], "before": []}, "begins with 'before', which must stand before it"),
-        ({"tuned": {"config": []}}, "expected arguments, or a mapping"),
+        ({"tuned": {"config": []}}, "expected a list of arguments, or a mapping"),
     ):
         Path("begun.yaml").write_text(yaml.safe_dump(content | {"variants": wrong}, sort_keys=False))
         with pytest.raises(InputError, match=message):

@@ -143,5 +143,10 @@ def test_data_are_those_that_fit_would_get(make_run, tmp_path) -> None:
     (tmp_path / "empty.yaml").touch()
     with pytest.raises(InputError, match="name no data"):
         load_data([tmp_path / "empty.yaml"], [])
-    with pytest.raises(InputError, match="name no data"):
-        load_data([CONFIGS / "training/clip.yaml"], [])
+    for configs in ([CONFIGS / "training/clip.yaml"], [overlay]):
+        with pytest.raises(InputError, match="name no data"):
+            load_data(configs, [])
+    for text, message in (("data: [", "is no YAML"), ("some data", "is no config"), ("data:", "is no config")):
+        overlay.write_text(text)
+        with pytest.raises(InputError, match=message):
+            load_data([CONFIGS / "pose.yaml", overlay], [])

@@ -1,9 +1,10 @@
 """Long sequences: played back and forth by hand, equal frames for all spans, rows by hand, verdicts from numbers."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -316,3 +317,27 @@ def test_the_command_writes_rows_page_and_picture(make_run, tmp_path, monkeypatc
     assert "--lengths 100 120 --clips 1" in page
     assert "ping-pong" in page
     assert Path("page/long.png").stat().st_size > 10_000
+    assert [path.name for path in Path("page").glob("*.csv")] == ["long.csv"]
+
+
+def test_what_has_no_scored_frame_is_told_and_an_interruption_leaves_the_last_table(
+    make_run, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = {"dataset": "lab", "source": "capture", "frames": 90, "mode": "whole", "model": "hummuss"}
+    made |= {"position_s": None}
+    rows = [made | {"mpjpe_mm": None}, made | {"mpjpe_mm": 51.0}]
+
+    def cut_off(*_: object) -> Iterator[dict[str, Any]]:
+        yield from rows
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hummuss.cli.eval_long.compare_lengths", cut_off)
+    Path("long.csv").write_text("earlier")
+    with pytest.raises(KeyboardInterrupt):
+        main(["eval", "long", "--config", str(CONFIGS / "pose.yaml"), "--ckpt", str(make_run("a")), "--out", "long"])
+    told = capsys.readouterr().out
+    assert "90 frames whole hummuss: no frame is scored" in told
+    assert "90 frames whole hummuss: 51.0 mm" in told
+    assert Path("long.csv").read_text() == "earlier"
+    assert len(Path("long.partial.csv").read_text().splitlines()) == 3

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
+from hummuss.cli.arguments import add_device, count_or_none
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.loader import BATCH, FRAMES, SIZES, data_module, feeding_rate, training_rate
 from hummuss.provenance import device_name, git_commit
@@ -22,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_out(parser, Path("docs/results/loader"))
     parser.add_argument("--store", default="data/cmu", help="prepared store to feed from, beside synthetic motion")
-    parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2], help="loader processes")
+    parser.add_argument("--workers", nargs="+", type=count_or_none, default=[0, 1, 2], help="loader processes")
     parser.add_argument("--seconds", type=float, default=20.0, help="time for each measurement")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="of the training step")
+    add_device(parser, "training steps run")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.preparing import CLIP_FRAMES, FILE_CLIPS, SUBJECT_CLIPS, Row, measure
 from hummuss.provenance import device_name, git_commit
@@ -27,7 +28,9 @@ HEADS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_out(parser, Path("docs/results/preparing"))
-    parser.add_argument("--frames", nargs="+", type=int, default=[20_000, 200_000, 2_000_000], help="sizes to measure")
+    parser.add_argument(
+        "--frames", nargs="+", type=count, default=[20_000, 200_000, 2_000_000], help="sizes to measure"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

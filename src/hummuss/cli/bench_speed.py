@@ -2,12 +2,14 @@
 
 import argparse
 import csv
+import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
+from hummuss.cli.arguments import count, count_or_none
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.cli.run_setting import add_run_setting
 from hummuss.errors import InputError
@@ -26,13 +28,14 @@ from hummuss.evaluation.speed import (
     entry_cost,
     measure,
 )
-from hummuss.evaluation.speed_page import place_of, write_page
+from hummuss.evaluation.speed_page import TITLES, place_of, write_page
 from hummuss.evaluation.speed_process import peak_memory, stream_afresh
 from hummuss.provenance import git_commit
 
 KEY = ("model", "mode", "intervals", "frames", "batch", "device", "threads", "precision")
 ORDER = (CAUSAL, *MODELS)
 COUNTS = ("frames", "batch", "threads", "params", "multiply_adds_per_frame")
+TIMES = ("ms_median", "ms_min")
 GPU_PROCESSES = 8  # that find their peak memory at a time
 ALL_COLUMNS = (*COLUMNS, "state_bytes", "commit")
 
@@ -41,10 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_out(parser, Path("docs/results/speed"))
     parser.add_argument("--models", nargs="+", default=list(MODELS), help="without dstformer-lite there is no ratio")
-    parser.add_argument("--frames", nargs="*", type=int, default=[27, 81, 243, 729, 2187], help="clip lengths")
+    parser.add_argument("--frames", nargs="*", type=count, default=[27, 81, 243, 729, 2187], help="clip lengths")
     text = f"one more clip length, for inference of {BASE} alone; 0: none"
-    parser.add_argument("--longest", type=int, default=8192, help=text)
-    parser.add_argument("--stream", type=int, default=100_000, help="frames streamed before the second timing; 0: none")
+    parser.add_argument("--longest", type=count_or_none, default=8192, help=text)
+    parser.add_argument(
+        "--stream", type=count_or_none, default=100_000, help="frames streamed before the second timing; 0: none"
+    )
     parser.add_argument("--seconds", type=float, default=20.0, help="time for the rounds of one length and mode")
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process per row")
     add_run_setting(parser)
@@ -146,10 +151,19 @@ def _read(path: Path) -> list[dict[str, str]]:
         rows = [{column: row.get(column) or "" for column in ALL_COLUMNS} for row in reader]
     for number, row in enumerate(rows, 2):
         row["intervals"] = row["intervals"] or EVEN
-        known = row["model"] in ORDER and row["intervals"] in (EVEN, IRREGULAR)
-        if not known or not all(row[column].isdigit() for column in COUNTS):
+        known = row["model"] in ORDER and row["intervals"] in (EVEN, IRREGULAR) and row["mode"] in TITLES
+        counted = all(row[column].isdigit() for column in COUNTS)
+        if not known or not counted or not all(_is_number(row[column]) for column in TIMES):
             raise InputError(
-                f"{path}, row {number} is no measurement of {', '.join(ORDER)}, {EVEN} or {IRREGULAR}, with whole "
-                f"{', '.join(COUNTS)}: mend it, move the file away, or give another --out"
+                f"{path}, row {number} is no measurement of {', '.join(ORDER)}, {EVEN} or {IRREGULAR}, of "
+                f"{', '.join(TITLES)}, with whole {', '.join(COUNTS)} and {' and '.join(TIMES)} in numbers: mend it, "
+                "move the file away, or give another --out"
             )
     return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

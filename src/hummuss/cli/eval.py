@@ -5,9 +5,7 @@ import shlex
 from importlib import import_module
 from pathlib import Path
 
-import torch
-
-from hummuss.cli.arguments import count
+from hummuss.cli.arguments import add_device, count
 from hummuss.cli.pages import add_out
 
 KINDS: dict[str, str] = {
@@ -46,15 +44,14 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
         help="test moments or windows of each dataset, or clips of each group, evenly spaced: at most so many",
     )
     parser.add_argument("--split", default="test", choices=["test", "val"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--device", default=device, help=f"where the models run; here {device} by default")
+    add_device(parser, "the models run")
 
 
 def command(kind: str, arguments: argparse.Namespace, *own: str) -> str:
     """What was typed, for the page: the arguments of every comparison, and the kind's ``own``."""
     configs = [part for config in arguments.config for part in ("--config", str(config))]
     common = [*configs, "--ckpt", *map(str, arguments.ckpt), "--out", str(arguments.out)]
-    common += ["--windows", str(arguments.windows), "--split", arguments.split]
+    common += ["--windows", str(arguments.windows), "--split", arguments.split, "--device", arguments.device]
     return shlex.join(["hummuss", "eval", kind, *common, *own])
 
 

@@ -5,16 +5,13 @@ on where it was.
 """
 
 import argparse
-import csv
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
-from hummuss.cli.pages import write_rows
-from hummuss.errors import InputError
+from hummuss.cli.pages import read_rows, write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_page import write_page
@@ -44,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         data.frames = arguments.frames
     chosen = choose_moments(data, arguments.split, arguments.windows)
     table = arguments.out.with_suffix(".csv")
-    known = read_rows(table) if table.is_file() else []
+    known = read_rows(table, COLUMNS, TYPES) if table.is_file() else []
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
         rows += found
@@ -69,22 +66,3 @@ def run(arguments: argparse.Namespace) -> int:
     write_page(arguments.out, rows, command("framerate", arguments, *own), clips, still)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Rows of an earlier comparison.
-
-    Raises:
-        InputError: the file has other columns, or a row that is none of a comparison's.
-    """
-    with open(path, newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise InputError(f"{path} has other columns than this comparison: move it away, or give another --out")
-        try:
-            return [{column: TYPES.get(column, str)(row[column] or "") for column in COLUMNS} for row in reader]
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}, line {reader.line_num} is damaged ({error}): take it out, move the file away, or give "
-                "another --out"
-            ) from error

@@ -4,7 +4,7 @@ import argparse
 
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
-from hummuss.cli.pages import write_rows
+from hummuss.cli.pages import partial_table, write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.long import COLUMNS, compare_lengths
 from hummuss.evaluation.long_page import write_page
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write OUT.csv, as it goes, then OUT.md and OUT.png."""
+    """Write OUT.partial.csv as it goes, then OUT.csv, OUT.md and OUT.png."""
     contestants = load_contestants(arguments.ckpt, arguments.device)
     data = load_data(arguments.config, contestants)
     rows = []
@@ -28,10 +28,12 @@ def run(arguments: argparse.Namespace) -> int:
     for row in compare_lengths(contestants, data, *asked):
         rows.append(row)
         if row["position_s"] is None:
-            write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
+            write_rows(partial_table(arguments.out), COLUMNS, rows)
             what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
-            print(f"{what}: {row['mpjpe_mm']:.1f} mm", flush=True)
+            error = row["mpjpe_mm"]
+            print(f"{what}: {'no frame is scored' if error is None else f'{error:.1f} mm'}", flush=True)
     write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
+    partial_table(arguments.out).unlink(missing_ok=True)
     own = ["--lengths", *map(str, arguments.lengths), "--clips", str(arguments.clips)]
     own += ["--streamed", str(arguments.streamed)]
     write_page(arguments.out, rows, command("long", arguments, *own))

@@ -2,9 +2,12 @@
 
 import argparse
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from hummuss.errors import InputError
 
 
 def add_out(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
@@ -25,6 +28,37 @@ def page_path(text: str) -> Path:
             f"{text} ends in {path.suffix}: give the page's path without an ending, and without a dot in its name"
         )
     return path
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], types: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
+) -> list[dict[str, Any]]:
+    """The rows of a table that this command has written before.
+
+    Args:
+        path: of the table.
+        columns: that it must have.
+        types: what makes values of a column's texts, where they are no texts.
+
+    Raises:
+        InputError: the file has other columns, or a value that its column's type cannot be.
+    """
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != tuple(columns):
+            raise InputError(f"{path} has other columns than this comparison: move it away, or give another --out")
+        try:
+            return [{column: types.get(column, str)(row[column] or "") for column in columns} for row in reader]
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}, line {reader.line_num} is damaged ({error}): take it out, move the file away, or give "
+                "another --out"
+            ) from error
+
+
+def partial_table(out: Path) -> Path:
+    """Where a page's rows stand until there are all of them, so that an earlier table stays whole until then."""
+    return out.with_name(f"{out.name}.partial.csv")
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

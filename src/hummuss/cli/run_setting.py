@@ -2,9 +2,7 @@
 
 import argparse
 
-import torch
-
-from hummuss.cli.arguments import count
+from hummuss.cli.arguments import add_device, count
 from hummuss.evaluation.speed import BATCH_FRAMES
 
 
@@ -13,5 +11,5 @@ def add_run_setting(parser: argparse.ArgumentParser) -> None:
     text = f"clips in a batch, by default as many as {BATCH_FRAMES} frames hold; that few leave a GPU idle"
     parser.add_argument("--clips", type=count, help=text)
     parser.add_argument("--modes", nargs="+", default=["train", "infer"], choices=["train", "infer"])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_device(parser, "backbones run")
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])

@@ -17,18 +17,26 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from hummuss.cli.arguments import count
-from hummuss.cli.pages import add_out, write_rows
+from hummuss.cli.pages import add_out, read_rows, write_rows
 from hummuss.cli.runs import newest_checkpoint
 from hummuss.errors import InputError
-from hummuss.study import COLUMNS, Study, read_rows, rows_of, write_page
+from hummuss.study import COLUMNS, Study, rows_of, write_page
 from hummuss.study_file import RUN, needed, read_study
 
+# What columns hold, where that is no text.
+TYPES: dict[str, Callable[[str], Any]] = {
+    "value": float,
+    "seconds": float,
+    "seed": int,
+    "parameters": int,
+    "multiply_adds_per_frame": int,
+}
 # Beside a run: what it was trained with.
 ARGUMENTS = "arguments.json"
 
@@ -65,7 +73,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     # In the study's order, in which every variant stands behind those it begins with.
     variants = [variant for variant in study.variants if variant in (arguments.variants or study.variants)]
     seeds = study.seeds if arguments.seeds is None else arguments.seeds
-    earlier = read_rows(arguments.out.with_suffix(".csv"), study) if arguments.keep else {}
+    earlier = _earlier(arguments.out.with_suffix(".csv"), study) if arguments.keep else {}
     for seed in seeds:
         if seed not in study.seeds:
             known = ", ".join(map(str, study.seeds))
@@ -83,8 +91,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
                     # The pool starts runs in this order: those waited for have been started, so it never locks up.
                     before = [runs[other, seed] for other in needed(study.variants[variant]) if (other, seed) in runs]
                     runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
-            for ended in runs.values():
-                ended.result()
+            failures = list(dict.fromkeys(filter(None, map(_failure, runs.values()))))
         except KeyboardInterrupt:  # what has not begun is not begun any more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -95,13 +102,44 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     kept = [key for key in wanted if not found[key] and key in earlier]
     rows = [row for key in wanted for row in (earlier[key] if key in kept else found[key])]
     if not rows:
-        raise InputError(
-            f"no run of {arguments.study} that has {', '.join(study.metrics)} has finished: see runs/{name}/*/log.txt"
-        )
+        reason = "; ".join(failures) or f"see runs/{name}/*/log.txt"
+        raise InputError(f"no run of {arguments.study} that has {', '.join(study.metrics)} has finished: {reason}")
     write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
     write_page(arguments.out, study, command + " --keep" * arguments.keep, rows, kept)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
+    if failures:
+        raise InputError(f"{'; '.join(failures)}: the page shows the runs that have finished")
     return 0
+
+
+def _failure(run: Future[None]) -> str | None:
+    """What a run that has been waited for could not do, for the user to put right; None where it has done all."""
+    error = run.exception()
+    if error is not None and not isinstance(error, InputError):
+        raise error
+    return None if error is None else str(error)
+
+
+def _earlier(path: Path, study: Study) -> dict[tuple[str, int], list[dict[str, Any]]]:
+    """The table of an earlier page of a study: the rows of every variant and seed.
+
+    What they were trained with is not in it, as it is in a run's folder: that they are the study's is taken on trust.
+
+    Raises:
+        InputError: there is no such table, it is another's, or it has runs that the study has not.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no {path} to keep figures of: leave out --keep")
+    found: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in read_rows(path, COLUMNS, TYPES):
+        found.setdefault((row["variant"], row["seed"]), []).append(row)
+    for variant, seed in found:
+        if variant not in study.variants or seed not in study.seeds:
+            raise InputError(
+                f"{path} has figures of {variant!r} with seed {seed}, which the study has not: add them to its file, "
+                "or write another page"
+            )
+    return found
 
 
 def _train(study: Study, name: str, variant: str, seed: int, threads: int, before: Sequence[Future[None]]) -> None:
@@ -163,7 +201,9 @@ def _hummuss(command: list[str], folder: str, threads: int) -> None:
             [sys.executable, "-m", "hummuss.cli.main", *command], stdout=file, stderr=file, env=environment
         )
     if ended.returncode:
-        raise InputError(f"`hummuss {command[0]}` of {folder} ended with status {ended.returncode}: see {log}")
+        told = f"`hummuss {command[0]}` of {folder} ended with status {ended.returncode}: see {log}"
+        print(told, flush=True)  # at once: others go on for hours
+        raise InputError(told)
 
 
 def _summary(name: str, variant: str, seed: int) -> dict[str, Any]:

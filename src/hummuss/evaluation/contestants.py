@@ -128,15 +128,24 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(MotionDataModule, "data")
-    arguments = []
+    arguments, named = [], False
     for config in configs:
         if not config.is_file():
             raise InputError(f"no config at {config}: give those that the runs were fitted with")
-        content = yaml.safe_load(config.read_text()) or {}
+        try:
+            content = yaml.safe_load(config.read_text()) or {}
+        except yaml.YAMLError as error:
+            raise InputError(f"{config} is no YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict) or not isinstance(content.get("data", {}), dict):
+            raise InputError(f"{config} is no config: it has no mapping from names to values, or none for data")
         if "data" in content:
             arguments.append(f"--data={json.dumps(content['data'])}")
-    if not arguments:
-        raise InputError(f"{', '.join(map(str, configs))} name no data: give those that the runs were fitted with")
+            named = named or "class_path" in content["data"]
+    if not named:
+        raise InputError(
+            f"{', '.join(map(str, configs))} name no data.class_path: give all that the runs were fitted with, such as "
+            "configs/pose.yaml before an overlay"
+        )
     data = parser.instantiate_classes(parser.parse_args(arguments)).data
     if list(data.tasks) != [""]:
         raise InputError(

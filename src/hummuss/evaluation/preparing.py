@@ -72,7 +72,10 @@ def _body() -> BodyModel:
 def measure(frames: int) -> Row:
     """Prepare the stand-in in a process of its own, which one process reads and writes; the store is removed again."""
     done = subprocess.run(
-        [sys.executable, "-m", "hummuss.evaluation.preparing", str(frames)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "hummuss.evaluation.preparing", str(frames)],
+        stdout=subprocess.PIPE,  # what goes wrong there is told where this process tells it
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout)
 
