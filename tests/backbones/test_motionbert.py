@@ -1,5 +1,6 @@
 """MotionBERT's checkpoint files: names, shapes, published sizes, and what is refused."""
 
+import random
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -137,6 +138,10 @@ def test_files_of_another_kind_are_refused(tmp_path) -> None:
     whole = write(tmp_path / "whole.bin", {"model_pos": weights()}).read_bytes()
     (tmp_path / "cut.bin").write_bytes(whole[: len(whole) // 2])
     assert "damaged" in refusal(tmp_path / "cut.bin")
+    rng = random.Random(0)
+    for number in range(40):
+        (tmp_path / "noise.bin").write_bytes(rng.randbytes(200 + number))
+        assert "torch checkpoint" in refusal(tmp_path / "noise.bin")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("readme.txt", "no weights")
     assert "damaged" in refusal(tmp_path / "other.zip")

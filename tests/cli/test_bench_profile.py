@@ -31,7 +31,9 @@ def test_operators_add_up_to_their_run(tmp_path: Path, small: None) -> None:
     for run in runs:
         own = [row for row in rows if (row["mode"], row["model"], row["intervals"]) == run]
         assert sum(float(row["ms"]) for row in own) == pytest.approx(float(own[0]["run_ms"]), rel=0.01)
-        assert [row["operator"] for row in own].count(OUTSIDE) == 1
+        (outside,) = [float(row["ms"]) for row in own if row["operator"] == OUTSIDE]
+        assert 0 < outside < 0.98 * float(own[0]["run_ms"]), "operators have a share of it, and Python"
+        assert {row["operator"] for row in own} & {"aten::mm", "aten::addmm", "aten::bmm"}
         assert any("scaled_dot_product" in row["operator"] for row in own) == (run[1] == "dstformer-lite")
         assert any("Backward" in row["operator"] for row in own) == (run[0] == "train")
     text = out.with_suffix(".md").read_text()

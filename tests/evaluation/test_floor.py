@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hummuss.backbones.cost import count_operations
 from hummuss.evaluation import floor
@@ -46,11 +47,21 @@ def test_the_slower_of_computing_and_moving_is_the_floor() -> None:
     assert floor_seconds(Work(200.0, 50.0), rates) == 5
 
 
-def test_rates_are_measured_in_the_precision_of_the_run() -> None:
-    for precision in ("32", "bf16"):
+@pytest.mark.parametrize(("precision", "kind"), [("32", torch.float32), ("bf16", torch.bfloat16)])
+def test_rates_are_measured_in_the_precision_of_the_run(precision: str, kind: torch.dtype) -> None:
+    multiplied: set[tuple[torch.dtype, ...]] = set()
+
+    class Products(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten.mm.default:
+                multiplied.add(tuple(tensor.dtype for tensor in args))
+            return func(*args, **(kwargs or {}))
+
+    with Products():
         rates = measure_rates("cpu", precision, lambda: None, product=64, copy=2**12)
-        assert rates.operations > 0
-        assert rates.bytes > 0
+    assert multiplied == {(kind, kind)}
+    assert rates.operations > 0
+    assert rates.bytes > 0
 
 
 def test_a_rate_is_that_of_the_quickest_of_a_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:

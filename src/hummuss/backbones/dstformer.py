@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from hummuss.backbones.inputs import blank_padding, check_joints, check_valid
 from hummuss.backbones.motionbert import check_names, read_sizes, read_state
+from hummuss.backbones.options import check_counts, check_positive, check_probabilities
 from hummuss.errors import InputError
 
 EPS = 1e-6  # of every LayerNorm in MotionBERT's networks
@@ -53,6 +54,9 @@ class DSTformer(nn.Module):
         head: bool = False,
     ) -> None:
         super().__init__()
+        check_counts(dim=dim, depth=depth, num_heads=num_heads, joints=joints, max_frames=max_frames)
+        check_positive(mlp_ratio=mlp_ratio)
+        check_probabilities(dropout=dropout)
         if dim % num_heads:
             raise InputError(f"dim {dim} is not a multiple of num_heads {num_heads}: change either")
         self.dim_rep = dim_rep or dim

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hummuss.backbones.intervals import Intervals
 from hummuss.backbones.norms import make_norm
+from hummuss.backbones.options import check_counts, check_probabilities
 from hummuss.backbones.ssm import INITS, DiagonalSSM, Kept
 from hummuss.backbones.stochastic_depth import StochasticDepth
 from hummuss.errors import InputError
@@ -41,8 +42,8 @@ class GDSSM(nn.Module):
         drop_path: probability that a clip passes the block by in training, see `StochasticDepth`.
 
     Raises:
-        InputError: a dim that reduction does not divide, an unknown init, norm or way to combine, or a drop_path
-            outside [0, 1).
+        InputError: a dim that reduction does not divide, an unknown init, norm or way to combine, an expansion that
+            leaves no channel, a dropout outside [0, 1] or a drop_path outside [0, 1), or what `DiagonalSSM` refuses.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class GDSSM(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        check_counts(dim=dim, reduction=reduction)
+        check_probabilities(dropout=dropout)
         if dim % reduction:
             raise InputError(f"dim {dim} is not a multiple of reduction {reduction}")
         if init not in (*INITS, "random"):
@@ -73,6 +76,8 @@ class GDSSM(nn.Module):
             raise InputError(f"gate {gate!r} is none of {', '.join(GATES)}")
         self.directions, self.gate = directions, gate
         inner, wide = dim // reduction, int(dim * expansion)
+        if wide < 1:
+            raise InputError(f"expansion {expansion} leaves no channel of {dim}: give more")
         count = 1 if causal else 2
         self.norm = make_norm(norm, dim)
         if gate != "none":

@@ -18,6 +18,7 @@ from hummuss.backbones.joint_attention import JointAttention
 from hummuss.backbones.layer import Block, SpatiotemporalLayer
 from hummuss.backbones.memory import Memory
 from hummuss.backbones.norms import make_norm
+from hummuss.backbones.options import check_counts, check_range
 from hummuss.backbones.ssm import Kept, make_together
 from hummuss.backbones.stochastic_depth import rates_by_depth
 from hummuss.errors import InputError
@@ -93,6 +94,11 @@ class HumMUSS(nn.Module):
         spatial_mixing: str = "ssm",
     ) -> None:
         super().__init__()
+        check_counts(depth=depth, joints=joints)
+        # By the names that they have here, see `GDSSM` for the others.
+        check_counts(temporal_reduction=temporal_reduction, spatial_reduction=spatial_reduction)
+        check_range("temporal_steps", temporal_steps)
+        check_range("spatial_steps", spatial_steps)
         if spatial_mixing not in MIXINGS:
             raise InputError(f"spatial_mixing {spatial_mixing!r} is none of {', '.join(MIXINGS)}")
         if joint_order is not None:
@@ -138,7 +144,8 @@ class HumMUSS(nn.Module):
         """Normalised keypoints with confidence, and seconds since each previous frame -> representation.
 
         Raises:
-            InputError: another number of joints than the model has, no frame, or a dt that is not positive.
+            InputError: another number of joints than the model has, no frame, a clip without a valid one, or a dt that
+                is not positive.
         """
         check_joints(keypoints, self.joints)
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from hummuss.backbones.dstformer import MLP, Attention
 from hummuss.backbones.intervals import Intervals
 from hummuss.backbones.norms import make_norm
+from hummuss.backbones.options import check_probabilities
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.backbones.stochastic_depth import StochasticDepth
 from hummuss.errors import InputError
@@ -28,7 +29,7 @@ class JointAttention(nn.Module):
 
     Raises:
         InputError: a dim that the 8 heads do not divide, an expansion that leaves nothing for the MLP, an unknown
-            norm, or a drop_path outside [0, 1).
+            norm, or a dropout outside [0, 1] or a drop_path outside [0, 1).
     """
 
     ssms: tuple[DiagonalSSM, ...] = ()  # it has none, and keeps nothing from pass to pass
@@ -37,6 +38,7 @@ class JointAttention(nn.Module):
         self, dim: int, expansion: float = 1.0, dropout: float = 0.0, norm: str = "layer", drop_path: float = 0.0
     ) -> None:
         super().__init__()
+        check_probabilities(dropout=dropout)
         if dim % HEADS:
             raise InputError(f"dim {dim} is not a multiple of the {HEADS} heads of attention along the joints")
         hidden = round((1.5 * expansion - 1) * dim)

@@ -96,7 +96,7 @@ def _load(path: str | PathLike[str]) -> dict[Any, Any]:
         refused = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it holds a pickled {refused[1]}, which is not loaded" if refused else "it is no torch checkpoint"
         raise InputError(f"{path}: {EXPECTED}; {reason}") from error
-    except (EOFError, OSError, RuntimeError) as error:
+    except Exception as error:  # damaged files fail in as many ways as unpickling has steps
         raise InputError(f"{path}: {EXPECTED}; it is damaged or no torch checkpoint") from error
     if not _is_dict(content):
         raise InputError(f"{path}: {EXPECTED}; it holds a {type(content).__name__}")

@@ -31,6 +31,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from hummuss.backbones.options import check_counts, check_positive, check_range
+
 INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
 # The longest sequence that a convolution does by one matrix, and the longest of its chunks beyond that: longer ones
 # waste products and memory, shorter ones pass states too often (docs/architecture.md compares chunks).
@@ -163,6 +165,8 @@ class DiagonalSSM(Modes, nn.Module):
 
     Raises:
         ValueError: unknown init.
+        InputError: no channel or mode, a reference rate or band limit that is not positive, or a step range that is
+            none.
 
     >>> layer = DiagonalSSM(channels=4)
     >>> u, dt = torch.randn(2, 9, 4), torch.full((2, 9), 1 / 25)
@@ -180,6 +184,9 @@ class DiagonalSSM(Modes, nn.Module):
         step_range: tuple[float, float] = (0.02, 0.5),
     ) -> None:
         super().__init__()
+        check_counts(channels=channels, modes=modes)
+        check_positive(reference_fps=reference_fps, bandlimit=bandlimit)
+        check_range("step_range", step_range)
         self.reference_fps = reference_fps
         self.bandlimit = bandlimit
         if init == "random":

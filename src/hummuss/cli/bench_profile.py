@@ -46,7 +46,7 @@ def page(rows: Sequence[OperatorRow], name: str) -> str:
     lines = [
         "# Where the time goes",
         "",
-        f"Written by `hummuss bench profile` on {date.today()}, commit {git_commit()}; {first.device}, "
+        f"Written by `hummuss bench profile` on {date.today()}, commit {git_commit() or 'unknown'}; {first.device}, "
         f"{precision_name(first.precision)}; "
         f"every operator is in {name}.csv. One run of each after another under torch's profiler, which takes time too: "
         "without it they take what [the page of speed](speed.md) says. Time, ms, in each operator without those that "

@@ -28,8 +28,8 @@ def _page(rows: list[SizeRow], name: str) -> str:
     lines = [
         "# What the backbones cost",
         "",
-        f"Written by `hummuss bench sizes` on {date.today()}, commit {git_commit()}; the same figures are in "
-        f"{name}.csv. Without heads. Multiply-adds of matrix products for one frame of one person, in clips of "
+        f"Written by `hummuss bench sizes` on {date.today()}, commit {git_commit() or 'unknown'}; the same figures are "
+        f"in {name}.csv. Without heads. Multiply-adds of matrix products for one frame of one person, in clips of "
         f"{' and '.join(map(str, FRAMES))} frames; `hummuss fit` prints those of the run at hand.",
         "",
         "| size | backbone | channels | layers | parameters, M | "

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     path = arguments.out.with_suffix(".csv")
     table = _read(path) if path.exists() else []  # first: a table that cannot be read costs no hours
-    commit = git_commit()
+    commit = git_commit() or "unknown"
     for rows in _measure(arguments):
         table = _merge(table, [row | {"commit": commit} for row in rows])
         write_rows(path, ALL_COLUMNS, table)

@@ -83,7 +83,7 @@ def _page(
     lines = [
         "# Action recognition",
         "",
-        f"Written by `{typed}` on {date.today()}, commit {git_commit()}; every figure is in {name}.csv.",
+        f"Written by `{typed}` on {date.today()}, commit {git_commit() or 'unknown'}; every figure is in {name}.csv.",
         "",
         f"- data: {data.dataset}, split {split}, whole clips; training / {split} clips: {', '.join(counts)}",
         "- checkpoints: "

@@ -42,7 +42,8 @@ VARIANTS = {
 AT_RATE = "trained-at-rate"
 # What a row depends on: pages may change, and rows of before are still what would be computed now.
 CODE = (
-    "backbones", "heads", "metrics", "evaluation/contestants.py", "evaluation/framerate.py", "evaluation/moments.py",
+    "backbones", "heads", "metrics", "data/motion.py", "data/transforms/normalise.py", "inference/runs.py", "module.py",
+    "weights.py", "evaluation/contestants.py", "evaluation/framerate.py", "evaluation/moments.py",
     "evaluation/rates.py", "evaluation/seen.py", "evaluation/settings.py", "evaluation/strides.py",
     "evaluation/trained.py",
 )  # fmt: skip
