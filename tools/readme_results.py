@@ -6,7 +6,7 @@ python tools/readme_results.py
 import csv
 from pathlib import Path
 
-from hummuss.cli.eval_framerate import read_rows
+from hummuss.cli.eval_framerate import read_table
 from hummuss.evaluation.framerate_lines import Line, line_of, lines_of
 from hummuss.evaluation.pages import spread, table
 from hummuss.evaluation.rates import BASE, Rate
@@ -97,7 +97,7 @@ def framerate_table() -> list[str]:
     head = ["training", "model", "multiply-adds per frame, M", *names, "velocity error at stride 1, mm/s"]
     body = []
     for name, (training, lines) in PAGES.items():
-        rows = [row for row in read_rows(RESULTS / f"{name}.csv") if row["dataset"] == "cmu-test"]
+        rows = [row for row in read_table(RESULTS / f"{name}.csv") if row["dataset"] == "cmu-test"]
         found, moving = lines_of(rows), lines_of(rows, "mpjve_mm_s")
         work: dict[Line, set[str]] = {}
         for row in rows:

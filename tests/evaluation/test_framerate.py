@@ -11,9 +11,8 @@ import torch
 import yaml
 
 from hummuss import InputError
-from hummuss.cli.eval_framerate import TYPES
+from hummuss.cli.eval_framerate import read_table
 from hummuss.cli.main import main
-from hummuss.cli.pages import read_rows
 from hummuss.data import Camera, MotionClip, StoreWriter, SyntheticDataModule
 from hummuss.evaluation import framerate
 from hummuss.evaluation.contestants import Contestant, load_contestants, read_data
@@ -270,11 +269,11 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
     options = ["--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay), "--out", "page/rate", "--windows", "2"]
     assert main(["eval", "framerate", *options, "--ckpt", *map(str, runs[:2])]) == 0
     assert "from before" not in capsys.readouterr().out
-    before = read_rows(Path("page/rate.csv"), COLUMNS, TYPES)
+    before = read_table(Path("page/rate.csv"))
     assert main(["eval", "framerate", *options, "--ckpt", *map(str, runs)]) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.endswith("from before") for line in told] == [True, True, False, False]
-    after = read_rows(Path("page/rate.csv"), COLUMNS, TYPES)
+    after = read_table(Path("page/rate.csv"))
     assert after[: len(before)] == before
     assert {row["model"] for row in after[len(before) :]} == {"dstformer"}
     page = Path("page/rate.md").read_text()
@@ -322,7 +321,7 @@ def test_the_papers_own_data_are_one_overlay_away(make_run, tmp_path, monkeypatc
     configs = [part for name in ("pose", "data/mpi_inf_3dhp") for part in ("--config", str(CONFIGS / f"{name}.yaml"))]
     options = ["--ckpt", str(make_run("a", "PerFrame")), "--out", "page/rate", "--frames", "9"]
     assert main(["eval", "framerate", *configs, *options]) == 0
-    rows = read_rows(Path("page/rate.csv"), COLUMNS, TYPES)
+    rows = read_table(Path("page/rate.csv"))
     assert {row["rate"] for row in rows if row["kind"] == "stride"} == set(STRIDES)
     # From frame 30 on, with the half span and the frame after it behind.
     assert {(row["dataset"], row["windows"], row["span_frames"]) for row in rows} == {("mpi_inf_3dhp-test", 25, 9)}

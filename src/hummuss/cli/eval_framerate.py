@@ -7,6 +7,7 @@ on where it was.
 import argparse
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hummuss.cli.arguments import count
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         data.frames = arguments.frames
     chosen = choose_moments(data, arguments.split, arguments.windows)
     table = arguments.out.with_suffix(".csv")
-    known = read_rows(table, COLUMNS, TYPES) if table.is_file() else []
+    known = read_table(table) if table.is_file() else []
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
         rows += found
@@ -66,3 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     write_page(arguments.out, rows, command("framerate", arguments, *own), clips, still)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
+
+
+def read_table(path: Path) -> list[Row]:
+    """Rows of an earlier comparison; see `read_rows` for what is refused."""
+    return read_rows(path, COLUMNS, TYPES)
