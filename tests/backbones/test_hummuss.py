@@ -1,6 +1,7 @@
 """The backbone: padding, direction, time, streaming."""
 
 import copy
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hummuss import HumMUSS, InputError
 from hummuss.backbones import hummuss as hummuss_module
@@ -388,6 +391,24 @@ def test_a_long_first_interval_before_slow_last_frames_leaves_gradients_finite(f
         assert want.grad is not None, name
         scale = float(want.grad.abs().max())
         torch.testing.assert_close(got.grad.double(), want.grad, rtol=1e-3, atol=1e-3 * scale, msg=name)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 90), causal=st.booleans())
+def test_outputs_and_gradients_are_finite_whatever_the_intervals(seed: int, frames: int, causal: bool) -> None:
+    """Stretches of frames from 5 ms to 10 s apart, the second clip padded."""
+    torch.manual_seed(seed)
+    backbone = HumMUSS(dim=16, depth=1, modes=4, causal=causal)
+    stretch = (torch.rand(2, frames) < 0.1).cumsum(1)
+    dt = (torch.rand(2, frames) * math.log(2000) + math.log(0.005)).exp().gather(1, stretch)
+    valid = torch.ones(2, frames, dtype=torch.bool)
+    valid[1, max(1, frames // 2) :] = False
+    y = backbone(torch.rand(2, frames, 17, 3), dt, valid)
+    y[valid].square().sum().backward()
+    assert y.isfinite().all()
+    for name, parameter in backbone.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
