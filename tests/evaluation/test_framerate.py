@@ -297,6 +297,27 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
     assert [cell.startswith("*") for cell in line.split(" | ")[1:6]] == [False, True, False, True, False]
     assert "(c) hummuss trained at varied rates ahead of dstformer trained at one rate" in page
     assert Path("page/rate.png").stat().st_size > 10_000
+    Path("page/whole.md").unlink()
+
+    # Of checkpoints that are gone, rows stay when asked.
+    capsys.readouterr()
+    earlier = Path("page/rate.csv").read_text()
+    assert main(["eval", "framerate", *options, "--keep", "--ckpt", str(runs[2])]) == 0
+    assert sorted(Path("page/rate.csv").read_text().splitlines()) == sorted(earlier.splitlines())
+    page = Path("page/rate.md").read_text()
+    assert f"not at hand: {', '.join(sorted({row['checkpoint'] for row in before}))}." in page
+    assert "--keep`; every model" in page
+    assert "(c) hummuss trained at varied rates ahead of dstformer" in page
+    again = make_run("again", frame_rate={}, dim=16)
+    assert main(["eval", "framerate", *options, "--keep", "--ckpt", str(again)]) == 2
+    assert "is hummuss, seed 0, trained as" in capsys.readouterr().err
+    Path("page/rate.csv").write_text(earlier)
+    other = [*options, "--frames", "7", "--keep", "--ckpt", str(runs[2])]
+    assert main(["eval", "framerate", *other]) == 2
+    assert "are of other moments than are shown now" in capsys.readouterr().err
+    Path("page/rate.csv").write_text(earlier)
+    assert main(["eval", "framerate", *options, "--ckpt", str(runs[2])]) == 0
+    assert "left out of page/rate.csv: rows of 1 checkpoints" in capsys.readouterr().out  # two runs of the same weights
     with open("page/rate.csv", "w", newline="") as file:
         csv.writer(file).writerow(["other"])
     assert main(["eval", "framerate", *options, "--ckpt", str(runs[0])]) == 2

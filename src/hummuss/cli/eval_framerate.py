@@ -1,11 +1,11 @@
 """Score trained runs on the same test moments at every frame rate, with frames dropped and with jittered time stamps.
 
 Rows that OUT.csv already has, of the same checkpoint on the same moments, are kept: a comparison that was cut off goes
-on where it was.
+on where it was. With --keep so are those of checkpoints that are not at hand any more, and the page says so.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
 from hummuss.cli.pages import read_rows, write_rows
+from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
+from hummuss.evaluation.framerate_lines import line_of
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.moments import choose_moments, clips_scored
 from hummuss.evaluation.standing_still import velocity_of_standing_still
@@ -32,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What this comparison has beside those of every comparison."""
     text = "frames that the span of all windows has at the base rate, by default as the config's windows"
     parser.add_argument("--frames", type=partial(count, least=3), help=text)
+    text = "show OUT.csv's rows of checkpoints that --ckpt does not name, on the same moments; the page says which"
+    parser.add_argument("--keep", action="store_true", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,16 +61,46 @@ def run(arguments: argparse.Namespace) -> int:
             + (" from before" if found[0] in known else ""),
             flush=True,
         )
-    write_rows(table, COLUMNS, rows)
     asked = {contestant.checkpoint for contestant in contestants}
-    if others := {row["checkpoint"] for row in known} - asked:
-        print(f"left out of {table}: rows of {len(others)} checkpoints that --ckpt does not name any more")
+    others = [row for row in known if row["checkpoint"] not in asked]
+    kept = sorted({row["checkpoint"] for row in others})
+    if arguments.keep:
+        _check_kept(table, others, rows)
+        rows += others
+    elif others:
+        print(f"left out of {table}: rows of {len(kept)} checkpoints that --ckpt does not name any more")
+    write_rows(table, COLUMNS, rows)
     own = ["--frames", str(data.frames)] if arguments.frames else []
+    own += ["--keep"] if arguments.keep else []
     clips = {dataset: clips_scored(sources, moments) for dataset, sources, moments in chosen}
     still = velocity_of_standing_still(data, chosen)
-    write_page(arguments.out, rows, command("framerate", arguments, *own), clips, still)
+    typed = command("framerate", arguments, *own)
+    write_page(arguments.out, rows, typed, clips, still, kept if arguments.keep else ())
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
+
+
+def _check_kept(table: Path, kept: Sequence[Row], rows: Sequence[Row]) -> None:
+    """Refuse rows that cannot stand beside new ones: of other moments, or of a line and seed that these have too."""
+    shown = {row["dataset"]: _seen(row) for row in rows}
+    taken = {(row["dataset"], line_of(row), row["rate"], row["kind"], row["seed"]): row["checkpoint"] for row in rows}
+    for row in kept:
+        if _seen(row) != shown.get(row["dataset"]):
+            raise InputError(
+                f"{table}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
+                "are shown now: leave out --keep, or give another --out"
+            )
+        place = (row["dataset"], line_of(row), row["rate"], row["kind"], row["seed"])
+        if place in taken:
+            raise InputError(
+                f"{table}: checkpoint {row['checkpoint']} is {row['model']}, seed {row['seed']}, trained as "
+                f"{taken[place]} is, which --ckpt names: leave out --keep, or give another --out"
+            )
+
+
+def _seen(row: Row) -> str:
+    """Digits that stand for what a row's model was shown; behind them stand those of the code that did so."""
+    return row["moments"].partition("-")[0]
 
 
 def read_table(path: Path) -> list[Row]:

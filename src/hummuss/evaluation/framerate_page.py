@@ -27,7 +27,12 @@ WIDTHS = {"stride": 2.2, "upsample": 0.8}  # of panels, beside those of width 1
 
 
 def write_page(
-    out: Path, rows: Sequence[Row], command: str, clips: Mapping[str, str], still: Mapping[str, Mapping[Rate, float]]
+    out: Path,
+    rows: Sequence[Row],
+    command: str,
+    clips: Mapping[str, str],
+    still: Mapping[str, Mapping[Rate, float]],
+    kept: Sequence[str] = (),
 ) -> None:
     """Write OUT.md and OUT.png.
 
@@ -37,6 +42,7 @@ def write_page(
         command: what wrote them, in full.
         clips: of each dataset, see `clips_scored`.
         still: of each dataset, see `velocity_of_standing_still`.
+        kept: checkpoints whose rows are those of an earlier comparison.
     """
     strides = _varied(rows)
     lines = [
@@ -59,6 +65,9 @@ def write_page(
         f"before it at that rate, of *interpolated* at the base rate. {trained(rows)}",
         "",
     ]
+    if kept:
+        told = "Kept from an earlier page on the same moments, as these checkpoints were not at hand"
+        lines += [f"{told}: {', '.join(kept)}.", ""]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         found = lines_of(own)
