@@ -75,6 +75,19 @@ COLUMNS = {
 }
 
 
+# Rows of the table of speed: device, precision, mode and intervals as its page has them.
+SPEEDS = {
+    (device, precision, mode, intervals): f"{where}, {what}, {intervals} intervals"
+    for device, precision, where in (
+        ("x86_64 CPU, 1 threads", "32", "a processor's core"),
+        ("NVIDIA H100 80GB HBM3", "bf16", "an H100, bf16"),
+    )
+    for mode, what in (("train", "training step"), ("infer", "inference"))
+    for intervals in ("even", "irregular")
+}
+CLIPS = (27, 81, 243, 729, 2187)  # frames
+
+
 def main() -> None:
     """Replace what stands between the markers."""
     readme = ROOT / "README.md"
@@ -87,7 +100,7 @@ def main() -> None:
 
 def section() -> str:
     """The tables, with their markers."""
-    tables = [framerate_table(), long_table(), corruption_table(), task_table()]
+    tables = [framerate_table(), long_table(), corruption_table(), task_table(), speed_table()]
     return "\n".join([START, "", *(line for lines in tables for line in lines), END])
 
 
@@ -149,6 +162,18 @@ def task_table() -> list[str]:
         ]
         body.append([what, *cells, regression() if metric == "action/mean_class" else "-"])
     return table(["[task](docs/results/tasks_study.md)", *COLUMNS, "[regression](docs/results/action.md)"], body)
+
+
+def speed_table() -> list[str]:
+    """HumMUSS at base size beside attention at MotionBERT-Lite's, batches of as many clips as 243 frames hold."""
+    rows = [row for row in plain_rows("speed") if row["model"] == "hummuss-base" and row["ratio_to_dstformer"]]
+    body = []
+    for place, what in SPEEDS.items():
+        own = [row for row in rows if (row["device"], row["precision"], row["mode"], row["intervals"]) == place]
+        ratios = {int(row["frames"]): row["ratio_to_dstformer"] for row in own}
+        body.append([what, *(ratios.get(frames, "-") for frames in CLIPS)])
+    head = ["times as [quick](docs/results/speed.md) as attention, size base"]
+    return table([*head, *(f"{frames} frames" for frames in CLIPS)], body)
 
 
 def regression() -> str:
