@@ -78,29 +78,15 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
         if seed not in study.seeds:
             known = ", ".join(map(str, study.seeds))
             raise InputError(f"{arguments.study} has the seeds {known}, the page would not show {seed}: add it there")
-    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
-    runs: dict[tuple[str, int], Future[None]] = {}
-    for variant in study.variants:
-        for seed in study.seeds:
-            _refuse_other_arguments(study, name, variant, seed)  # before hours of training: the page shows all
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        try:
-            # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
-            for seed in seeds:
-                for variant in variants:
-                    # The pool starts runs in this order: those waited for have been started, so it never locks up.
-                    before = [runs[other, seed] for other in needed(study.variants[variant]) if (other, seed) in runs]
-                    runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
-            failures = list(dict.fromkeys(filter(None, map(_failure, runs.values()))))
-        except KeyboardInterrupt:  # what has not begun is not begun any more
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
     wanted = [(variant, seed) for variant in study.variants for seed in study.seeds]
-    found = {
-        (variant, seed): rows_of(variant, _summary(name, variant, seed), study.metrics) for variant, seed in wanted
-    }
-    kept = [key for key in wanted if not found[key] and key in earlier]
-    rows = [row for key in wanted for row in (earlier[key] if key in kept else found[key])]
+    for run in wanted:
+        _refuse_other_arguments(study, name, *run)  # before hours of training: the page shows all
+    # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
+    failures = _train_all(study, name, [(variant, seed) for seed in seeds for variant in variants], arguments.jobs)
+
+    found = {run: rows_of(run[0], _summary(name, *run), study.metrics) for run in wanted}
+    kept = [run for run in wanted if not found[run] and run in earlier]
+    rows = [row for run in wanted for row in (earlier[run] if run in kept else found[run])]
     if not rows:
         reason = "; ".join(failures) or f"see runs/{name}/*/log.txt"
         raise InputError(f"no run of {arguments.study} that has {', '.join(study.metrics)} has finished: {reason}")
@@ -110,6 +96,22 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     if failures:
         raise InputError(f"{'; '.join(failures)}: the page shows the runs that have finished")
     return 0
+
+
+def _train_all(study: Study, name: str, chosen: Sequence[tuple[str, int]], jobs: int) -> list[str]:
+    """Train variants with seeds, in this order, ``jobs`` at a time; what some could not do, each message once."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    runs: dict[tuple[str, int], Future[None]] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for variant, seed in chosen:
+                # The pool starts runs in this order: those waited for have been started, so it never locks up.
+                before = [runs[other, seed] for other in needed(study.variants[variant]) if (other, seed) in runs]
+                runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
+            return list(dict.fromkeys(filter(None, map(_failure, runs.values()))))
+        except KeyboardInterrupt:  # what has not begun is not begun any more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _failure(run: Future[None]) -> str | None:
