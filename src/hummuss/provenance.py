@@ -31,6 +31,11 @@ def git_commit() -> str | None:
     return commit.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
 
 
+def commit_name() -> str:
+    """The same for pages and tables, ``unknown`` where there is none."""
+    return git_commit() or "unknown"
+
+
 def device_name(device: torch.device) -> str:
     """What the run ran on, for people: the GPU's name, or the processor's and its threads."""
     if device.type == "cuda":

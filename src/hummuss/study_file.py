@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hummuss.errors import InputError
 from hummuss.study import METRICS, Study, Variant
+from hummuss.yaml_file import read_yaml
 
 KEYS = {"title", "configs", "arguments", "seeds", "tested", "variants"}
 OPTIONAL = {"metrics", "note"}
@@ -27,7 +26,7 @@ def read_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise InputError(f"no study at {path}: give a YAML file such as configs/studies/backbone.yaml")
-    given = _load(path)
+    given = read_yaml(path)
     if isinstance(given, dict) and "like" in given:
         given = _completed(path, given)
     if not isinstance(given, dict) or not KEYS <= set(given) <= KEYS | OPTIONAL:
@@ -102,15 +101,8 @@ def _variants_of(path: Path, other: Path) -> dict[str, Any]:
 
 def _content(path: Path) -> dict[str, Any] | None:
     """What a file says, None for none that says anything."""
-    content = _load(path) if path.is_file() else None
+    content = read_yaml(path) if path.is_file() else None
     return content if isinstance(content, dict) else None
-
-
-def _load(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
 
 
 def _variant(path: Path, name: str, content: Any, configs: list[str]) -> Variant:

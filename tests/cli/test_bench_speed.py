@@ -205,7 +205,7 @@ def test_rows_without_intervals_are_even_and_replaced(
     command += ["--modes", "infer", "--models", "hummuss-base"]
     streamed = made_up(Entry("hummuss-causal"), Setting("stream", 20, 1, "cpu", "32"))
     monkeypatch.setattr(bench_speed, "stream_afresh", lambda *_: [streamed])
-    monkeypatch.setattr(bench_speed, "git_commit", lambda: "new")
+    monkeypatch.setattr(bench_speed, "commit_name", lambda: "new")
     assert main([*command, "--frames", "27", "--stream", "20"]) == 0
     cells = [(row["model"], row["intervals"], row["frames"], row["commit"]) for row in rows_of(out)]
     assert cells == [

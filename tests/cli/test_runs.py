@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -316,6 +317,11 @@ def test_runs_of_a_page_go_by_names_that_tell_them_apart(tmp_path, capsys) -> No
     assert "## hummuss-0-1" in Path("page.md").read_text()
     assert main(["report", given[0], f"{given[0]}/../1", "--out", "page", "--title", "t"]) == 2
     assert "is given twice" in capsys.readouterr().err
+    joined = [tmp_path / "a-b" / "c", tmp_path / "a" / "b-c"]
+    for folder in joined:
+        shutil.copytree(folders[0], folder)
+    assert main(["report", *map(str, joined), "--out", "page", "--title", "t"]) == 2
+    assert "their names are alike once joined by -" in capsys.readouterr().err
 
 
 def test_a_page_of_any_run_names_its_model_and_all_its_metrics(tmp_path) -> None:

@@ -315,6 +315,9 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
     other = [*options, "--frames", "7", "--keep", "--ckpt", str(runs[2])]
     assert main(["eval", "framerate", *other]) == 2
     assert "are of other moments than are shown now" in capsys.readouterr().err
+    Path("page/rate.csv").write_text(earlier.replace("synthetic,", "lab,"))
+    assert main(["eval", "framerate", *options, "--keep", "--ckpt", str(runs[2])]) == 2
+    assert "page/rate.csv has rows on lab, which --config does not give" in capsys.readouterr().err
     Path("page/rate.csv").write_text(earlier)
     assert main(["eval", "framerate", *options, "--ckpt", str(runs[2])]) == 0
     assert "left out of page/rate.csv: rows of 1 checkpoints" in capsys.readouterr().out  # two runs of the same weights

@@ -95,7 +95,7 @@ class HumMUSS(nn.Module):
     ) -> None:
         super().__init__()
         check_counts(depth=depth, joints=joints)
-        # By the names that they have here, see `GDSSM` for the others.
+        # By the names that they have here; blocks refuse the others.
         check_counts(temporal_reduction=temporal_reduction, spatial_reduction=spatial_reduction)
         check_range("temporal_steps", temporal_steps)
         check_range("spatial_steps", spatial_steps)

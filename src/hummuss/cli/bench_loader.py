@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from hummuss.cli.arguments import add_device, count_or_none
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.loader import BATCH, FRAMES, SIZES, data_module, feeding_rate, training_rate
-from hummuss.provenance import device_name, git_commit
+from hummuss.provenance import commit_name, device_name
 
 COLUMNS = ("kind", "name", "workers", "windows_per_second", "load", "device", "commit")
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     def record(kind: str, name: str, workers: int | None, rate: float, device: str) -> None:
         row = {"kind": kind, "name": name, "workers": workers, "windows_per_second": float(f"{rate:.3g}")}
         row["load"] = round(os.getloadavg()[0], 1)
-        rows.append(row | {"device": device_name(torch.device(device)), "commit": git_commit() or "unknown"})
+        rows.append(row | {"device": device_name(torch.device(device)), "commit": commit_name()})
         print(row)
 
     for size in SIZES:

@@ -9,7 +9,7 @@ import torch
 from hummuss.cli.arguments import count
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.preparing import CLIP_FRAMES, FILE_CLIPS, SUBJECT_CLIPS, Row, measure
-from hummuss.provenance import device_name, git_commit
+from hummuss.provenance import commit_name, device_name
 
 HEADS = {
     "frames": "frames",
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(out: Path, rows: list[Row]) -> None:
-    commit, device = git_commit() or "unknown", device_name(torch.device("cpu"))
+    commit, device = commit_name(), device_name(torch.device("cpu"))
     whole = [row | {"device": device, "commit": commit} for row in rows]
     write_rows(out.with_suffix(".csv"), [*HEADS, "device", "commit"], whole)
     lines = [

@@ -11,7 +11,7 @@ from hummuss.cli.run_setting import add_run_setting
 from hummuss.evaluation.operators import OUTSIDE, OperatorRow, profile_run
 from hummuss.evaluation.pages import table
 from hummuss.evaluation.speed import BASE, BASELINE, MODELS, Entry, Setting, default_clips, entries_of, precision_name
-from hummuss.provenance import git_commit
+from hummuss.provenance import commit_name
 
 SHOWN = 8  # operators of each run that the page names
 
@@ -46,7 +46,7 @@ def page(rows: Sequence[OperatorRow], name: str) -> str:
     lines = [
         "# Where the time goes",
         "",
-        f"Written by `hummuss bench profile` on {date.today()}, commit {git_commit() or 'unknown'}; {first.device}, "
+        f"Written by `hummuss bench profile` on {date.today()}, commit {commit_name()}; {first.device}, "
         f"{precision_name(first.precision)}; "
         f"every operator is in {name}.csv. One run of each after another under torch's profiler, which takes time too: "
         "without it they take what [the page of speed](speed.md) says. Time, ms, in each operator without those that "

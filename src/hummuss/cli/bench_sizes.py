@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hummuss.cli.pages import add_out, write_rows
 from hummuss.evaluation.sizes import FRAMES, SizeRow, size_rows
-from hummuss.provenance import git_commit
+from hummuss.provenance import commit_name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def _page(rows: list[SizeRow], name: str) -> str:
     lines = [
         "# What the backbones cost",
         "",
-        f"Written by `hummuss bench sizes` on {date.today()}, commit {git_commit() or 'unknown'}; the same figures are "
+        f"Written by `hummuss bench sizes` on {date.today()}, commit {commit_name()}; the same figures are "
         f"in {name}.csv. Without heads. Multiply-adds of matrix products for one frame of one person, in clips of "
         f"{' and '.join(map(str, FRAMES))} frames; `hummuss fit` prints those of the run at hand.",
         "",

@@ -30,7 +30,7 @@ from hummuss.evaluation.speed import (
 )
 from hummuss.evaluation.speed_page import TITLES, place_of, write_page
 from hummuss.evaluation.speed_process import peak_memory, stream_afresh
-from hummuss.provenance import git_commit
+from hummuss.provenance import commit_name
 
 KEY = ("model", "mode", "intervals", "frames", "batch", "device", "threads", "precision")
 ORDER = (CAUSAL, *MODELS)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     path = arguments.out.with_suffix(".csv")
     table = _read(path) if path.exists() else []  # first: a table that cannot be read costs no hours
-    commit = git_commit() or "unknown"
+    commit = commit_name()
     for rows in _measure(arguments):
         table = _merge(table, [row | {"commit": commit} for row in rows])
         write_rows(path, ALL_COLUMNS, table)

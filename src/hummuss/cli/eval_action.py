@@ -24,7 +24,7 @@ from hummuss.evaluation.pages import spread
 from hummuss.evaluation.trained import load_trained, refuse_alike, refuse_other_normalisation
 from hummuss.heads.action import ActionHead
 from hummuss.inference.runs import Run
-from hummuss.provenance import file_hash, git_commit, selection
+from hummuss.provenance import commit_name, file_hash, selection
 from hummuss.viz.charts import save_confusions
 
 
@@ -83,7 +83,7 @@ def _page(
     lines = [
         "# Action recognition",
         "",
-        f"Written by `{typed}` on {date.today()}, commit {git_commit() or 'unknown'}; every figure is in {name}.csv.",
+        f"Written by `{typed}` on {date.today()}, commit {commit_name()}; every figure is in {name}.csv.",
         "",
         f"- data: {data.dataset}, split {split}, whole clips; training / {split} clips: {', '.join(counts)}",
         "- checkpoints: "

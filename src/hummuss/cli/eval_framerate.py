@@ -5,7 +5,7 @@ on where it was. With --keep so are those of checkpoints that are not at hand an
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = choose_moments(data, arguments.split, arguments.windows)
     table = arguments.out.with_suffix(".csv")
     known = read_table(table) if table.is_file() else []
+    asked = {contestant.checkpoint for contestant in contestants}
+    others = [row for row in known if row["checkpoint"] not in asked]
+    if arguments.keep and (absent := {row["dataset"] for row in others} - {own.dataset for own in chosen}):
+        raise InputError(
+            f"{table} has rows on {', '.join(sorted(absent))}, which --config does not give: leave out --keep, or give "
+            "another --out"
+        )
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
+        if arguments.keep:
+            _check_kept(table, others, found)  # before the next are computed
         rows += found
         # Rows that are still to be handed back are kept in the file too.
         done = {(row["dataset"], row["checkpoint"]) for row in rows}
@@ -61,41 +70,42 @@ def run(arguments: argparse.Namespace) -> int:
             + (" from before" if found[0] in known else ""),
             flush=True,
         )
-    asked = {contestant.checkpoint for contestant in contestants}
-    others = [row for row in known if row["checkpoint"] not in asked]
-    kept = sorted({row["checkpoint"] for row in others})
+    unnamed = sorted({row["checkpoint"] for row in others})
     if arguments.keep:
-        _check_kept(table, others, rows)
         rows += others
     elif others:
-        print(f"left out of {table}: rows of {len(kept)} checkpoints that --ckpt does not name any more")
+        print(f"left out of {table}: rows of {len(unnamed)} checkpoints that --ckpt does not name any more")
     write_rows(table, COLUMNS, rows)
     own = ["--frames", str(data.frames)] if arguments.frames else []
     own += ["--keep"] if arguments.keep else []
     clips = {dataset: clips_scored(sources, moments) for dataset, sources, moments in chosen}
     still = velocity_of_standing_still(data, chosen)
     typed = command("framerate", arguments, *own)
-    write_page(arguments.out, rows, typed, clips, still, kept if arguments.keep else ())
+    write_page(arguments.out, rows, typed, clips, still, unnamed if arguments.keep else ())
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 
 
-def _check_kept(table: Path, kept: Sequence[Row], rows: Sequence[Row]) -> None:
-    """Refuse rows that cannot stand beside new ones: of other moments, or of a line and seed that these have too."""
-    shown = {row["dataset"]: _seen(row) for row in rows}
-    taken = {(row["dataset"], line_of(row), row["rate"], row["kind"], row["seed"]): row["checkpoint"] for row in rows}
+def _check_kept(table: Path, kept: Sequence[Row], found: Sequence[Row]) -> None:
+    """Refuse rows that cannot stand beside new ones of a dataset: of other moments, or of one line and seed."""
+    new = found[0]
+    taken = {_place(row) for row in found}
     for row in kept:
-        if _seen(row) != shown.get(row["dataset"]):
+        if row["dataset"] == new["dataset"] and _seen(row) != _seen(new):
             raise InputError(
                 f"{table}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
                 "are shown now: leave out --keep, or give another --out"
             )
-        place = (row["dataset"], line_of(row), row["rate"], row["kind"], row["seed"])
-        if place in taken:
+        if _place(row) in taken:
             raise InputError(
                 f"{table}: checkpoint {row['checkpoint']} is {row['model']}, seed {row['seed']}, trained as "
-                f"{taken[place]} is, which --ckpt names: leave out --keep, or give another --out"
+                f"{new['checkpoint']} is, which --ckpt names: leave out --keep, or give another --out"
             )
+
+
+def _place(row: Row) -> tuple[Hashable, ...]:
+    """Where a row stands on the page: no two may share it."""
+    return row["dataset"], line_of(row), row["rate"], row["kind"], row["seed"]
 
 
 def _seen(row: Row) -> str:

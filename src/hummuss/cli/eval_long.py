@@ -4,7 +4,7 @@ import argparse
 
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
-from hummuss.cli.pages import partial_table, write_rows
+from hummuss.cli.pages import finish_table, partial_table, write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.long import COLUMNS, compare_lengths
 from hummuss.evaluation.long_page import write_page
@@ -32,8 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
             error = row["mpjpe_mm"]
             print(f"{what}: {'no frame is scored' if error is None else f'{error:.1f} mm'}", flush=True)
-    write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
-    partial_table(arguments.out).unlink(missing_ok=True)
+    finish_table(arguments.out, COLUMNS, rows)
     own = ["--lengths", *map(str, arguments.lengths), "--clips", str(arguments.clips)]
     own += ["--streamed", str(arguments.streamed)]
     write_page(arguments.out, rows, command("long", arguments, *own))

@@ -3,7 +3,7 @@
 import argparse
 
 from hummuss.cli.eval import command
-from hummuss.cli.pages import partial_table, write_rows
+from hummuss.cli.pages import finish_table, partial_table, write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
 from hummuss.evaluation.robustness_page import write_page
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{row['dataset']} {row['corruption']} {row['level']:g} {row['model']}: {row['mpjpe_mm']:.1f} mm",
             flush=True,
         )
-    partial_table(arguments.out).replace(arguments.out.with_suffix(".csv"))
+    finish_table(arguments.out, COLUMNS, rows)
     write_page(arguments.out, rows, command("robustness", arguments))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0

@@ -4,7 +4,6 @@ import argparse
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from hummuss.errors import InputError
@@ -30,9 +29,7 @@ def page_path(text: str) -> Path:
     return path
 
 
-def read_rows(
-    path: Path, columns: Sequence[str], types: Mapping[str, Callable[[str], Any]] = MappingProxyType({})
-) -> list[dict[str, Any]]:
+def read_rows(path: Path, columns: Sequence[str], types: Mapping[str, Callable[[str], Any]]) -> list[dict[str, Any]]:
     """The rows of a table that this command has written before.
 
     Args:
@@ -59,6 +56,12 @@ def read_rows(
 def partial_table(out: Path) -> Path:
     """Where a page's rows stand until there are all of them, so that an earlier table stays whole until then."""
     return out.with_name(f"{out.name}.partial.csv")
+
+
+def finish_table(out: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write OUT.csv and take away what stood in for it."""
+    write_rows(out.with_suffix(".csv"), columns, rows)
+    partial_table(out).unlink(missing_ok=True)
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

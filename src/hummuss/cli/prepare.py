@@ -31,7 +31,7 @@ from hummuss.data.residual_report import write_residual_report
 from hummuss.data.store import VERSION, StoreWriter
 from hummuss.data.summary import Summary
 from hummuss.errors import InputError
-from hummuss.provenance import code_hash, git_commit
+from hummuss.provenance import code_hash, commit_name
 
 # The shell's convention for a process ended by Ctrl-C.
 INTERRUPTED = 130
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
 def _origin(workers: int) -> str:
     """One line on how, when and where the report was made."""
     command = shlex.join(["hummuss", *sys.argv[1:]])
-    commit = git_commit() or "unknown"
+    commit = commit_name()
     machine = f"{platform.machine()} CPU, {workers} worker(s)"
     return f"Made by `{command}` on {date.today().isoformat()}, commit {commit}, {machine}."
 

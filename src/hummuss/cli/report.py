@@ -52,16 +52,17 @@ def _names(folders: Sequence[Path]) -> list[str]:
     """What the page and its pictures call each run: as many of its folders' names, from the end, as tell all apart.
 
     Raises:
-        InputError: a folder that is given twice.
+        InputError: a folder that is given twice, or names that are alike however many are joined.
     """
     paths = [folder.resolve() for folder in folders]
     for number, path in enumerate(paths):
         if path in paths[:number]:
             raise InputError(f"{folders[number]} is given twice: its rows would stand twice, give it once")
-    length = 2
-    while len(names := ["-".join(path.parts[-length:]) for path in paths]) > len(set(names)):
-        length += 1
-    return names
+    for length in range(2, max(len(path.parts) for path in paths) + 1):
+        names = ["-".join(path.parts[-length:]) for path in paths]
+        if len(names) == len(set(names)):
+            return names
+    raise InputError(f"{', '.join(map(str, folders))}: their names are alike once joined by -, rename a folder")
 
 
 def _read(folder: Path, name: str) -> dict[str, Any]:

@@ -16,10 +16,9 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.motion import MotionClip
 from hummuss.data.windows import EvaluationWindows
 from hummuss.errors import InputError
-from hummuss.evaluation.trained import Trained
+from hummuss.evaluation.trained import Trained, find_head
 from hummuss.heads.action import ActionHead
 from hummuss.heads.base import Batch
-from hummuss.inference.runs import Run
 from hummuss.metrics.accuracy import mean_class_accuracy, top_k_accuracy
 
 # Cameras that see each training clip for the regression, which no augmentation helps.
@@ -71,7 +70,7 @@ def judge_runs(runs: Sequence[Trained], data: MotionDataModule, split: str) -> l
         data: whose clips they are.
         split: which of them.
     """
-    heads = [_action_head(trained.run)[0] for trained in runs]
+    heads = [find_head(trained.run, ActionHead)[0] for trained in runs]
     scores: list[list[np.ndarray]] = [[] for _ in runs]
     labels: list[int] = []
     for batch in labelled(data, split):
@@ -202,14 +201,9 @@ def refuse_other_classes(runs: Sequence[Trained], data: MotionDataModule) -> Non
         InputError: there is one.
     """
     for trained in runs:
-        _, head = _action_head(trained.run)
+        _, head = find_head(trained.run, ActionHead)
         if head.classes != data.classes:
             raise InputError(
                 f"{trained.run.checkpoint} tells apart {', '.join(head.classes)}, data.init_args.classes are "
                 f"{', '.join(data.classes)}: give the configs that it was fitted with"
             )
-
-
-def _action_head(run: Run) -> tuple[str, ActionHead]:
-    """A run's action head, and its name."""
-    return next((name, head) for name, head in run.model.heads.items() if isinstance(head, ActionHead))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from jaxtyping import Bool, Float
 from jsonargparse import ArgumentParser
 from torch import Tensor
@@ -19,10 +18,11 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.errors import InputError
 from hummuss.evaluation.strides import Strides
-from hummuss.evaluation.trained import Trained, load_trained, read_config, refuse_other_normalisation
+from hummuss.evaluation.trained import Trained, find_head, load_trained, read_config, refuse_other_normalisation
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.runs import Run, data_options
 from hummuss.provenance import device_name, file_hash, git_commit
+from hummuss.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,7 @@ def read_data(configs: Sequence[Path]) -> MotionDataModule:
     for config in configs:
         if not config.is_file():
             raise InputError(f"no config at {config}: give those that the runs were fitted with")
-        try:
-            content = yaml.safe_load(config.read_text()) or {}
-        except yaml.YAMLError as error:
-            raise InputError(f"{config} is no YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml(config) or {}
         if not isinstance(content, dict) or not isinstance(content.get("data", {}), dict):
             raise InputError(f"{config} is no config: it has no mapping from names to values, or none for data")
         if "data" in content:
@@ -160,10 +157,7 @@ def _load(path: str | PathLike[str], device: str) -> Contestant:
     run, config = trained.run, read_config(trained.run)
     options = data_options(config, run.model, PoseHead)
     return Contestant(
-        run=run,
-        model=trained.model,
-        seed=trained.seed,
-        settings=trained.settings,
+        **vars(trained),
         strides=_strides(options.get("frame_rate")),
         masked=options.get("occlusion") is not None,
         recipe=_recipe(run, config, options),
@@ -207,4 +201,4 @@ def _strides(entry: dict[str, Any] | None) -> Strides:
 
 def pose_head(run: Run) -> PoseHead:
     """A contestant's pose head, whichever name its config gives it."""
-    return next(head for head in run.model.heads.values() if isinstance(head, PoseHead))
+    return find_head(run, PoseHead)[1]

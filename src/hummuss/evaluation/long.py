@@ -15,7 +15,8 @@ from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, pose_head
 from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
 from hummuss.evaluation.moments import datasets
-from hummuss.evaluation.trained import refuse_alike
+from hummuss.evaluation.trained import find_head, refuse_alike
+from hummuss.heads.pose import PoseHead
 from hummuss.inference.memory import fits
 from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, stream
 from hummuss.metrics.per_joint import position_errors
@@ -155,7 +156,7 @@ def _windows(contestant: Contestant, sequences: Sequences, inference: Inference)
     batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
     moved = {name: values.to(device) for name, values in batch.items()}
     made = inference.predict(model, moved, contestant.run.trained_frames)
-    (name,) = (name for name, head in model.heads.items() if head is pose_head(contestant.run))
+    name, _ = find_head(contestant.run, PoseHead)
     return made[name]["joints"].cpu()
 
 

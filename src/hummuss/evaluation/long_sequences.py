@@ -16,7 +16,7 @@ from hummuss.data.transforms.frame_rate import Instants, base_stride
 from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
 from hummuss.errors import InputError
 from hummuss.heads.base import root_relative
-from hummuss.protocols.base import VALID
+from hummuss.protocols.base import official_frames
 
 # Longest side of the floor, metres, that a long performance may use: one camera must hold all of it in view, and those
 # who walk for minutes would be specks.
@@ -161,7 +161,7 @@ def _see(source: str, data: MotionDataModule, clips: Iterator[MotionClip]) -> Se
     rows: list[list[Tensor]] = []
     for number, clip in enumerate(clips):
         clip = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)
-        valid = clip.extras.get(VALID, np.ones(len(clip), bool)).reshape(-1).astype(bool)
+        valid = official_frames(clip)
         clip = data.view.see(clip, {}, 0.0, np.random.default_rng([EVALUATION_SEED, number]))
         dt = np.diff(clip.times, prepend=2 * clip.times[0] - clip.times[1])
         instants = Instants(clip.times, dt, np.arange(len(dt), dtype=np.float64))

@@ -17,7 +17,7 @@ from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
 from hummuss.evaluation.rates import margins
 from hummuss.heads.base import Batch
-from hummuss.protocols.base import VALID
+from hummuss.protocols.base import official_frames
 
 # Groups of a test split that have rows of their own, and how those are marked; all other groups are one dataset.
 APART = {"bvh-daz": "daz"}
@@ -61,9 +61,7 @@ def scored_frames(sources: Sequence[MotionSource], batch: Batch) -> Bool[Tensor,
     """
     scored = batch["valid"].clone()
     for row, (number, frames) in enumerate(zip(batch["clip"].tolist(), batch["frame_index"], strict=True)):
-        extras = getattr(sources[number], "extras", {})
-        if VALID in extras:
-            scored[row] &= torch.from_numpy(extras[VALID].reshape(-1).astype(bool))[frames]
+        scored[row] &= torch.from_numpy(official_frames(sources[number]))[frames]
     return scored
 
 
@@ -109,9 +107,7 @@ def spread_moments(
     for index, source in enumerate(sources):
         stride = base_stride(source.times, max_fps)
         centres = np.arange(before * stride, len(source.times) - after * stride, stride)
-        extras = source.extras if isinstance(source, MotionClip) else {}
-        if VALID in extras:
-            centres = centres[extras[VALID][centres].reshape(-1).astype(bool)]
+        centres = centres[official_frames(source)[centres]]
         if len(centres):
             candidates.append((index, stride, centres))
     if not candidates:

@@ -17,6 +17,7 @@ from hummuss.inference.runs import CONFIG, Run, data_options, load_run
 MODELS = {"HumMUSS": "hummuss", "DSTformer": "dstformer", "PerFrame": "per-frame"}
 
 T = TypeVar("T", bound="Trained")
+H = TypeVar("H", bound=Head)
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,23 @@ def load_trained(path: str | PathLike[str], device: str, head: type[Head]) -> Tr
         InputError: see `load_run`; a run without such a head, or of a backbone that tables have no name for.
     """
     run = load_run(path, device, head)
-    if not any(isinstance(own, head) for own in run.model.heads.values()):
-        kind = head.__name__.removesuffix("Head").lower()
-        raise InputError(
-            f"{run.checkpoint} has no {kind} head, only {', '.join(run.model.heads)}: give runs that have one"
-        )
+    find_head(run, head)
     config = read_config(run)
     settings = training_settings(config, data_options(config, run.model, head))
     return Trained(run, model_name(run), int(config.get("seed_everything") or 0), settings)
+
+
+def find_head(run: Run, kind: type[H]) -> tuple[str, H]:
+    """A run's first head of a class, behind the name that its config gives it.
+
+    Raises:
+        InputError: it has none.
+    """
+    for name, head in run.model.heads.items():
+        if isinstance(head, kind):
+            return name, head
+    word = kind.__name__.removesuffix("Head").lower()
+    raise InputError(f"{run.checkpoint} has no {word} head, only {', '.join(run.model.heads)}: give runs that have one")
 
 
 def read_config(run: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from hummuss.body.skeleton import H36M17
@@ -19,6 +19,18 @@ from hummuss.viz.charts import Bar
 
 # extras[...]: which frames are scored, for datasets that mark them.
 VALID = "valid_frame"
+
+
+def official_frames(clip: MotionSource) -> Bool[np.ndarray, " F"]:
+    """Which of a clip's own frames are scored: all, where it does not mark them.
+
+    >>> official_frames(MotionClip("a", "a", "", "test", fps=50.0, joints3d=np.zeros((3, 17, 3), np.float32)))
+    array([ True,  True,  True])
+    """
+    marked = getattr(clip, "extras", {}).get(VALID, np.ones(len(clip.times)))
+    return marked.reshape(-1).astype(bool)
+
+
 # The joints of MPI-INF-3DHP's official evaluation and of 3DPW's rows: 1-6, 8 and 10-16 of Human3.6M's.
 FOURTEEN = tuple(index for index, joint in enumerate(H36M17.joints) if joint not in ("pelvis", "spine", "nose"))
 
