@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from torch import Tensor
 
 from hummuss import InputError
+from hummuss.body.layouts import H36M17
 from hummuss.cli.main import main
 from hummuss.data import SyntheticDataModule
 from hummuss.data.datamodules import MotionDataModule
@@ -115,6 +117,11 @@ def test_performances_stay_in_one_room_and_last() -> None:
         performances(data, "test", 2000, 3)
 
 
+def mirrored(values: Tensor) -> Tensor:
+    """Joints, or keypoints about the image's centre, left for right."""
+    return values[..., list(H36M17.mirror), :] * values.new_tensor([-1.0, 1.0, 1.0])
+
+
 def test_rows_are_those_of_the_same_frames_in_windows_and_in_one_piece(make_run) -> None:
     contestants = load_contestants([make_run("a"), make_run("b", "DSTformer", max_frames=9, seed=3)])
     rows = list(compare_lengths(contestants, captures(), "test", 400, [100], 1, 16000))
@@ -126,7 +133,10 @@ def test_rows_are_those_of_the_same_frames_in_windows_and_in_one_piece(make_run)
     assert list(totals) == [
         (model, source, frames, mode)
         for part in (ways[:3], ways[3:])
-        for model, modes in (("hummuss", ("windows", "adjacent", "whole")), ("dstformer", ("windows", "adjacent")))
+        for model, modes in (
+            ("hummuss", ("windows", "adjacent", "whole", "mirrored")),
+            ("dstformer", ("windows", "adjacent")),
+        )
         for source, frames in part
         for mode in modes
     ]
@@ -136,6 +146,9 @@ def test_rows_are_those_of_the_same_frames_in_windows_and_in_one_piece(make_run)
         joints = contestants[0].joints(own.keypoints, own.dt)
         expected = 1000 * float((joints - own.target).norm(dim=-1).mean())
         assert totals["hummuss", "capture", 9 * size, "whole"]["mpjpe_mm"] == pytest.approx(expected, rel=1e-4)
+        twin = contestants[0].joints(mirrored(own.keypoints), own.dt)
+        expected = 1000 * float(((joints + mirrored(twin)) / 2 - own.target).norm(dim=-1).mean())
+        assert totals["hummuss", "capture", 9 * size, "mirrored"]["mpjpe_mm"] == pytest.approx(expected, rel=1e-4)
     single = [totals["hummuss", "capture", 9, mode]["mpjpe_mm"] for mode in ("windows", "adjacent", "whole")]
     assert single == [pytest.approx(single[0], abs=2e-4)] * 3
     # Cut at the same places, a span in adjacent windows is as many spans of one window; averaging is more than that.
@@ -154,7 +167,7 @@ def test_positions_cover_the_sequence(make_run) -> None:
     assert whole[0]["mpjpe_mm"] == pytest.approx(np.mean([row["mpjpe_mm"] for row in whole[1:]]), abs=1e-3)
     # Bins of ten frames, 20 ms each; the first frame ends the first interval.
     assert [row["position_s"] for row in whole[1:3]] == [pytest.approx(0.11, abs=1e-3), pytest.approx(0.31, abs=1e-3)]
-    assert sum(row["frames"] == 18 for row in rows) == 3 * 3
+    assert sum(row["frames"] == 18 for row in rows) == 4 * 3
 
 
 def test_frames_that_a_protocol_leaves_out_do_not_count(make_run, monkeypatch) -> None:
@@ -205,6 +218,7 @@ def test_what_the_memory_cannot_hold_in_one_piece_is_left_out_and_told(make_run,
     modes = {(row["frames"], row["mode"]) for row in rows if row["source"] == "ping-pong"}
     assert modes == {(size, mode) for size in (100, 120) for mode in ("windows", "adjacent")} | {
         (100, "whole"),
+        (100, "mirrored"),
         (120, "stream"),
     }
     assert all(row["stream_off_mm"] is None for row in rows if (row["frames"], row["mode"]) == (120, "stream"))
@@ -262,6 +276,12 @@ def test_verdicts_are_computed_from_means_over_seeds() -> None:
     assert said[0] == sentences(rows)[0] + " Against adjacent windows: -19.2 ± 0.0 % and -18.0 ± 0.0 %."
     assert said[1] == sentences(rows)[1] + " Against adjacent windows: -24.7 ± 2.1 %."
     assert said[2:] == sentences(rows)[2:]
+    pieces = [row for row in rows if row["mode"] == "whole"]
+    twice = once + [row | {"mode": "mirrored", "mpjpe_mm": row["mpjpe_mm"] / 2} for row in pieces]
+    assert (
+        sentences(twice)[0] == sentences(once)[0] + " Mirrored too, against windows: -49.5 ± 0.0 % and -48.8 ± 0.0 %."
+    )
+    assert sentences(twice)[2:] == sentences(rows)[2:]
     fine = [row | {"mpjpe_mm": 99.5} if row["frames"] == 90 and row["mode"] == "whole" else row for row in rows]
     assert "at most 2 % worse holds" in sentences(fine)[0]
     worse = [row | {"mpjpe_mm": 51.5} if row["frames"] == 200 and row["mode"] == "whole" else row for row in rows]

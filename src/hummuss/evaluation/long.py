@@ -47,7 +47,8 @@ def compare_lengths(
     Spans of one, two and ten windows are cut from the same frames, seen once; so are the ``lengths``, which begin
     alike. Modes: ``windows`` of the training's length, half overlapping and averaged, as `Inference` makes them;
     ``adjacent`` ones, which like one piece predict a frame once; ``whole``, every sequence in one piece, for backbones
-    that take any length; ``stream``, for causal ones.
+    that take any length; ``mirrored``, the mean of that and of the mirrored sequence mirrored back, which like
+    ``windows`` predicts a frame twice; ``stream``, for causal ones.
 
     Args:
         contestants: from `load_contestants`.
@@ -107,14 +108,16 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
     for sequences in group:
         place: Row = {"source": sequences.source, "frames": sequences.frames}
         for mode, stride in (("windows", None), ("adjacent", window)):
-            joints = _windows(contestant, sequences, Inference(windows=window, stride=stride))
+            joints = _joints(contestant, sequences, Inference(windows=window, stride=stride))
             yield from _told(place | {"mode": mode}, sequences, joints, window)
         if contestant.most_frames is not None:
             continue
         whole = None
         if fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
-            whole = _whole(contestant, sequences)
+            whole = _whole(contestant, sequences, Inference(windows="whole"))
             yield from _told(place | {"mode": "whole"}, sequences, whole, window)
+            mirrored = _whole(contestant, sequences, Inference(windows="whole", flip=True))
+            yield from _told(place | {"mode": "mirrored"}, sequences, mirrored, window)
         if sequences.frames == streamed and getattr(backbone, "causal", False):
             one = sequences.take(1)
             joints, norms = stream_joints(contestant, one)
@@ -149,8 +152,8 @@ def _mean(errors: Tensor, scored: Tensor) -> Row:
     return {"mpjpe_mm": round(float(errors[scored].mean()), 4) if scored.any() else None, "state_norm": None}
 
 
-def _windows(contestant: Contestant, sequences: Sequences, inference: Inference) -> Float[Tensor, "N F 17 3"]:
-    """Windows, averaged where they overlap."""
+def _joints(contestant: Contestant, sequences: Sequences, inference: Inference) -> Float[Tensor, "N F 17 3"]:
+    """All sequences at once."""
     model = contestant.run.model
     device = next(model.parameters()).device
     batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
@@ -160,11 +163,10 @@ def _windows(contestant: Contestant, sequences: Sequences, inference: Inference)
     return made[name]["joints"].cpu()
 
 
-def _whole(contestant: Contestant, sequences: Sequences) -> Float[Tensor, "N F 17 3"]:
+def _whole(contestant: Contestant, sequences: Sequences, inference: Inference) -> Float[Tensor, "N F 17 3"]:
     """Every sequence in one piece; some at once where they are short."""
     size = max(1, FRAMES_AT_ONCE // sequences.frames)
-    shown = zip(sequences.keypoints.split(size), sequences.dt.split(size), strict=True)
-    return torch.cat([contestant.joints(keypoints, dt) for keypoints, dt in shown])
+    return torch.cat([_joints(contestant, some, inference) for some in sequences.split(size)])
 
 
 @torch.inference_mode()

@@ -28,8 +28,13 @@ SOURCES = {
     "ping-pong": "clips played forwards and backwards in turn",
     "synthetic": "long performances",
 }
-MODES = {"windows": ":", "adjacent": "-.", "whole": "-"}  # as drawn; a stream equals one piece
-CALLED = {"windows": "windows", "adjacent": "adjacent windows", "whole": "one piece"}
+MODES = {"windows": ":", "adjacent": "-.", "whole": "-", "mirrored": "--"}  # as drawn; a stream equals one piece
+CALLED = {
+    "windows": "windows",
+    "adjacent": "adjacent windows",
+    "whole": "one piece",
+    "mirrored": "one piece, mirrored too",
+}
 
 
 def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
@@ -49,10 +54,11 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "at the same moments on the same detections. *Windows* are as long as in training, half overlapping and "
         "averaged, as `hummuss predict` makes them, which costs twice as much as *one piece*, the sequence at once. "
         "*Adjacent* windows predict a frame once, as one piece does: between the two kinds of windows lies what "
-        "averaging brings. How much worse one piece is stands with the standard deviation of that over seeds. "
-        "*Ping-pong*: a clip played forwards and backwards in turn, with detection errors drawn afresh for every "
-        f"frame: longer than any capture, but no real motion of that length. {trained(rows)} Seeds "
-        f"{values(rows, 'seed')}. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
+        "averaging brings. *Mirrored too*: the mean of one piece and of the mirrored sequence in one piece, mirrored "
+        "back, which predicts a frame twice, as windows do. How much worse one piece is stands with the standard "
+        "deviation of that over seeds. *Ping-pong*: a clip played forwards and backwards in turn, with detection "
+        "errors drawn afresh for every frame: longer than any capture, but no real motion of that length. "
+        f"{trained(rows)} Seeds {values(rows, 'seed')}. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -76,16 +82,18 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         elif not_run := _not_run(errors):
             said.append(f"**{model.label}**: not run in one piece, which the memory did not hold: {not_run}.")
         adjacent = pairs(errors, against="adjacent")
+        mirrored = pairs(errors, "mirrored")
         for source in dict.fromkeys(way.source for way in found):
             own = {way.frames: pair for way, pair in found.items() if way.source == source}
             once = {way.frames: pair for way, pair in adjacent.items() if way.source == source}
+            twice = {way.frames: pair for way, pair in mirrored.items() if way.source == source}
             spans = [size * window for size in SPANS[1:] if size * window in own]
             if spans:
                 told = " and ".join(f"{own[frames]} at {frames:,} frames" for frames in spans)
                 holds = _holds(max(own[frames].worse for frames in spans) <= MOST_WORSE)
                 said.append(
                     f"**{model.label}**, {SOURCES[source]} in one piece against windows: {told}; at most "
-                    f"{MOST_WORSE:g} % worse {holds}.{_against_adjacent(once, spans)}"
+                    f"{MOST_WORSE:g} % worse {holds}.{_at_equal_cost(once, twice, spans)}"
                 )
             longest = max(own)
             if longest > max(SPANS) * window:
@@ -98,7 +106,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
                     f"**{model.label}**, {longest:,} frames ({SOURCES[source]}): {own[longest].whole:.1f} mm in one "
                     f"piece, {own[longest].windows:.1f} mm in windows ({own[longest]}); "
                     f"no worse in one piece {_holds(own[longest].worse <= 0)}. From the first to the last fifth of the "
-                    f"sequence the error changes by {drift}.{_against_adjacent(once, [longest])}"
+                    f"sequence the error changes by {drift}.{_at_equal_cost(once, twice, [longest])}"
                 )
         said += _streamed([row for row in rows if model_of(row) == model and row["mode"] == "stream"], model)
         streams = pairs(errors, "stream")
@@ -113,10 +121,15 @@ def sentences(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def _against_adjacent(once: dict[int, Pair], lengths: Sequence[int]) -> str:
-    """How one piece compares with windows that predict a frame once too, if they were run."""
-    told = " and ".join(str(once[frames]) for frames in lengths if frames in once)
-    return f" Against adjacent windows: {told}." if told else ""
+def _at_equal_cost(once: dict[int, Pair], twice: dict[int, Pair], lengths: Sequence[int]) -> str:
+    """How one piece compares with windows that cost as much, where they were run: either predicts a frame once, or
+    either twice.
+    """
+    told = ""
+    for pairs_of, name in ((once, "Against adjacent windows"), (twice, "Mirrored too, against windows")):
+        found = " and ".join(str(pairs_of[frames]) for frames in lengths if frames in pairs_of)
+        told += f" {name}: {found}." if found else ""
+    return told
 
 
 def _not_run(errors: Errors) -> str:

@@ -63,6 +63,11 @@ class Sequences:
         """The first ``count`` of them."""
         return self._each(lambda values: values[:count])
 
+    def split(self, count: int) -> "Iterator[Sequences]":
+        """All of them, ``count`` at a time."""
+        parts = (values.split(count) for values in (self.keypoints, self.dt, self.target, self.scored))
+        return (Sequences(self.source, *part) for part in zip(*parts, strict=True))
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Sequences":
         arrays = (self.keypoints, self.dt, self.target, self.scored)
         return Sequences(self.source, *(change(values) for values in arrays))
