@@ -100,6 +100,50 @@ def test_streaming_equals_the_offline_pass(options, even) -> None:
     torch.testing.assert_close(streamed(backbone, keypoints, dt), backbone(keypoints, dt), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("options", [{}, *WAYS, {"bandlimit": 0.5}], ids=name)
+def test_pieces_with_a_carried_state_equal_the_whole_clip(options, even, kept) -> None:
+    backbone = make(causal=True, **options)
+    keypoints, dt = clip()
+    dt = dt if even else irregular(dt)
+    with torch.inference_mode(kept):  # which keeps what the pieces have in common
+        whole, state, made = backbone(keypoints, dt), backbone.init_state(2), []
+        for frames in (slice(0, 6), slice(6, 12), slice(12, 13), slice(13, 20)):
+            representation, state = backbone.advance(keypoints[:, frames], dt[:, frames], state)
+            made.append(representation)
+        torch.testing.assert_close(torch.cat(made, 1), whole, rtol=1e-10, atol=1e-10)
+        steps = backbone.init_state(2)
+        for k in range(20):
+            _, steps = backbone.step(keypoints[:, k], dt[:, k], steps)
+    for own, others in zip(state, steps, strict=True):
+        for carried, stepped in zip(own, others, strict=True):
+            torch.testing.assert_close(carried, stepped, rtol=1e-10, atol=1e-10)
+
+
+def test_clips_of_different_rates_go_on_from_their_own_state() -> None:
+    backbone = make(causal=True)
+    keypoints, dt = clip()
+    dt = dt * torch.tensor([[1.0], [3.0]])
+    first, state = backbone.advance(keypoints[:, :11], dt[:, :11], backbone.init_state(2))
+    second, _ = backbone.advance(keypoints[:, 11:], dt[:, 11:], state)
+    torch.testing.assert_close(torch.cat([first, second], 1), backbone(keypoints, dt), rtol=1e-10, atol=1e-10)
+
+
+def test_a_refused_piece_leaves_the_state() -> None:
+    backbone = make(causal=True)
+    keypoints, dt = clip()
+    _, state = backbone.advance(keypoints, dt, backbone.init_state(2))
+    before = [tuple(part.clone() for part in own) for own in state]
+    dt[1, 3] = -0.02
+    with pytest.raises(InputError, match=r"dt is -0.02 s at frame 3 of clip 1"):
+        backbone.advance(keypoints, dt, state)
+    for own, others in zip(state, before, strict=True):
+        assert all(torch.equal(now, was) for now, was in zip(own, others, strict=True))
+    with pytest.raises(InputError, match="causal=True"):
+        make().advance(keypoints, dt, state)
+
+
 def test_a_stream_of_nearly_even_time_stamps_is_as_near_to_the_offline_pass() -> None:
     """Offline their mean replaces them, which later ones have a part in; a stream takes each as it is.
 

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -87,6 +88,72 @@ def test_evaluations_equal_the_recurrence_for_any_intervals(
         for evaluate in evaluations:
             for got, want in zip(gradients(layer, evaluate, u, intervals), expected, strict=True):
                 torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
+
+
+def in_pieces(layer: DiagonalSSM, cuts: list[int], u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+    """`advance` from cut to cut."""
+    state, outputs = layer.init_state(len(u), *u.shape[2:-1]), []
+    for first, end in pairwise([0, *cuts, u.shape[1]]):
+        y, state = layer.advance(u[:, first:end], dt[:, first:end], state)
+        outputs.append(y)
+    return torch.cat(outputs, 1)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    cuts=st.lists(st.integers(1, 149), unique=True, max_size=6),
+    slowest=st.floats(1e-4, 0.5),
+    even=st.booleans(),
+    init=st.sampled_from(["legs", "lin", "inv", "random"]),
+    bandlimit=st.sampled_from([None, 0.3]),
+    parallel=st.sampled_from([(), (2,), (2, 3)]),
+    seed=st.integers(0, 10**6),
+)
+def test_pieces_with_a_carried_state_are_the_whole(naive, cuts, slowest, even, init, bandlimit, parallel, seed) -> None:
+    """Outputs and all gradients, which pass from piece to piece; wherever the sequence is cut."""
+    layer = make(2, seed, modes=5, init=init, bandlimit=bandlimit)
+    u = torch.randn(2, 150, *parallel, 2).double()
+    dt = torch.rand(2, 1 if even else 150).double() * slowest + 1e-5
+    folded = u.reshape(2, 150, -1, 2)
+
+    def recurrence(u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+        rows = [naive(layer, u.reshape(folded.shape)[:, :, row], dt) for row in range(folded.shape[2])]
+        return torch.stack(rows, 2).view(u.shape)
+
+    expected = gradients(layer, recurrence, u, dt)
+    for got, want in zip(gradients(layer, partial(in_pieces, layer, sorted(cuts)), u, dt), expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
+
+
+def test_the_state_after_a_piece_is_that_of_the_steps() -> None:
+    layer = make()
+    u, dt, state = torch.randn(2, 9, 3).double(), torch.rand(2, 9).double() / 10 + 1e-3, layer.init_state(2)
+    for k in range(9):
+        _, state = layer.step(u[:, k], dt[:, k], state)
+    _, carried = layer.advance(u, dt, layer.init_state(2))
+    torch.testing.assert_close(carried, state, rtol=1e-12, atol=1e-12)
+
+
+def test_pieces_of_a_long_sequence_stay_close_in_float32_whatever_the_gaps() -> None:
+    torch.manual_seed(0)
+    layer = DiagonalSSM(8)
+    dt = torch.full((1, 20_000), 0.02)
+    dt[:, 5_000] = 1e4
+    u = torch.randn(1, 20_000, 8)
+    with torch.no_grad():
+        found = in_pieces(layer, [1, 3_000, 5_000, 5_001, 12_345], u, dt)
+        layer.double()
+        expected = in_pieces(layer, list(range(50, 20_000, 50)), u.double(), dt.double())
+    assert (found - expected).norm() / expected.norm() < 1e-4
+
+
+def test_mixed_precision_carries_the_state_in_float32() -> None:
+    layer = DiagonalSSM(4)
+    u, dt = torch.randn(2, 30, 4, dtype=torch.bfloat16), torch.full((2, 30), 0.02)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, state = layer.advance(u, dt, layer.init_state(2))
+    assert (y.dtype, state.dtype) == (torch.bfloat16, torch.float32)
+    torch.testing.assert_close(state, layer.advance(u.float(), dt, layer.init_state(2))[1])
 
 
 def test_scan_keeps_its_precision_when_modes_decay_fast(naive) -> None:

@@ -270,6 +270,28 @@ def test_clips_that_the_memory_cannot_hold_are_cut(monkeypatch: pytest.MonkeyPat
     assert lengths_used(Inference(windows="whole"), Recording(), frames=40) == {40}, "an explicit wish counts"
 
 
+@pytest.mark.parametrize("windows", ["auto", "whole"])
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_causal_model_takes_clips_that_the_memory_cannot_hold_piece_by_piece(windows, flip, monkeypatch) -> None:
+    model, batch = make_model(HumMUSS(dim=8, depth=1, modes=2, causal=True)), make_batch(frames=40)
+    batch["valid"][0, 33:] = False
+    batch["valid"][1, :5] = False
+    batch["dt"][1] *= torch.linspace(0.5, 2, 40)
+    expected = Inference(windows=windows, flip=flip).predict(model, batch, 9)
+    monkeypatch.setattr("hummuss.inference.strategy.fits", lambda *_: False)
+    monkeypatch.setattr("hummuss.inference.strategy.FRAMES_AT_ONCE", 7)
+    pieces, forward = [], HumMUSS.advance
+    monkeypatch.setattr(HumMUSS, "advance", lambda *given: pieces.append(given[1].shape[1]) or forward(*given))
+    inference = Inference(windows=windows, flip=flip)
+    found = inference.predict(model, batch, 9)
+    assert pieces == [7, 7, 7, 7, 5, 7, 7, 7, 7, 7] * (1 + flip)
+    assert inference.describe() == "whole clips" + "; mirrored and averaged" * flip
+    for name, prediction in expected.items():
+        for key, values in prediction.items():
+            places = batch["valid"] if values.shape[1:2] == (40,) else slice(None)  # of a frame, or of the clip
+            torch.testing.assert_close(found[name][key][places], values[places], atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("inference", "text"),
     [

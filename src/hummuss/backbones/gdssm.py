@@ -110,10 +110,16 @@ class GDSSM(nn.Module):
     def _run(self, direction: int, u: Float[Tensor, "H B N L"], intervals: Intervals) -> Float[Tensor, "H B N L"]:
         """One direction of the SSM, by convolution where the batch is evenly spaced."""
         ssm, reverse = self.ssms[direction], direction == 1
-        if intervals.even is not None:
-            return ssm.convolve_rows(u, intervals.even, reverse, intervals.chunk, intervals.kept)
         dt = intervals.backward if reverse else intervals.forward
-        return ssm.scan_rows(u, dt, reverse, intervals.chunk)
+        if intervals.even is None:
+            y = ssm.scan_rows(u, dt, reverse, intervals.chunk)
+        else:
+            y = ssm.convolve_rows(u, intervals.even, reverse, intervals.chunk, intervals.kept)
+            dt = intervals.even[:, None].expand(-1, u.shape[-1])
+        if intervals.carried is None:
+            return y
+        entered, intervals.carried[self] = ssm.carry_rows(u, dt, intervals.carried[self], intervals.kept)
+        return y + entered
 
     def step(
         self,

@@ -147,15 +147,7 @@ class HumMUSS(nn.Module):
             InputError: another number of joints than the model has, no frame, a clip without a valid one, or a dt that
                 is not positive.
         """
-        check_joints(keypoints, self.joints)
-        time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
-        at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled()
-        joints_kept, time_kept = self._make_together(joints, time) if at_once else self._recall(time.even)
-        joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept)
-        x = self._enter(blank_padding(keypoints, time.valid))
-        for layer in self.layers:
-            x = layer(x, joints, time)
-        return self._leave(x)
+        return self._run(keypoints, dt, valid)
 
     def init_state(self, batch_size: int) -> State:
         """The state of a causal model before the first frame; its size never grows."""
@@ -187,6 +179,50 @@ class HumMUSS(nn.Module):
             x, updated = layer.step(x, joints, dt, before, kept)
             after.append(updated)
         return self._leave(x), after
+
+    def advance(
+        self, keypoints: Float[Tensor, "B F J 3"], dt: Float[Tensor, "B F"], state: State
+    ) -> tuple[Float[Tensor, "B F J dim_rep"], State]:
+        """`step` for F frames at once: a causal model's clip in pieces of any length, in the memory of one of them.
+
+        Outputs equal those of `forward` on the whole clip; of nearly even time stamps each piece takes its own mean.
+
+        Raises:
+            InputError: as in `forward`, or a model that is not causal.
+
+        >>> causal = HumMUSS(dim=16, depth=1, causal=True)
+        >>> clip, dt = torch.rand(2, 9, 17, 3), torch.full((2, 9), 0.04)
+        >>> first, state = causal.advance(clip[:, :5], dt[:, :5], causal.init_state(2))
+        >>> then, state = causal.advance(clip[:, 5:], dt[:, 5:], state)
+        >>> bool(torch.allclose(torch.cat([first, then], 1), causal(clip, dt), atol=1e-4))
+        True
+        """
+        if not self.causal:
+            raise InputError("only a causal HumMUSS has a state to go on from: build it with causal=True")
+        blocks = [layer.temporal_blocks for layer in self.layers]
+        carried: dict[nn.Module, Tensor] = {}
+        for own, before in zip(blocks, state, strict=True):
+            carried.update(zip(own, before, strict=True))
+        representation = self._run(keypoints, dt, None, carried)
+        return representation, [tuple(carried[block] for block in own) for own in blocks]
+
+    def _run(
+        self,
+        keypoints: Float[Tensor, "B F J 3"],
+        dt: Float[Tensor, "B F"],
+        valid: Bool[Tensor, "B F"] | None,
+        carried: dict[nn.Module, Tensor] | None = None,
+    ) -> Float[Tensor, "B F J dim_rep"]:
+        """All frames at once, from the beginning or from what earlier ones have left in ``carried``, which follows."""
+        check_joints(keypoints, self.joints)
+        time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
+        at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled()
+        joints_kept, time_kept = self._make_together(joints, time) if at_once else self._recall(time.even)
+        joints, time = joints._replace(kept=joints_kept), time._replace(kept=time_kept, carried=carried)
+        x = self._enter(blank_padding(keypoints, time.valid))
+        for layer in self.layers:
+            x = layer(x, joints, time)
+        return self._leave(x)
 
     def _enter(self, keypoints: Float[Tensor, "*B J 3"]) -> Float[Tensor, "*B J d"]:
         """Lifted joints, each marked as the one it is, in the order in which the layers have them."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from hummuss.backbones.inputs import check_valid
 from hummuss.backbones.ssm import Kept, convolution_chunk
@@ -26,6 +26,8 @@ class Intervals(NamedTuple):
         even: where every clip is evenly spaced, so that the SSM may convolve: each clip's interval, or one for all.
         chunk: frames in a chunk of the convolution or of the scan; None leaves each layer to find its own.
         kept: what the convolutions of earlier passes made of the same intervals and parameters, see `Memory`.
+        carried: of each causal block the state before the first frame, which the block replaces by that after the last;
+            None where clips begin.
     """
 
     forward: Float[Tensor, "B L"]
@@ -34,6 +36,7 @@ class Intervals(NamedTuple):
     even: Float[Tensor, "G"] | None
     chunk: int | None = None
     kept: Kept | None = None
+    carried: dict[nn.Module, Tensor] | None = None
 
 
 def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:

@@ -8,7 +8,8 @@ at frame k and lasts dt_k seconds (zero-order hold), so with r_k = step_size * r
     s_k = exp(r_k) s_{k-1} + (expm1(r_k) / poles) u_k,    y_k = 2 Re(C s_k) + D u_k.
 
 `convolve` evaluates it for one interval per clip, `scan` for an interval per frame, `step` one frame at a time; they
-agree to rounding. Seconds enter only through dt: another frame rate is the same layer.
+agree to rounding. `advance` is `step` for many frames at once: a sequence without an end can be cut anywhere. Seconds
+enter only through dt: another frame rate is the same layer.
 
 Both of the offline evaluations cut time into chunks. Inside a chunk the map is a small dense matrix; from chunk to
 chunk only the state passes. So they are matrix products, and time and memory grow linearly with the frames. On a GPU a
@@ -140,6 +141,20 @@ class Modes:
             write = (write[0].flip(-2), write[1].flip(-2))
         inside = torch.cat([self._matrix(size, dt, reverse), _left(write)], -1)
         return inside, _right(read), *_exp(_over((rate[0] * size, rate[1] * size)))
+
+    def _carry_weights(
+        self, dt: Float[Tensor, "G L"]
+    ) -> tuple[Float[Tensor, "H G K L"], Float[Tensor, "H G L K"], Pair]:
+        """What an earlier state gives each frame, what each frame gives the state at the end, and the state's decay.
+
+        Each is a decay since the beginning or until the end, no growth: frames may be as many as there are.
+        """
+        rate, gain, read, over_pole = self._discretise(dt)  # (H, G, L, M)
+        clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))
+        whole = (clock[0][..., -1:, :], clock[1][..., -1:, :])
+        recall = _right(_multiply(_exp(clock), read))
+        remaining = (whole[0] - clock[0], whole[1] - clock[1])
+        return recall, _left(_multiply(_exp(remaining), _multiply(gain, over_pole))), _exp(whole)
 
     def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
         """Decay, input and output weights of one frame, (G, H, M) each, the last (1, H, M) without a band limit."""
@@ -348,6 +363,41 @@ class DiagonalSSM(Modes, nn.Module):
             im = torch.addcmul(im, intake[1], wide[..., None])
             y = (read[0] * re - read[1] * im).sum(-1) + self.skip * wide
             return y.to(u.dtype), torch.stack([re, im], -3)
+
+    def advance(
+        self, u: Float[Tensor, "B L *N H"], dt: Float[Tensor, "B L"], state: Float[Tensor, "B *N 2 H M"]
+    ) -> tuple[Float[Tensor, "B L *N H"], Float[Tensor, "B *N 2 H M"]]:
+        """`step` for L frames at once: their outputs, and the state after the last.
+
+        However a sequence is cut, outputs are those of the whole.
+
+        >>> layer = DiagonalSSM(channels=4)
+        >>> u, dt = torch.randn(2, 9, 4), torch.rand(2, 9) / 25 + 0.01
+        >>> first, state = layer.advance(u[:, :5], dt[:, :5], layer.init_state(2))
+        >>> then, state = layer.advance(u[:, 5:], dt[:, 5:], state)
+        >>> bool(torch.allclose(torch.cat([first, then], 1), layer.scan(u, dt), atol=1e-4))
+        True
+        """
+        rows = _to_rows(u)
+        entered, after = self.carry_rows(rows, dt, state.reshape(len(u), -1, *state.shape[-3:]))
+        return _from_rows(self.scan_rows(rows, dt) + entered, u), after.view(state.shape)
+
+    def carry_rows(
+        self,
+        u: Float[Tensor, "H B N L"],
+        dt: Float[Tensor, "G L"],
+        state: Float[Tensor, "B N 2 H M"],
+        kept: Kept | None = None,
+    ) -> tuple[Float[Tensor, "H B N L"], Float[Tensor, "B N 2 H M"]]:
+        """What a state adds to the outputs of `convolve_rows` or `scan_rows`, and the state that these frames leave.
+
+        G is B, or 1 for clips that share dt; ``kept`` as in `convolve_rows`.
+        """
+        with _full_precision(u):
+            recall, write, decay = self._keep(kept, "carry", dt.shape[-1], lambda: self._carry_weights(dt))
+            entering = state.movedim(-2, 0).flatten(-2)  # (H, B, N, K)
+            left = _left(_multiply(decay, _pair(entering))) + _per_clip(u.to(self.skip.dtype), write)
+            return _per_clip(entering, recall).to(u.dtype), left.unflatten(-1, (2, -1)).movedim(0, -2)
 
     def _keep(self, kept: Kept | None, kind: str, use: Any, make: Callable[[], Any]) -> Any:
         """``make()``, or what it made the last time if ``kept`` has it, for the same use: one of each kind is kept."""

@@ -1,4 +1,8 @@
-"""How a trained model runs over clips of any length: whole, in windows, frame by frame, and mirrored as well."""
+"""How a trained model runs over clips of any length: whole, in windows, frame by frame, and mirrored as well.
+
+Whole clips of a causal backbone may be longer than the memory holds at once: it goes on from the state of the frames
+before.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +20,7 @@ from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction, mean_over_rows
 from hummuss.inference.memory import fits
 
-# Frames that are computed at once when a clip is cut into windows: enough to keep any device busy.
+# Frames that are computed at once when a clip is cut into windows or pieces: enough to keep any device busy.
 FRAMES_AT_ONCE = 2048
 
 
@@ -41,7 +45,8 @@ class Inference:
 
     Attributes:
         windows: ``whole`` clips; windows of so many frames; or ``auto``: whole clips, but windows as long as those of
-            training for a backbone that has a largest number of frames, and for clips that the memory cannot hold.
+            training for a backbone that has a largest number of frames, and for clips that the memory cannot hold and
+            the backbone cannot take piece by piece.
         stride: frames from one window to the next; half a window by default.
         flip: also predict the mirrored clip, mirror that back, and average both.
         stream: run a causal model frame by frame with a carried state; equal to whole clips.
@@ -143,7 +148,7 @@ class Inference:
             # Also for clips that it could take whole: places in a clip that training never showed are untrained.
             return min(most, trained_frames)
         clips, frames = batch["dt"].shape
-        if self.windows == "whole" or fits(backbone, clips * frames, batch["dt"]):
+        if self.windows == "whole" or goes_on(backbone) or fits(backbone, clips * frames, batch["dt"]):
             return None
         return trained_frames
 
@@ -153,7 +158,7 @@ class Inference:
             representation = stream(model.backbone, batch["keypoints"], batch["dt"])
             return {name: head(representation, batch) for name, head in model.heads.items()}
         if size is None:
-            return model(batch)
+            return _whole(model, batch)
         return _windowed(model, batch, size, self._stride(size))
 
 
@@ -186,6 +191,11 @@ def stream(
         representation, state = causal.step(frame, interval, state)
         steps.append(representation)
     return torch.stack(steps, 1)
+
+
+def goes_on(backbone: nn.Module) -> bool:
+    """Whether a backbone can be shown a clip piece by piece, as `HumMUSS.advance` can if it is causal."""
+    return getattr(backbone, "causal", False) and hasattr(backbone, "advance")
 
 
 def causal_backbone(backbone: nn.Module) -> CausalBackbone:
@@ -221,6 +231,29 @@ def window_starts(frames: int, size: int, stride: int) -> list[int]:
     """
     last = max(0, frames - size)
     return [*range(0, last, stride), last]
+
+
+def _whole(model: Model, batch: Batch) -> dict[str, Prediction]:
+    """In one piece; in several where the memory does not hold one and the backbone goes on from piece to piece."""
+    clips, frames = batch["dt"].shape
+    if not goes_on(model.backbone) or fits(model.backbone, clips * frames, batch["dt"]):
+        return model(batch)
+    representation = _in_pieces(model.backbone, batch)
+    return {name: head(representation, batch) for name, head in model.heads.items()}
+
+
+def _in_pieces(backbone: Any, batch: Batch) -> Float[Tensor, "B F J dim_rep"]:
+    """The representation of whole clips, of `FRAMES_AT_ONCE` frames of one at a time; zeros at padding."""
+    check_valid(batch["valid"])
+    clips = []
+    for keypoints, dt, valid in zip(batch["keypoints"], batch["dt"], batch["valid"], strict=True):
+        state, pieces = backbone.init_state(1), []
+        for frames in valid.nonzero().flatten().split(FRAMES_AT_ONCE):
+            piece, state = backbone.advance(keypoints[frames][None], dt[frames][None], state)
+            pieces.append(piece[0])
+        made = torch.cat(pieces)
+        clips.append(made.new_zeros(len(valid), *made.shape[1:]).masked_scatter(valid[:, None, None], made))
+    return torch.stack(clips)
 
 
 def _windowed(model: Model, batch: Batch, size: int, stride: int) -> dict[str, Prediction]:
