@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from jaxtyping import Float
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -96,7 +97,12 @@ class MotionModule(L.LightningModule):
 
     def forward(self, batch: Batch, heads: Sequence[str] | None = None) -> dict[str, Prediction]:
         """The prediction of every head, or of those named."""
-        representation = self.backbone(batch["keypoints"], batch["dt"], batch["valid"])
+        return self.decode(self.backbone(batch["keypoints"], batch["dt"], batch["valid"]), batch, heads)
+
+    def decode(
+        self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch, heads: Sequence[str] | None = None
+    ) -> dict[str, Prediction]:
+        """What every head, or those named, make of the backbone's representation."""
         with self._full_precision():
             at_least = torch.promote_types(representation.dtype, torch.float32)
             return {name: self.heads[name](representation.to(at_least), batch) for name in heads or self.heads}

@@ -144,6 +144,18 @@ def test_a_refused_piece_leaves_the_state() -> None:
         make().advance(keypoints, dt, state)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_state_of_other_clips_or_of_another_model_is_refused(batch: int) -> None:
+    backbone = make(causal=True)
+    keypoints, dt = clip()
+    with pytest.raises(InputError, match=rf"parts \[\({batch}, 17, 2, 8, 4\)\]; 2 clips and .*init_state\(2\)"):
+        backbone.advance(keypoints, dt, backbone.init_state(batch))
+    with pytest.raises(InputError, match=r"init_state\(2\)"):
+        backbone.step(keypoints[:, 0], dt[:, 0], backbone.init_state(batch))
+    with pytest.raises(InputError, match=r"the state is of 3 layers, .* this model have 2, \(2, 17, 2, 8, 4\)"):
+        backbone.advance(keypoints, dt, make(causal=True, depth=3).init_state(2))
+
+
 def test_a_stream_of_nearly_even_time_stamps_is_as_near_to_the_offline_pass() -> None:
     """Offline their mean replaces them, which later ones have a part in; a stream takes each as it is.
 

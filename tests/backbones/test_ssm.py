@@ -134,17 +134,33 @@ def test_the_state_after_a_piece_is_that_of_the_steps() -> None:
     torch.testing.assert_close(carried, state, rtol=1e-12, atol=1e-12)
 
 
-def test_pieces_of_a_long_sequence_stay_close_in_float32_whatever_the_gaps() -> None:
+@pytest.mark.parametrize("gap", [None, 1e4])
+def test_a_long_piece_leaves_the_state_of_the_steps_in_float32(gap: float | None) -> None:
     torch.manual_seed(0)
-    layer = DiagonalSSM(8)
-    dt = torch.full((1, 20_000), 0.02)
-    dt[:, 5_000] = 1e4
-    u = torch.randn(1, 20_000, 8)
+    layer, u, dt = DiagonalSSM(8), torch.randn(1, 20_100, 8), torch.full((1, 20_100), 0.02)
+    if gap is not None:
+        dt[:, 19_990] = gap
     with torch.no_grad():
-        found = in_pieces(layer, [1, 3_000, 5_000, 5_001, 12_345], u, dt)
+        _, state = layer.advance(u[:, :20_000], dt[:, :20_000], layer.init_state(1))
+        after, _ = layer.advance(u[:, 20_000:], dt[:, 20_000:], state)
         layer.double()
-        expected = in_pieces(layer, list(range(50, 20_000, 50)), u.double(), dt.double())
-    assert (found - expected).norm() / expected.norm() < 1e-4
+        u, dt, expected = u.double(), dt.double(), layer.init_state(1)
+        for first in range(0, 20_000, 50):
+            _, expected = layer.advance(u[:, first : first + 50], dt[:, first : first + 50], expected)
+        outputs, _ = layer.advance(u[:, 20_000:], dt[:, 20_000:], expected)
+    assert (state - expected).norm() / expected.norm() < 1e-5
+    assert (after - outputs).norm() / outputs.norm() < 1e-5
+
+
+def test_pieces_keep_no_factors_for_the_backward_pass() -> None:
+    layer = DiagonalSSM(4)
+    u, dt = torch.randn(1, 64, 4, requires_grad=True), torch.full((1, 64), 0.02)
+    sizes: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda saved: sizes.append(saved.numel()) or saved, lambda saved: saved
+    ):
+        layer.advance(u, dt, layer.init_state(1))
+    assert max(sizes) < 4 * 64 * 16  # a factor for each channel, frame and mode
 
 
 def test_mixed_precision_carries_the_state_in_float32() -> None:

@@ -292,6 +292,25 @@ def test_a_causal_model_takes_clips_that_the_memory_cannot_hold_piece_by_piece(w
             torch.testing.assert_close(found[name][key][places], values[places], atol=1e-5, rtol=1e-4)
 
 
+def test_heads_of_pieces_and_streams_stay_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = make_model(HumMUSS(dim=8, depth=1, modes=2, causal=True)), make_batch()
+    monkeypatch.setattr("hummuss.inference.strategy.fits", lambda *_: False)
+    for inference in (Inference(), Inference(stream=True)):
+        with torch.autocast("cpu", torch.bfloat16):
+            joints = inference.predict(model, batch, 9)["pose"]["joints"]
+        assert joints.dtype == torch.float32
+        assert not torch.equal(joints, joints.bfloat16())
+
+
+def test_a_causal_model_predicts_windows_where_not_even_the_representation_fits(monkeypatch) -> None:
+    model, batch = make_model(HumMUSS(dim=8, depth=1, modes=2, causal=True)), make_batch(frames=40)
+    monkeypatch.setattr("hummuss.inference.memory.free_bytes", lambda device: 2 * 80 * 17 * 8 * 4 - 1)
+    monkeypatch.setattr("hummuss.inference.strategy.fits", lambda *_: False)
+    inference = Inference()
+    inference.predict(model, batch, 9)
+    assert inference.describe() == "windows of 9 frames, one every 4, averaged"
+
+
 @pytest.mark.parametrize(
     ("inference", "text"),
     [

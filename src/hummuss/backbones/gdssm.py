@@ -118,7 +118,7 @@ class GDSSM(nn.Module):
             dt = intervals.even[:, None].expand(-1, u.shape[-1])
         if intervals.carried is None:
             return y
-        entered, intervals.carried[self] = ssm.carry_rows(u, dt, intervals.carried[self], intervals.kept)
+        entered, intervals.carried[self] = ssm.carry_rows(u, dt, intervals.carried[self])
         return y + entered
 
     def step(

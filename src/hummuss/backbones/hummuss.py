@@ -167,9 +167,11 @@ class HumMUSS(nn.Module):
         each as it is: outputs then differ by about as little as the time stamps do.
 
         Raises:
-            InputError: as in `forward`; the state is then as it was.
+            InputError: as in `forward`, or a state that is none of this model and as many clips; the state is then as
+                it was.
         """
         check_joints(keypoints, self.joints)
+        self._check_state(state, len(keypoints))
         dt = self._prepare_frame(dt)
         joints_kept, kept = self._recall(dt)
         joints = index_intervals(keypoints)._replace(kept=joints_kept)
@@ -188,7 +190,8 @@ class HumMUSS(nn.Module):
         Outputs equal those of `forward` on the whole clip; of nearly even time stamps each piece takes its own mean.
 
         Raises:
-            InputError: as in `forward`, or a model that is not causal.
+            InputError: as in `forward`, a model that is not causal, or a state that is none of this model and as many
+                clips.
 
         >>> causal = HumMUSS(dim=16, depth=1, causal=True)
         >>> clip, dt = torch.rand(2, 9, 17, 3), torch.full((2, 9), 0.04)
@@ -199,12 +202,28 @@ class HumMUSS(nn.Module):
         """
         if not self.causal:
             raise InputError("only a causal HumMUSS has a state to go on from: build it with causal=True")
+        self._check_state(state, len(keypoints))
         blocks = [layer.temporal_blocks for layer in self.layers]
         carried: dict[nn.Module, Tensor] = {}
         for own, before in zip(blocks, state, strict=True):
             carried.update(zip(own, before, strict=True))
         representation = self._run(keypoints, dt, None, carried)
         return representation, [tuple(carried[block] for block in own) for own in blocks]
+
+    def _check_state(self, state: State, batch_size: int) -> None:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # an exported step knows no number of clips
+            return
+        given = [[tuple(part.shape) for part in parts] for parts in state]
+        expected = [
+            [(batch_size, self.joints, 2, *block.ssms[0].log_decay.shape) for block in layer.temporal_blocks]
+            for layer in self.layers
+        ]
+        if given != expected:
+            raise InputError(
+                f"the state is of {len(given)} layers, its parts {sorted({part for own in given for part in own})}; "
+                f"{batch_size} clips and this model have {len(expected)}, {expected[0][0]}: begin with "
+                f"init_state({batch_size}) and hand on what is returned"
+            )
 
     def _run(
         self,

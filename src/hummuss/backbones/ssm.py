@@ -147,14 +147,17 @@ class Modes:
     ) -> tuple[Float[Tensor, "H G K L"], Float[Tensor, "H G L K"], Pair]:
         """What an earlier state gives each frame, what each frame gives the state at the end, and the state's decay.
 
-        Each is a decay since the beginning or until the end, no growth: frames may be as many as there are.
+        Each is a decay since the beginning or until the end, no growth: frames may be as many as there are. What
+        remains until the end is summed from there, for the difference of two long sums would cost float32 the angles
+        of the last frames, which count most.
         """
         rate, gain, read, over_pole = self._discretise(dt)  # (H, G, L, M)
         clock = (rate[0].cumsum(-2), rate[1].cumsum(-2))
-        whole = (clock[0][..., -1:, :], clock[1][..., -1:, :])
+        after = (F.pad(part[..., 1:, :], (0, 0, 0, 1)) for part in rate)  # the intervals that end at the next frames
+        until_re, until_im = (part.flip(-2).cumsum(-2).flip(-2) for part in after)
         recall = _right(_multiply(_exp(clock), read))
-        remaining = (whole[0] - clock[0], whole[1] - clock[1])
-        return recall, _left(_multiply(_exp(remaining), _multiply(gain, over_pole))), _exp(whole)
+        write = _left(_multiply(_exp((until_re, until_im)), _multiply(gain, over_pole)))
+        return recall, write, _exp((clock[0][..., -1:, :], clock[1][..., -1:, :]))
 
     def _step_weights(self, dt: Float[Tensor, "G"]) -> tuple[Pair, ...]:
         """Decay, input and output weights of one frame, (G, H, M) each, the last (1, H, M) without a band limit."""
@@ -383,21 +386,27 @@ class DiagonalSSM(Modes, nn.Module):
         return _from_rows(self.scan_rows(rows, dt) + entered, u), after.view(state.shape)
 
     def carry_rows(
-        self,
-        u: Float[Tensor, "H B N L"],
-        dt: Float[Tensor, "G L"],
-        state: Float[Tensor, "B N 2 H M"],
-        kept: Kept | None = None,
+        self, u: Float[Tensor, "H B N L"], dt: Float[Tensor, "G L"], state: Float[Tensor, "B N 2 H M"]
     ) -> tuple[Float[Tensor, "H B N L"], Float[Tensor, "B N 2 H M"]]:
         """What a state adds to the outputs of `convolve_rows` or `scan_rows`, and the state that these frames leave.
 
-        G is B, or 1 for clips that share dt; ``kept`` as in `convolve_rows`.
+        G is B, or 1 for clips that share dt. Nothing inside is kept, as in `scan_rows`.
         """
         with _full_precision(u):
-            recall, write, decay = self._keep(kept, "carry", dt.shape[-1], lambda: self._carry_weights(dt))
-            entering = state.movedim(-2, 0).flatten(-2)  # (H, B, N, K)
-            left = _left(_multiply(decay, _pair(entering))) + _per_clip(u.to(self.skip.dtype), write)
-            return _per_clip(entering, recall).to(u.dtype), left.unflatten(-1, (2, -1)).movedim(0, -2)
+            rows = u.to(self.skip.dtype)
+            if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+                y, left = checkpoint(self._carry, rows, dt, state, use_reentrant=False, preserve_rng_state=False)
+            else:
+                y, left = self._carry(rows, dt, state)
+            return y.to(u.dtype), left
+
+    def _carry(
+        self, rows: Float[Tensor, "H B N L"], dt: Float[Tensor, "G L"], state: Float[Tensor, "B N 2 H M"]
+    ) -> tuple[Float[Tensor, "H B N L"], Float[Tensor, "B N 2 H M"]]:
+        recall, write, decay = self._carry_weights(dt)
+        entering = state.movedim(-2, 0).flatten(-2)  # (H, B, N, K)
+        left = _left(_multiply(decay, _pair(entering))) + _per_clip(rows, write)
+        return _per_clip(entering, recall), left.unflatten(-1, (2, -1)).movedim(0, -2)
 
     def _keep(self, kept: Kept | None, kind: str, use: Any, make: Callable[[], Any]) -> Any:
         """``make()``, or what it made the last time if ``kept`` has it, for the same use: one of each kind is kept."""

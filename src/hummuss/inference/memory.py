@@ -3,7 +3,7 @@
 import math
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -42,6 +42,19 @@ def fits(backbone: nn.Module, frames: int, dt: Float[Tensor, "B F"]) -> bool:
     if key not in known:
         known[key] = bytes_per_frame(backbone, interval)
     return frames * known[key] <= SHARE * free
+
+
+def fits_in_pieces(backbone: nn.Module, frames: int, dt: Float[Tensor, "B F"]) -> bool:
+    """Whether there is room for the representation of ``frames`` frames, which outlives the pieces that make it.
+
+    >>> from hummuss import HumMUSS
+    >>> fits_in_pieces(HumMUSS(dim=16, depth=1), 1000, torch.full((1, 1000), 0.02))
+    True
+    """
+    free, parameter = free_bytes(dt.device), next(backbone.parameters())
+    width = int(getattr(backbone, "joints", 17)) * cast(int, backbone.dim_rep)
+    size = frames * width * parameter.element_size()
+    return free is None or size <= SHARE * free
 
 
 @torch.inference_mode()

@@ -18,7 +18,7 @@ from hummuss.body.skeleton import H36M17
 from hummuss.data.windows import FRAME_KEYS
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction, mean_over_rows
-from hummuss.inference.memory import fits
+from hummuss.inference.memory import fits, fits_in_pieces
 
 # Frames that are computed at once when a clip is cut into windows or pieces: enough to keep any device busy.
 FRAMES_AT_ONCE = 2048
@@ -32,6 +32,8 @@ class Model(Protocol):
     heads: dict[str, Head]
 
     def __call__(self, batch: Batch) -> dict[str, Prediction]: ...
+
+    def decode(self, representation: Tensor, batch: Batch) -> dict[str, Prediction]: ...
 
 
 @dataclass
@@ -148,15 +150,16 @@ class Inference:
             # Also for clips that it could take whole: places in a clip that training never showed are untrained.
             return min(most, trained_frames)
         clips, frames = batch["dt"].shape
-        if self.windows == "whole" or goes_on(backbone) or fits(backbone, clips * frames, batch["dt"]):
+        if self.windows == "whole" or fits(backbone, clips * frames, batch["dt"]):
+            return None
+        if goes_on(backbone) and fits_in_pieces(backbone, clips * frames, batch["dt"]):
             return None
         return trained_frames
 
     def _once(self, model: Model, batch: Batch, size: int | None) -> dict[str, Prediction]:
         """Predictions for whole clips, or means over windows."""
         if self.stream:
-            representation = stream(model.backbone, batch["keypoints"], batch["dt"])
-            return {name: head(representation, batch) for name, head in model.heads.items()}
+            return model.decode(stream(model.backbone, batch["keypoints"], batch["dt"]), batch)
         if size is None:
             return _whole(model, batch)
         return _windowed(model, batch, size, self._stride(size))
@@ -238,22 +241,26 @@ def _whole(model: Model, batch: Batch) -> dict[str, Prediction]:
     clips, frames = batch["dt"].shape
     if not goes_on(model.backbone) or fits(model.backbone, clips * frames, batch["dt"]):
         return model(batch)
-    representation = _in_pieces(model.backbone, batch)
-    return {name: head(representation, batch) for name, head in model.heads.items()}
+    return model.decode(_in_pieces(model.backbone, batch), batch)
 
 
 def _in_pieces(backbone: Any, batch: Batch) -> Float[Tensor, "B F J dim_rep"]:
-    """The representation of whole clips, of `FRAMES_AT_ONCE` frames of one at a time; zeros at padding."""
+    """The representation of whole clips, of `FRAMES_AT_ONCE` frames of one at a time; zeros at padding.
+
+    Padding stands before or after a clip, not within.
+    """
     check_valid(batch["valid"])
-    clips = []
-    for keypoints, dt, valid in zip(batch["keypoints"], batch["dt"], batch["valid"], strict=True):
-        state, pieces = backbone.init_state(1), []
+    representation: Tensor | None = None
+    for clip, valid in enumerate(batch["valid"]):
+        state = backbone.init_state(1)
         for frames in valid.nonzero().flatten().split(FRAMES_AT_ONCE):
-            piece, state = backbone.advance(keypoints[frames][None], dt[frames][None], state)
-            pieces.append(piece[0])
-        made = torch.cat(pieces)
-        clips.append(made.new_zeros(len(valid), *made.shape[1:]).masked_scatter(valid[:, None, None], made))
-    return torch.stack(clips)
+            keypoints, dt = batch["keypoints"][clip, frames][None], batch["dt"][clip, frames][None]
+            piece, state = backbone.advance(keypoints, dt, state)
+            if representation is None:
+                representation = piece.new_zeros(*batch["valid"].shape, *piece.shape[2:])
+            representation[clip, frames] = piece[0]
+    assert representation is not None  # `check_valid` has seen a frame
+    return representation
 
 
 def _windowed(model: Model, batch: Batch, size: int, stride: int) -> dict[str, Prediction]:
