@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from hummuss.body.skeleton import SMPL24
 from hummuss.body.smpl import BodyModel
-from hummuss.data.procedural.curves import Sway, glide, quintic_through, smooth_max, smooth_min, smoothstep
+from hummuss.data.procedural.curves import Sway, Track, glide, quintic_through, smooth_max, smooth_min, smoothstep
 from hummuss.data.synthetic import ACTIONS, SyntheticMotion
 from hummuss.errors import InputError
 
@@ -253,6 +253,17 @@ def test_long_performances_go_on(body: BodyModel) -> None:
         clip = SyntheticMotion(0, "test", action, body, duration=40.0).at(np.arange(38, 40, 0.02))
         assert clip.joints3d is not None
         assert clip.joints3d.std(0).max() > 0.02, action
+
+
+@pytest.mark.parametrize("action", ["jump", "walk"])
+def test_long_performances_are_made_of_some_instants_at_a_time(action: str, body: BodyModel, monkeypatch) -> None:
+    performance, times = SyntheticMotion(4, "train", action, body).performance, np.arange(243) / 50
+    whole, shown, plain = performance.at(times), [], Track.at
+    monkeypatch.setattr("hummuss.data.procedural.performance.AT_ONCE", 50)
+    monkeypatch.setattr(Track, "at", lambda track, some: shown.append(len(some)) or plain(track, some))
+    for found, expected in zip(performance.at(times), whole, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-12, rtol=0)
+    assert max(shown) <= 6 * 50  # three footprints of either foot at each
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.05, 1))

@@ -12,6 +12,9 @@ from hummuss.data.procedural.gait import standing
 from hummuss.data.procedural.rig import Ground, Rig, along
 
 Times = Float64[np.ndarray, "F"]
+# Instants at once: scripts have the more movements and leaps the longer they last, so that memory for all instants of a
+# long one would grow with the square of its length.
+AT_ONCE = 2048
 
 
 class Performance:
@@ -40,6 +43,11 @@ class Performance:
 
     def at(self, times: Times) -> tuple[Float64[np.ndarray, "F 24 3"], Float64[np.ndarray, "F 3"]]:
         """Axis-angle rotations (radians) and SMPL translation (metres) in the world, at times in seconds."""
+        parts = [times[first : first + AT_ONCE] for first in range(0, len(times), AT_ONCE)]
+        poses, translations = zip(*(self._at(part) for part in parts), strict=True)
+        return np.concatenate(poses), np.concatenate(translations)
+
+    def _at(self, times: Times) -> tuple[Float64[np.ndarray, "F 24 3"], Float64[np.ndarray, "F 3"]]:
         controls = self.track.at(times) + self.sway.at(times)
         if self.gait is None:
             ground = standing(times)
