@@ -211,9 +211,25 @@ def test_a_stream_is_one_piece_and_its_state_is_watched(make_run) -> None:
     assert told[2] == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_causal_model_goes_on_where_the_memory_ends(make_run, monkeypatch) -> None:
+    (contestant,) = load_contestants([make_run("a", causal=True)])
+    wanted = [
+        row for row in compare_lengths([contestant], captures(), "test", 400, [100], 1, 1) if row["frames"] == 100
+    ]
+    for module in ("evaluation.long", "inference.strategy"):
+        monkeypatch.setattr(f"hummuss.{module}.fits", lambda *_: False)
+    monkeypatch.setattr("hummuss.inference.strategy.FRAMES_AT_ONCE", 30)
+    rows = [row for row in compare_lengths([contestant], captures(), "test", 400, [100], 1, 1) if row["frames"] == 100]
+    assert "whole" in {row["mode"] for row in rows}
+    for found, expected in zip(rows, wanted, strict=True):
+        assert found["mpjpe_mm"] == pytest.approx(expected["mpjpe_mm"], abs=2e-3)
+        assert {**found, "mpjpe_mm": None} == {**expected, "mpjpe_mm": None}
+
+
 def test_what_the_memory_cannot_hold_in_one_piece_is_left_out_and_told(make_run, monkeypatch) -> None:
     (contestant,) = load_contestants([make_run("a", causal=True)])
     monkeypatch.setattr("hummuss.evaluation.long.fits", lambda backbone, frames, device: frames < 120)
+    monkeypatch.setattr("hummuss.evaluation.long.goes_on", lambda backbone: False)  # as a user's own may be
     rows = list(compare_lengths([contestant], captures(), "test", 400, [100, 120], 1, 16000))
     modes = {(row["frames"], row["mode"]) for row in rows if row["source"] == "ping-pong"}
     assert modes == {(size, mode) for size in (100, 120) for mode in ("windows", "adjacent")} | {

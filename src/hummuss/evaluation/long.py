@@ -18,7 +18,7 @@ from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import find_head, refuse_alike
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.memory import fits
-from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, stream
+from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, goes_on, stream
 from hummuss.metrics.per_joint import position_errors
 
 COLUMNS = (
@@ -59,7 +59,8 @@ def compare_lengths(
         clips: how many of either.
         streamed: most frames that are streamed, of one sequence of each source.
 
-    Sequences that the memory cannot hold in one piece have no row for it.
+    Sequences that the memory cannot hold in one piece have no row for it, but of a backbone that goes on from the state
+    of the frames before, which gives the same.
 
     Raises:
         InputError: a length of no more than ten windows, runs trained on windows of different lengths, or two runs that
@@ -113,7 +114,7 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
         if contestant.most_frames is not None:
             continue
         whole = None
-        if fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
+        if goes_on(backbone) or fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
             whole = _whole(contestant, sequences, Inference(windows="whole"))
             yield from _told(place | {"mode": "whole"}, sequences, whole, window)
             mirrored = _whole(contestant, sequences, Inference(windows="whole", flip=True))
