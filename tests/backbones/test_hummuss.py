@@ -456,7 +456,7 @@ def test_outputs_and_gradients_are_finite_whatever_the_intervals(seed: int, fram
     torch.manual_seed(seed)
     backbone = HumMUSS(dim=16, depth=1, modes=4, causal=causal)
     stretch = (torch.rand(2, frames) < 0.1).cumsum(1)
-    dt = (torch.rand(2, frames) * math.log(2000) + math.log(0.005)).exp().gather(1, stretch)
+    dt = (torch.rand(2, frames + 1) * math.log(2000) + math.log(0.005)).exp().gather(1, stretch)
     valid = torch.ones(2, frames, dtype=torch.bool)
     valid[1, max(1, frames // 2) :] = False
     y = backbone(torch.rand(2, frames, 17, 3), dt, valid)

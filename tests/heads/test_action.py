@@ -138,17 +138,18 @@ def test_windows_of_a_clip_are_averaged_in_probability() -> None:
     model.backbone, model.heads = HumMUSS(dim=8, depth=1, modes=2), {"action": ActionHead(8, hidden=8, classes=CLASSES)}
     model.heads["action"].eval()
 
-    def call(batch):
-        return {"action": model.heads["action"](model.backbone(batch["keypoints"], batch["dt"], batch["valid"]), batch)}
-
     class Callable(torch.nn.Module):
         backbone, heads = model.backbone, model.heads
 
         def forward(self, batch):
-            return call(batch)
+            return self.decode(self.backbone(batch["keypoints"], batch["dt"], batch["valid"]), batch)
 
+        def decode(self, representation, batch):
+            return {"action": self.heads["action"](representation, batch)}
+
+    call = Callable()
     batch = {key: value[1:2] for key, value in make_batch().items()}
-    found = Inference(windows=4, stride=2).predict(Callable(), batch, 4)["action"]
+    found = Inference(windows=4, stride=2).predict(call, batch, 4)["action"]
     parts = [
         call({**batch, **{key: batch[key][:, start : start + 4] for key in ("keypoints", "dt", "valid")}})
         for start in (0, 2)
