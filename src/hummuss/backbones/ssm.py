@@ -293,11 +293,7 @@ class DiagonalSSM(Modes, nn.Module):
             return self.scan_rows(u.flip(-1), dt.flip(-1), chunk=chunk).flip(-1)
         with _full_precision(u):
             rows, size = u.to(self.skip.dtype), self.scan_chunk(dt) if chunk is None else chunk
-            if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # compilers choose by themselves
-                y = checkpoint(self._scan, rows, dt, size, use_reentrant=False, preserve_rng_state=False)
-            else:
-                y = self._scan(rows, dt, size)
-            return y.to(u.dtype)
+            return _keeping_nothing(self._scan, rows, dt, size).to(u.dtype)
 
     def _scan(self, rows: Float[Tensor, "H B N L"], dt: Float[Tensor, "B L"], size: int) -> Float[Tensor, "H B N L"]:
         """Scan in chunks of ``size`` frames.
@@ -393,11 +389,7 @@ class DiagonalSSM(Modes, nn.Module):
         G is B, or 1 for clips that share dt. Nothing inside is kept, as in `scan_rows`.
         """
         with _full_precision(u):
-            rows = u.to(self.skip.dtype)
-            if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-                y, left = checkpoint(self._carry, rows, dt, state, use_reentrant=False, preserve_rng_state=False)
-            else:
-                y, left = self._carry(rows, dt, state)
+            y, left = _keeping_nothing(self._carry, u.to(self.skip.dtype), dt, state)
             return y.to(u.dtype), left
 
     def _carry(
@@ -531,6 +523,13 @@ def _to_rows(u: Float[Tensor, "B L *N H"]) -> Float[Tensor, "H B S L"]:
 
 def _from_rows(y: Float[Tensor, "H B S L"], like: Float[Tensor, "B L *N H"]) -> Float[Tensor, "B L *N H"]:
     return y.permute(1, 3, 2, 0).reshape(like.shape)
+
+
+def _keeping_nothing(evaluate: Callable[..., Any], *given: Any) -> Any:
+    """What an evaluation gives; the backward pass computes anew what happens inside."""
+    if torch.is_grad_enabled() and not torch.compiler.is_compiling():  # compilers choose by themselves
+        return checkpoint(evaluate, *given, use_reentrant=False, preserve_rng_state=False)
+    return evaluate(*given)
 
 
 def _full_precision(u: Tensor) -> torch.autocast:

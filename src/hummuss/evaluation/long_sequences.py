@@ -65,12 +65,15 @@ class Sequences:
 
     def split(self, count: int) -> "Iterator[Sequences]":
         """All of them, ``count`` at a time."""
-        parts = (values.split(count) for values in (self.keypoints, self.dt, self.target, self.scored))
+        parts = (values.split(count) for values in self._arrays)
         return (Sequences(self.source, *part) for part in zip(*parts, strict=True))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Sequences":
-        arrays = (self.keypoints, self.dt, self.target, self.scored)
-        return Sequences(self.source, *(change(values) for values in arrays))
+        return Sequences(self.source, *(change(values) for values in self._arrays))
+
+    @property
+    def _arrays(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.keypoints, self.dt, self.target, self.scored
 
 
 def real_spans(data: MotionDataModule, sources: Sequence[MotionSource], frames: int, count: int) -> Sequences | None:
