@@ -257,13 +257,27 @@ def test_long_performances_go_on(body: BodyModel) -> None:
 
 @pytest.mark.parametrize("action", ["jump", "walk"])
 def test_long_performances_are_made_of_some_instants_at_a_time(action: str, body: BodyModel, monkeypatch) -> None:
-    performance, times = SyntheticMotion(4, "train", action, body).performance, np.arange(243) / 50
+    performance, times = SyntheticMotion(4, "train", action, body, duration=20.0).performance, np.arange(1000) / 50
     whole, shown, plain = performance.at(times), [], Track.at
     monkeypatch.setattr("hummuss.data.procedural.performance.AT_ONCE", 50)
     monkeypatch.setattr(Track, "at", lambda track, some: shown.append(len(some)) or plain(track, some))
     for found, expected in zip(performance.at(times), whole, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-12, rtol=0)
     assert max(shown) <= 6 * 50  # three footprints of either foot at each
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 20), st.integers(1, 5))
+@settings(deadline=None)
+def test_a_track_adds_up_all_its_transitions(seed: int, transitions: int, instants: int) -> None:
+    rng = np.random.default_rng(seed)
+    starts, widths = rng.uniform(0, 10, transitions), rng.uniform(0.1, 3, transitions)
+    track = Track(rng.standard_normal(2), starts, widths, rng.standard_normal((transitions, 2)))
+    # Close to one another, or not; also where a transition begins and ends.
+    times = rng.uniform(-1, 14) + rng.uniform(0, rng.choice([0.1, 9]), instants)
+    for some in (times, starts, starts + widths):
+        if len(some):
+            expected = track.base + smoothstep((some[:, None] - starts) / widths) @ track.changes
+            np.testing.assert_allclose(track.at(some), expected, atol=1e-12, rtol=0)
 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.05, 1))
