@@ -105,7 +105,8 @@ class MotionModule(L.LightningModule):
         """What every head, or those named, make of the backbone's representation."""
         with self._full_precision():
             at_least = torch.promote_types(representation.dtype, torch.float32)
-            return {name: self.heads[name](representation.to(at_least), batch) for name in heads or self.heads}
+            names = self.heads if heads is None else heads
+            return {name: self.heads[name](representation.to(at_least), batch) for name in names}
 
     def _full_precision(self) -> torch.autocast:
         """Mixed precision is for the backbone: bfloat16 would place a joint a metre away to within 4 mm."""

@@ -147,6 +147,15 @@ def test_a_head_that_fails_leaves_no_trace(monkeypatch) -> None:
     np.testing.assert_array_equal([one.joints3d for one in got], [one.joints3d for one in expected])
 
 
+def test_heads_stay_in_full_precision() -> None:
+    stream, (points, times) = LiveStream(make_run("pose", "action"), FPS, image_size=SIZE), make_frames(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        frames = feed(stream, points, times)
+    for found in ([frame.joints3d for frame in frames], [list(frame.actions.values()) for frame in frames]):
+        values = torch.tensor(np.array(found))
+        assert not torch.equal(values, values.bfloat16().to(values.dtype))
+
+
 def test_after_a_reset_it_is_a_new_stream() -> None:
     run = make_run()
     points, times = make_frames(10)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Float64
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -13,12 +13,13 @@ from hummuss.data.keypoints import check_size, detected_joints, make_clip, numbe
 from hummuss.data.motion import MotionClip
 from hummuss.data.transforms.frame_rate import Instants
 from hummuss.errors import InputError
-from hummuss.heads.base import Batch, Head, Prediction
+from hummuss.heads.base import Batch, Prediction
 from hummuss.inference.clips import to_batch
 from hummuss.inference.outputs import pick_outputs, to_array
 from hummuss.inference.pretrained import Pretrained
 from hummuss.inference.runs import Run
 from hummuss.inference.strategy import causal_backbone
+from hummuss.module import MotionModule
 
 LONGEST_PAUSE = 1.0  # seconds; what happened in a longer one, the frames around it do not tell
 
@@ -114,9 +115,7 @@ class LiveStream:
         count = self._count + 1
         mean = self._mean + (representation.double() - self._mean) / count
         model = self._run.model
-        outputs = pick_outputs(
-            model, {name: _predict(head, representation, mean, batch) for name, head in model.heads.items()}
-        )
+        outputs = pick_outputs(model, _predict(model, representation, mean, batch))
         self._state, self._mean, self._count, self._time = state, mean, count, float(time)
         return LiveFrame(
             time=float(time),
@@ -156,10 +155,19 @@ class LiveStream:
 
 
 def _predict(
-    head: Head, representation: Float[Tensor, "1 1 J dim_rep"], mean: Float[Tensor, "1 1 J dim_rep"], batch: Batch
-) -> Prediction:
-    """What a head says of each frame by this one, what it says of a clip by the mean over all so far."""
-    now = head(representation, batch) if head.frame_outputs else {}
-    so_far = head(mean.to(representation.dtype), batch) if head.clip_outputs else {}
-    said = {key: now[key] for key in head.frame_outputs} | {key: so_far[key] for key in head.clip_outputs}
-    return head.from_mean(said)
+    model: MotionModule,
+    representation: Float[Tensor, "1 1 J dim_rep"],
+    mean: Float64[Tensor, "1 1 J dim_rep"],
+    batch: Batch,
+) -> dict[str, Prediction]:
+    """What heads say of each frame by this one, what they say of a clip by the mean over all so far."""
+    heads = model.heads
+    now = model.decode(representation, batch, [name for name in heads if heads[name].frame_outputs])
+    mean = mean.to(next(model.parameters()).dtype)
+    so_far = model.decode(mean, batch, [name for name in heads if heads[name].clip_outputs])
+    said = {
+        name: {key: now[name][key] for key in head.frame_outputs}
+        | {key: so_far[name][key] for key in head.clip_outputs}
+        for name, head in heads.items()
+    }
+    return {name: head.from_mean(said[name]) for name, head in heads.items()}
