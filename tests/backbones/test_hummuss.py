@@ -78,6 +78,15 @@ def test_padding_changes_nothing_at_valid_frames(causal, even, before, after) ->
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
 
 
+def test_a_causal_model_mixes_joints_in_both_directions() -> None:
+    backbone = make(causal=True)
+    keypoints, dt = clip(frames=3)
+    changed = keypoints.clone()
+    changed[:, 0, 8] += 1
+    apart = (backbone(changed, dt) - backbone(keypoints, dt)).abs().amax((0, 3))
+    assert (apart[0] > 1e-6).all()  # joints before and after the eighth, in the same frame
+
+
 def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> None:
     keypoints, dt = clip()
     changed = keypoints.clone()
@@ -119,6 +128,46 @@ def test_pieces_with_a_carried_state_equal_the_whole_clip(options, even, kept) -
     for own, others in zip(state, steps, strict=True):
         for carried, stepped in zip(own, others, strict=True):
             torch.testing.assert_close(carried, stepped, rtol=1e-10, atol=1e-10)
+
+
+def gradients(backbone: HumMUSS, evaluate, keypoints: torch.Tensor, dt: torch.Tensor) -> list[torch.Tensor]:
+    """Of keypoints, dt and every parameter."""
+    keypoints, dt = keypoints.clone().requires_grad_(), dt.clone().requires_grad_()
+    y = evaluate(keypoints, dt)
+    weight = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    found = torch.autograd.grad((y * weight).sum(), [keypoints, dt, *backbone.parameters()], materialize_grads=True)
+    return [y.detach(), *found]
+
+
+def assert_all_close(found: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
+    for got, want in zip(found, expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_gradients_pass_from_step_to_step_and_from_piece_to_piece(even: bool) -> None:
+    """More frames than one matrix of the convolution holds; clips of one rate would share their gradients of dt."""
+    backbone = make(causal=True, bandlimit=0.5)
+    keypoints, dt = clip(frames=130)
+    dt = (dt if even else irregular(dt)) * torch.tensor([[1.0], [1.5]])
+
+    def in_pieces(keypoints: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+        state, made = backbone.init_state(2), []
+        for frames in (slice(0, 115), slice(115, 116), slice(116, 130)):
+            representation, state = backbone.advance(keypoints[:, frames], dt[:, frames], state)
+            made.append(representation)
+        return torch.cat(made, 1)
+
+    expected = gradients(backbone, backbone, keypoints, dt)
+    pieces, steps = (
+        gradients(backbone, evaluate, keypoints, dt)
+        for evaluate in (in_pieces, lambda *given: streamed(backbone, *given))
+    )
+    if even:  # offline all frames share their mean, and so its gradient
+        for found in (pieces, steps, expected):
+            found[2] = found[2].sum(1)
+    assert_all_close(pieces, expected)
+    assert_all_close(steps, expected)
 
 
 def test_clips_of_different_rates_go_on_from_their_own_state() -> None:
@@ -192,10 +241,14 @@ def test_slightly_uneven_time_stamps_convolve_like_even_ones() -> None:
 @pytest.mark.parametrize("options", [{}, *WAYS], ids=name)
 def test_scan_and_convolution_agree_in_the_whole_backbone(options, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = make(**options)
-    keypoints, dt = clip()
-    convolved = backbone(keypoints, dt)
+    keypoints, dt = clip(frames=130)
+    dt = dt * torch.tensor([[1.0], [1.5]])
+    convolved = gradients(backbone, backbone, keypoints, dt)
     monkeypatch.setattr("hummuss.backbones.intervals.UNIFORM_TOLERANCE", -1.0)
-    torch.testing.assert_close(backbone(keypoints, dt), convolved, rtol=1e-10, atol=1e-10)
+    scanned = gradients(backbone, backbone, keypoints, dt)
+    for found in (scanned, convolved):  # a convolution's frames share their mean
+        found[2] = found[2].sum(1)
+    assert_all_close(scanned, convolved)
 
 
 def test_backward_intervals_follow_the_reversed_clip() -> None:
@@ -261,9 +314,11 @@ def test_a_clip_without_valid_frames_is_refused() -> None:
 @pytest.mark.parametrize("directions", ["product", "sum"])
 @pytest.mark.parametrize("gate", ["product", "sum", "none"])
 @pytest.mark.parametrize("even", [True, False])
-def test_a_block_is_its_formula(directions, gate, even, naive) -> None:
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_block_is_its_formula(directions, gate, even, causal, naive) -> None:
     torch.manual_seed(0)
-    block = GDSSM(6, expansion=2.0, reduction=2, modes=3, directions=directions, gate=gate).double()
+    options = {"directions": directions, "gate": gate, "causal": causal}
+    block = GDSSM(6, expansion=2.0, reduction=2, modes=3, **options).double()
     x, dt = torch.randn(2, 3, 9, 6).double(), torch.full((2, 9), 0.02).double()
     dt = dt if even else irregular(dt)
     valid = torch.ones(2, 9, dtype=torch.bool)
@@ -273,9 +328,12 @@ def test_a_block_is_its_formula(directions, gate, even, naive) -> None:
         own, ahead = x[clip, :, frames], dt[[clip], frames].expand(3, -1)  # (N, L, d), (N, L)
         back = torch.cat([ahead[:, 1:], ahead[:, :1]], 1)
         z = block.norm(own)
-        f, b = F.gelu(block.to_sequences(z)).chunk(2, -1)
-        f, b = naive(block.ssms[0], f, ahead), naive(block.ssms[1], b.flip(1), back.flip(1)).flip(1)
-        u = F.gelu(block.mix(f * b if directions == "product" else f + b))
+        f, *b = F.gelu(block.to_sequences(z)).chunk(1 if causal else 2, -1)
+        y = naive(block.ssms[0], f, ahead)
+        if b:
+            backward = naive(block.ssms[1], b[0].flip(1), back.flip(1)).flip(1)
+            y = y * backward if directions == "product" else y + backward
+        u = F.gelu(block.mix(y))
         if gate != "none":
             v = F.gelu(block.to_value(z))
             u = u * v if gate == "product" else u + v

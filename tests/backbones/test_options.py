@@ -22,6 +22,7 @@ from hummuss.backbones.ssm import DiagonalSSM
         (HumMUSS, {"modes": 0}, "modes is 0: give 1 or more"),
         (HumMUSS, {"reference_fps": 0.0}, "reference_fps is 0.0: give a number above 0"),
         (HumMUSS, {"bandlimit": -0.5}, "bandlimit is -0.5: give a number above 0"),
+        (HumMUSS, {"init": "hippo"}, "init 'hippo' is none of legs, lin, inv, random"),
         (HumMUSS, {"expansion": 0.01}, "expansion 0.01 leaves no channel of 16"),
         (DSTformer, {"dropout": -0.1}, "dropout is -0.1: give a probability"),
         (DSTformer, {"max_frames": 0}, "max_frames is 0: give 1 or more"),
@@ -36,7 +37,7 @@ def test_the_option_is_named(make: type, options: dict[str, object], message: st
 def test_layers_by_themselves_refuse_too() -> None:
     with pytest.raises(InputError, match="reduction is 0"):
         GDSSM(16, reduction=0)
-    with pytest.raises(InputError, match="channels is 0"):
-        DiagonalSSM(0)
     with pytest.raises(InputError, match=r"step_range is \[0.0, 1.0\]"):
-        DiagonalSSM(4, step_range=(0.0, 1.0))
+        GDSSM(16, step_range=(0.0, 1.0))
+    with pytest.raises(ValueError, match="channels is 0"):
+        DiagonalSSM(0)

@@ -1,6 +1,8 @@
 """The diagonal SSM: three evaluations of one map, against a naive loop and against scipy."""
 
+import importlib.util
 import math
+import sys
 from functools import partial
 from itertools import pairwise
 
@@ -39,6 +41,17 @@ def gradients(layer: DiagonalSSM, evaluate, u: torch.Tensor, dt: torch.Tensor) -
 def flipped(evaluate):
     """An evaluation that runs the map against time by flipping what goes in and what comes out."""
     return lambda u, dt: evaluate(u.flip(1), dt.flip(1)).flip(1)
+
+
+def test_the_file_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "hummuss"]:
+        monkeypatch.setitem(sys.modules, name, None)  # cannot be imported
+    spec = importlib.util.spec_from_file_location("alone", str(ssm_module.__file__))
+    assert spec is not None
+    assert spec.loader is not None
+    alone = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(alone)
+    assert alone.DiagonalSSM(4).convolve(torch.ones(1, 9, 4), torch.full((1, 9), 0.02)).shape == (1, 9, 4)
 
 
 @pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
@@ -225,22 +238,43 @@ def test_a_scan_keeps_no_more_for_its_backward_pass_than_a_convolution() -> None
     assert kept(layer.scan) <= kept(layer.convolve)
 
 
-def test_agrees_with_scipy() -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+def test_agrees_with_scipy(reverse: bool) -> None:
     layer = make(channels=1, modes=4)
-    length, dt = 60, 0.03
-    u = torch.randn(1, length, 1).double()
+    length = 60
+    u, uneven = torch.randn(1, length, 1).double(), torch.rand(1, length).double() * 0.05 + 0.01
     # The same system in real form: each mode is a damped rotation of (Re s, Im s).
     A, B, C = np.zeros((8, 8)), np.tile([[1.0], [0.0]], (4, 1)), np.zeros((1, 8))
     for m, (pole, weight) in enumerate(zip(layer.poles[0].tolist(), layer.output[0].tolist(), strict=True)):
         A[2 * m : 2 * m + 2, 2 * m : 2 * m + 2] = [[pole.real, -pole.imag], [pole.imag, pole.real]]
         C[0, 2 * m : 2 * m + 2] = [2 * weight.real, -2 * weight.imag]
-    step = layer.step_size[0].item() * dt * layer.reference_fps
-    Ad, Bd, *_ = signal.cont2discrete((A, B, C, np.zeros((1, 1))), step, method="zoh")
-    # u_k acts over the interval that ends at frame k: y_k = C (Ad s + Bd u) + D u.
-    _, expected, _ = signal.dlsim((Ad, Bd, C @ Ad, C @ Bd + layer.skip[0].item(), 1.0), u[0].numpy())
-    for evaluate in (layer.convolve, layer.scan, lambda u, dt: streamed(layer, u, dt)):
-        got = evaluate(u, torch.full((1, length), dt, dtype=torch.float64))[0, :, 0].detach().numpy()
-        np.testing.assert_allclose(got, expected[:, 0], rtol=1e-10, atol=1e-12)
+
+    def discrete(dt: float) -> tuple[np.ndarray, np.ndarray]:
+        step = layer.step_size[0].item() * dt * layer.reference_fps
+        return signal.cont2discrete((A, B, C, np.zeros((1, 1))), step, method="zoh")[:2]
+
+    def at_even(u: np.ndarray, dt: np.ndarray) -> np.ndarray:
+        # u_k acts over the interval that ends at frame k: y_k = C (Ad s + Bd u) + D u.
+        Ad, Bd = discrete(dt[0])
+        return signal.dlsim((Ad, Bd, C @ Ad, C @ Bd + layer.skip[0].item(), 1.0), u)[1]
+
+    def at_any(u: np.ndarray, dt: np.ndarray) -> np.ndarray:
+        state, outputs = np.zeros(8), []
+        for interval, held in zip(dt, u, strict=True):
+            Ad, Bd = discrete(interval)
+            state = Ad @ state + Bd @ held
+            outputs.append(C @ state + layer.skip[0].item() * held)
+        return np.array(outputs)
+
+    even, stream = torch.full((1, length), 0.03).double(), partial(streamed, layer)
+    stream = flipped(stream) if reverse else stream
+    convolve, scan = partial(layer.convolve, reverse=reverse), partial(layer.scan, reverse=reverse)
+    for oracle, dt, evaluations in ((at_even, even, (convolve, scan, stream)), (at_any, uneven, (scan, stream))):
+        given = [values[0].flip(0) if reverse else values[0] for values in (u, dt)]
+        expected = torch.tensor(oracle(*(values.numpy() for values in given)))
+        expected = expected.flip(0) if reverse else expected
+        for evaluate in evaluations:
+            torch.testing.assert_close(evaluate(u, dt)[0], expected, rtol=1e-10, atol=1e-12)
 
 
 def test_kept_frames_see_the_continuous_system() -> None:
@@ -269,24 +303,37 @@ def test_every_nth_frame_sees_the_continuous_system(block: int) -> None:
 
 
 @pytest.mark.parametrize("init", ["legs", "lin", "inv", "random"])
-def test_float32_agrees_with_float64(init: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = make(channels=16, init=init)
+@pytest.mark.parametrize(("bandlimit", "reverse"), [(None, False), (0.5, True)])
+def test_float32_agrees_with_float64(init: str, bandlimit, reverse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = make(channels=16, init=init, bandlimit=bandlimit)
     u, dt = torch.randn(2, 243, 16).double(), torch.tensor([[0.02], [0.05]]).double()
     uneven = dt * (torch.rand(2, 243).double() + 0.5)
+    convolve, scan = partial(layer.convolve, reverse=reverse), partial(layer.scan, reverse=reverse)
+    stream = partial(streamed, layer)
+    stream = flipped(stream) if reverse else stream
 
-    def evaluate(u, dt, uneven) -> list[torch.Tensor]:
-        found = gradients(layer, layer.convolve, u, dt)
-        found += gradients(layer, layer.scan, u, dt) + gradients(layer, layer.scan, u, uneven)
-        found += gradients(layer, partial(streamed, layer), u, uneven)
+    def evaluate(u, dt, uneven) -> list[list[torch.Tensor]]:
+        found = [gradients(layer, *how) for how in ((convolve, u, dt), (scan, u, dt), (scan, u, uneven))]
+        found.append(gradients(layer, stream, u, uneven))
         with monkeypatch.context() as gpu:
             choose_as_on_a_gpu(gpu)
-            return found + gradients(layer, layer.convolve, u, dt)
+            return [*found, gradients(layer, convolve, u, dt)]
 
     exact = evaluate(u, dt, uneven)
+    # A gradient of dt adds up those of all channels, which largely cancel: rounding is that of what is added up.
+    added = {values.shape: summands_of_dt(scan, u, values) for values in (dt, uneven)}
     layer.float()
-    for got, want in zip(evaluate(u.float(), dt.float(), uneven.float()), exact, strict=True):
-        # The gradient of dt is a sum over all channels and modes that largely cancels.
-        assert (got - want).norm() <= (1e-3 if got.shape in (dt.shape, uneven.shape) else 1e-4) * want.norm()
+    for found, expected in zip(evaluate(u.float(), dt.float(), uneven.float()), exact, strict=True):
+        for got, want in zip(found, expected, strict=True):
+            assert (got - want).norm() <= min(1e-4 * added.get(got.shape, want).norm(), 1e-3 * want.norm())
+
+
+def summands_of_dt(evaluate, u: torch.Tensor, dt: torch.Tensor) -> torch.Tensor:
+    """The sizes of every channel's part in the gradient of dt, added up."""
+    dt = dt.clone().requires_grad_()
+    y = evaluate(u, dt.expand(-1, u.shape[1]))
+    parts = (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum((0, 1))
+    return torch.stack([torch.autograd.grad(part, dt, retain_graph=True)[0].abs() for part in parts]).sum(0)
 
 
 def test_parallel_sequences_share_a_clip_and_do_not_mix(naive) -> None:
@@ -365,6 +412,11 @@ def test_what_a_gpu_runs_is_the_recurrence_too(length: int, bandlimit, naive, mo
     against_time = gradients(layer, lambda u, dt: layer.convolve(u, dt, reverse=True), u, dt)
     for got, want in zip(against_time, expected, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+
+
+def test_layers_of_other_limits_are_not_made_together() -> None:
+    for others in ({"bandlimit": 0.5}, {"reference_fps": 25.0}):
+        assert ssm_module.make_together([make(), make(**others)], 20, torch.tensor([0.02]).double()) == {}
 
 
 def test_the_spectrum_of_a_long_clip_is_not_kept(monkeypatch) -> None:
@@ -471,20 +523,21 @@ def test_float32_stays_close_and_finite_over_long_sequences(monkeypatch: pytest.
     assert (stream - whole).norm() / whole.norm() < 1e-4  # of one another, as the backbone's users compare them
 
 
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("length", [50, 150])  # one matrix, chunks
-def test_mixed_precision_keeps_the_layer_in_float32(length: int) -> None:
+def test_mixed_precision_keeps_the_layer_in_float32(length: int, half: torch.dtype) -> None:
     """What comes out is what float32 makes of the same input, rounded once."""
     torch.manual_seed(0)
     layer = DiagonalSSM(4)
-    u, dt = torch.randn(2, length, 4).bfloat16(), torch.full((2, length), 0.02)
+    u, dt = torch.randn(2, length, 4).to(half), torch.full((2, length), 0.02)
     state = layer.init_state(2) + 1
     for evaluate in (layer.convolve, layer.scan, lambda u, dt: layer.step(u[:, 0], dt[:, 0], state)[0]):
         expected = evaluate(u.float(), dt)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(evaluate(u, dt), expected.bfloat16())
+        with torch.autocast("cpu", dtype=half):
+            assert torch.equal(evaluate(u, dt), expected.to(half))
     kernel = layer.kernel(length, dt[:, 0])
     _, after = layer.step(u[:, 0].float(), dt[:, 0], state)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=half):
         for got, want in ((layer.kernel(length, dt[:, 0]), kernel), (layer.step(u[:, 0], dt[:, 0], state)[1], after)):
             assert got.dtype == torch.float32
             assert torch.equal(got, want)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from hummuss.backbones.intervals import Intervals
 from hummuss.backbones.norms import make_norm
 from hummuss.backbones.options import check_counts, check_probabilities
-from hummuss.backbones.ssm import INITS, DiagonalSSM, Kept
+from hummuss.backbones.ssm import DiagonalSSM, Kept
 from hummuss.backbones.stochastic_depth import StochasticDepth
 from hummuss.errors import InputError
 
@@ -68,8 +68,6 @@ class GDSSM(nn.Module):
         check_probabilities(dropout=dropout)
         if dim % reduction:
             raise InputError(f"dim {dim} is not a multiple of reduction {reduction}")
-        if init not in (*INITS, "random"):
-            raise InputError(f"init {init!r} is none of {', '.join(INITS)}, random")
         if directions not in DIRECTIONS:
             raise InputError(f"directions {directions!r} is none of {', '.join(DIRECTIONS)}")
         if gate not in GATES:
@@ -83,17 +81,21 @@ class GDSSM(nn.Module):
         if gate != "none":
             self.to_value = nn.Linear(dim, wide)  # W_v
         self.to_sequences = nn.Linear(dim, count * inner)  # W_f and W_b one above the other
-        ssms = nn.ModuleList(
-            DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(count)
-        )
-        self.ssms = cast(list[DiagonalSSM], ssms)
+        try:
+            ssms = [DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(count)]
+        except ValueError as error:  # plain, for that file stands alone
+            raise InputError(str(error)) from error
+        self.ssms = cast(list[DiagonalSSM], nn.ModuleList(ssms))
         self.mix = nn.Linear(inner, wide)  # W_cb, or W_cf when causal
         self.project_out = nn.Linear(wide, dim)
         self.dropout = nn.Dropout(dropout)
         self.stochastic_depth = StochasticDepth(drop_path)
 
     def forward(self, x: Float[Tensor, "B N L d"], intervals: Intervals) -> Float[Tensor, "B N L d"]:
-        """Mix along L; the N parallel sequences of a batch entry share its intervals."""
+        """Mix along L; the N parallel sequences of a batch entry share its intervals.
+
+        Of ``intervals.carried`` it takes the block's state and leaves there the one after the last frame.
+        """
         return x + self.stochastic_depth(self.residual(x, intervals))
 
     def residual(self, x: Float[Tensor, "B N L d"], intervals: Intervals) -> Float[Tensor, "B N L d"]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
-from hummuss.backbones.inputs import blank_padding, check_joints, check_order
+from hummuss.backbones.inputs import blank_padding, check_frames, check_joints, check_order
 from hummuss.backbones.intervals import Intervals, check_dt, index_intervals, prepare_intervals
 from hummuss.backbones.joint_attention import JointAttention
 from hummuss.backbones.layer import Block, SpatiotemporalLayer
@@ -144,15 +144,14 @@ class HumMUSS(nn.Module):
         """Normalised keypoints with confidence, and seconds since each previous frame -> representation.
 
         Raises:
-            InputError: another number of joints than the model has, no frame, a clip without a valid one, or a dt that
-                is not positive.
+            InputError: another number of joints than the model has, no frame, a clip without a valid one, a dt that is
+                not positive, or dt or valid of other frames than the keypoints.
         """
         return self._run(keypoints, dt, valid)
 
     def init_state(self, batch_size: int) -> State:
         """The state of a causal model before the first frame; its size never grows."""
-        if not self.causal:
-            raise InputError("only a causal HumMUSS has a state: build it with causal=True")
+        self._check_causal()
         return [
             tuple(block.ssms[0].init_state(batch_size, self.joints) for block in layer.temporal_blocks)
             for layer in self.layers
@@ -167,10 +166,12 @@ class HumMUSS(nn.Module):
         each as it is: outputs then differ by about as little as the time stamps do.
 
         Raises:
-            InputError: as in `forward`, or a state that is none of this model and as many clips; the state is then as
-                it was.
+            InputError: as in `forward`, a model that is not causal, or a state that is none of this model and as many
+                clips; the state is then as it was.
         """
+        self._check_causal()
         check_joints(keypoints, self.joints)
+        check_frames(keypoints, dt)
         self._check_state(state, len(keypoints))
         dt = self._prepare_frame(dt)
         joints_kept, kept = self._recall(dt)
@@ -187,7 +188,8 @@ class HumMUSS(nn.Module):
     ) -> tuple[Float[Tensor, "B F J dim_rep"], State]:
         """`step` for F frames at once: a causal model's clip in pieces of any length, in the memory of one of them.
 
-        Outputs equal those of `forward` on the whole clip; of nearly even time stamps each piece takes its own mean.
+        Outputs equal those of `forward` on the whole clip; of nearly even time stamps each piece takes its own mean. In
+        training stochastic depth, which `step` has none of, drops blocks for each piece anew.
 
         Raises:
             InputError: as in `forward`, a model that is not causal, or a state that is none of this model and as many
@@ -200,8 +202,7 @@ class HumMUSS(nn.Module):
         >>> bool(torch.allclose(torch.cat([first, then], 1), causal(clip, dt), atol=1e-4))
         True
         """
-        if not self.causal:
-            raise InputError("only a causal HumMUSS has a state to go on from: build it with causal=True")
+        self._check_causal()
         self._check_state(state, len(keypoints))
         blocks = [layer.temporal_blocks for layer in self.layers]
         carried: dict[nn.Module, Tensor] = {}
@@ -209,6 +210,10 @@ class HumMUSS(nn.Module):
             carried.update(zip(own, before, strict=True))
         representation = self._run(keypoints, dt, None, carried)
         return representation, [tuple(carried[block] for block in own) for own in blocks]
+
+    def _check_causal(self) -> None:
+        if not self.causal:
+            raise InputError("only a causal HumMUSS has a state to go on from: build it with causal=True")
 
     def _check_state(self, state: State, batch_size: int) -> None:
         if torch.compiler.is_compiling() or torch.jit.is_tracing():  # an exported step knows no number of clips
@@ -234,6 +239,7 @@ class HumMUSS(nn.Module):
     ) -> Float[Tensor, "B F J dim_rep"]:
         """All frames at once, from the beginning or from what earlier ones have left in ``carried``, which follows."""
         check_joints(keypoints, self.joints)
+        check_frames(keypoints, dt, valid)
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
         at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled()
         joints_kept, time_kept = self._make_together(joints, time) if at_once else self._recall(time.even)

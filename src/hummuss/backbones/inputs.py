@@ -21,6 +21,23 @@ def check_joints(keypoints: Tensor, joints: int) -> None:
         raise InputError(f"keypoints have shape {tuple(keypoints.shape)}: give at least one frame of one clip")
 
 
+def check_frames(
+    keypoints: Float[Tensor, "*B J 3"], dt: Float[Tensor, "*B"], valid: Bool[Tensor, "*B"] | None = None
+) -> None:
+    """Refuse intervals or a mask that are not of these frames: some would be broadcast, others looked at in part.
+
+    Raises:
+        InputError: another number of clips or of frames than keypoints have.
+    """
+    frames = keypoints.shape[:-2]
+    for name, given in (("dt", dt), ("valid", valid)):
+        if given is not None and given.shape != frames:
+            raise InputError(
+                f"{name} has shape {tuple(given.shape)}, keypoints {tuple(keypoints.shape)}: give a value for each "
+                f"frame of each clip, {tuple(frames)}"
+            )
+
+
 def blank_padding(keypoints: Float[Tensor, "B F J 3"], valid: Bool[Tensor, "B F"] | None) -> Float[Tensor, "B F J 3"]:
     """Zeros at padding, where there may be anything: a mask multiplies, and 0 times NaN is NaN."""
     return keypoints if valid is None else keypoints.masked_fill(~valid[..., None, None], 0)

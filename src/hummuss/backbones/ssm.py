@@ -32,8 +32,6 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from hummuss.backbones.options import check_counts, check_positive, check_range
-
 INITS = ("legs", "lin", "inv")  # by a formula, the same for all channels; beside them there is "random"
 # The longest sequence that a convolution does by one matrix, and the longest of its chunks beyond that: longer ones
 # waste products and memory, shorter ones pass states too often (docs/architecture.md compares chunks).
@@ -182,9 +180,8 @@ class DiagonalSSM(Modes, nn.Module):
         step_range: ``step_size`` starts log-uniform in this range; fit it to the axis (SPEC section 1).
 
     Raises:
-        ValueError: unknown init.
-        InputError: no channel or mode, a reference rate or band limit that is not positive, or a step range that is
-            none.
+        ValueError: unknown init, no channel or mode, a reference rate or band limit that is not positive, or a step
+            range that is none.
 
     >>> layer = DiagonalSSM(channels=4)
     >>> u, dt = torch.randn(2, 9, 4), torch.full((2, 9), 1 / 25)
@@ -202,9 +199,14 @@ class DiagonalSSM(Modes, nn.Module):
         step_range: tuple[float, float] = (0.02, 0.5),
     ) -> None:
         super().__init__()
-        check_counts(channels=channels, modes=modes)
-        check_positive(reference_fps=reference_fps, bandlimit=bandlimit)
-        check_range("step_range", step_range)
+        for name, count in {"channels": channels, "modes": modes}.items():
+            if count < 1:
+                raise ValueError(f"{name} is {count}: give 1 or more")
+        for name, number in {"reference_fps": reference_fps, "bandlimit": bandlimit}.items():
+            if number is not None and not 0 < number < math.inf:
+                raise ValueError(f"{name} is {number}: give a number above 0")
+        if not 0 < step_range[0] <= step_range[1] < math.inf:
+            raise ValueError(f"step_range is {list(step_range)}: give two numbers above 0, the smaller first")
         self.reference_fps = reference_fps
         self.bandlimit = bandlimit
         if init == "random":
@@ -236,7 +238,8 @@ class DiagonalSSM(Modes, nn.Module):
     def convolve(
         self, u: Float[Tensor, "B L *N H"], dt: Float[Tensor, "B L"], reverse: bool = False
     ) -> Float[Tensor, "B L *N H"]:
-        """Evaluate where frames are evenly spaced: dt[:, 0] seconds, which may differ from clip to clip.
+        """Evaluate where frames are evenly spaced: dt[:, 0] seconds, which may differ from clip to clip; no other is
+        looked at.
 
         ``reverse`` runs the map against time: the same as flipping u and dt before and the result after.
         """
@@ -415,12 +418,15 @@ def make_together(
 ) -> Kept:
     """What `convolve_rows` of each of these layers makes of dt and its parameters, made by the operators of one.
 
-    The layers must have equal numbers of modes, reference rates and band limits. What is returned is the ``kept`` of
-    passes over ``length`` frames that dt and the parameters stay the same for; gradients pass through it. It is empty
-    where `convolve_rows` keeps nothing, being too large for that.
+    The layers must have equal numbers of modes. What is returned is the ``kept`` of passes over ``length`` frames that
+    dt and the parameters stay the same for; gradients pass through it. It is empty where `convolve_rows` keeps nothing,
+    being too large for that, and where layers do not share their reference rate and band limit.
     """
+    limits = {(layer.reference_fps, layer.bandlimit) for layer in layers}
+    if len(limits) > 1:
+        return {}
     joined = Modes()
-    joined.reference_fps, joined.bandlimit = layers[0].reference_fps, layers[0].bandlimit
+    ((joined.reference_fps, joined.bandlimit),) = limits
     for name in layers[0]._parameters:  # the first axis of each is that of channels
         setattr(joined, name, torch.cat([getattr(layer, name) for layer in layers]))
     with _full_precision(dt):
