@@ -96,7 +96,8 @@ def test_rates_are_the_best_of_before_and_after_streaming(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(("slowest", "rounds"), [(9.9, 3), (10.0, 2)])
 def test_slow_runs_have_fewer_rounds(monkeypatch: pytest.MonkeyPatch, slowest: float, rounds: int) -> None:
     times = {Entry(BASE): 1.0, Entry(BASELINE): slowest}
-    taken = iter([*times.values()] * 3)
+    first, second = times.values()
+    taken = iter([first, second, second, first, first, second])  # each round begins with another entry
     monkeypatch.setattr(speed, "_timed", lambda *_: next(taken))
     rows = measured("infer", *times)
     assert [(row["ms_median"], row["rounds"]) for row in rows] == [(1e3, rounds), (1e3 * slowest, rounds)]

@@ -136,15 +136,20 @@ def make_run(entry: Entry, setting: Setting) -> Callable[[], None]:
 
 
 def measure(entries: Sequence[Entry], setting: Setting, costs: Mapping[Entry, Cost], seconds: float) -> list[Row]:
-    """Rows of all entries, their rounds interleaved until ``seconds`` have passed and there are enough of them."""
+    """Rows of all entries, their rounds interleaved until ``seconds`` have passed and there are enough of them.
+
+    Every round begins with another entry, so that none is always run after the same one.
+    """
     mode, _, _, device, precision = setting
     runs = {entry: make_run(entry, setting) for entry in entries}
     works = {entry: warm_work(run, mode) for entry, run in runs.items()}
     before = machine_rates(device, precision)
     rounds: list[dict[Entry, float]] = []
+    order = list(runs)
     began = time.perf_counter()
     while len(rounds) < _fewest_rounds(rounds) or time.perf_counter() - began < seconds:
-        rounds.append({entry: _timed(run, device) for entry, run in runs.items()})
+        rounds.append({entry: _timed(runs[entry], device) for entry in order})
+        order = [*order[1:], order[0]]
     rates = before.best(machine_rates(device, precision))
     rows = [_row(entry, setting, costs[entry], [taken[entry] for taken in rounds], works[entry]) for entry in entries]
     return with_floors(_with_ratios(rows), rates)
