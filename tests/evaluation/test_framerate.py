@@ -239,14 +239,29 @@ def test_differences_have_the_spread_of_the_seeds_own() -> None:
     assert "**does not hold**, at 0 of 1 strides (means over seeds 0, 1): 1: 155.0 / 150.0 mm (+3.3 ± 1.4 %)" in said
 
 
+def test_seeds_that_differ_over_a_target_are_counted() -> None:
+    """A mean within 3 % of which one seed by itself is not; one beyond of which one is; and two seeds of one mind."""
+    ours = [rows_of("hummuss", "dt", True, {1.0: 105.0, 2.0: 110.0, 3.0: 101.0, 4.0: 110.0})]
+    ours.append(rows_of("hummuss", "dt", True, {1.0: 99.0, 2.0: 101.0, 3.0: 102.0, 4.0: 104.0}, seed=1))
+    at = [
+        row
+        for seed in (0, 1)
+        for row in rows_of("hummuss", "trained-at-rate", False, dict.fromkeys((1.0, 2.0, 3.0, 4.0), 100.0), seed=seed)
+    ]
+    said = judge(lines_of([*ours[0], *ours[1], *at]), {})[0]
+    assert "1: 102.0 / 100.0 mm (+2.0 ± 4.2 %, 1 of 2 seeds); " in said
+    assert "2: 105.5 / 100.0 mm (+5.5 ± 6.4 %, 1 of 2 seeds) **no**; " in said
+    assert "3: 101.5 / 100.0 mm (+1.5 ± 0.7 %); 4: 107.0 / 100.0 mm (+7.0 ± 4.2 %) **no**." in said
+
+
 def test_what_the_rate_alone_changes_is_told_of_each_training() -> None:
     ours = rows_of("hummuss", "dt", True, {1.0: 50.0, 8.0: 51.0}) + rows_of("hummuss", "dt", True, {1.0: 150.0}, seed=1)
     coarse = [row | {"trained_strides": "8"} for row in rows_of("hummuss", "dt", False, {1.0: 80.0, 4.0: 60.0})]
     at = rows_of("hummuss", "trained-at-rate", False, {4.0: 40.0})
     (said,) = [sentence for sentence in judge(lines_of(ours + coarse + at), {}) if sentence.startswith("By itself")]
     assert said == (
-        "By itself, at the other strides: hummuss, varied rate: 100.0 mm at stride 1, +2.0 % at 8; "
-        "hummuss, stride 8 alone: 80.0 mm at stride 1, -25.0 % at 4."
+        "By itself, at the other strides:\n  - hummuss, varied rate: 100.0 mm at stride 1, +2.0 % at 8\n"
+        "  - hummuss, stride 8 alone: 80.0 mm at stride 1, -25.0 % at 4"
     )
     (said,) = [sentence for sentence in judge(lines_of(at), {}) if sentence.startswith("By itself")]
     assert said == "By itself: runs are missing."

@@ -61,7 +61,8 @@ def write_page(
         "that of the base rate. *interpolated*: keypoints are interpolated back to the base rate first. dstformer "
         "takes at most as many frames as in training, from the window's middle. hummuss-causal sees the frames before "
         "the scored one alone: half the window. Behind the difference of two models stands ± the standard deviation of "
-        "the seeds' own differences. *Velocity error*: MPJVE of the step that ends at the scored frame, from the frame "
+        "the seeds' own differences and, where single seeds are divided over a target, how many of them reach it. "
+        "*Velocity error*: MPJVE of the step that ends at the scored frame, from the frame "
         f"before it at that rate, of *interpolated* at the base rate. {trained(rows)}",
         "",
     ]

@@ -44,7 +44,7 @@ def _no_retraining(lines: Lines) -> str:
     found = pairs(lines, OURS, AT_THAT_RATE)
     if not found:
         return f"(a) {target}: runs are missing."
-    return _verdict(f"(a) {target}", found, lambda pair: pair.ratio <= WITHIN)
+    return _verdict(f"(a) {target}", found, lambda ratio: ratio <= WITHIN)
 
 
 def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_adds: dict[str, int]) -> str:
@@ -52,19 +52,19 @@ def _against_attention(lines: Lines, augmented: bool, variant: str, multiply_add
     found = pairs(lines, OURS, Line("dstformer", variant, augmented))
     if not augmented:
         target = f"(c) hummuss trained at varied rates ahead of dstformer trained at one rate, {shown}"
-        return _verdict(target, found, lambda pair: pair.ratio < 1) if found else f"{target}: runs are missing."
+        return _verdict(target, found, lambda ratio: ratio < 1) if found else f"{target}: runs are missing."
     target = f"(d) hummuss no worse than dstformer trained at the same varied rates, {shown}, at no more multiply-adds"
     if not found:
         return f"{target}: runs are missing."
     ours, theirs = multiply_adds["hummuss"], multiply_adds["dstformer"]
-    said = _verdict(target, found, lambda pair: pair.ratio <= 1, ours <= theirs)
+    said = _verdict(target, found, lambda ratio: ratio <= 1, ours <= theirs)
     return f"{said} Multiply-adds per frame: {ours / 1e6:.2f} and {theirs / 1e6:.2f} million."
 
 
 def _against_the_floor(lines: Lines) -> str:
     target = "hummuss trained at varied rates ahead of per-frame, which sees every frame by itself"
     found = pairs(lines, OURS, FLOOR)
-    return _verdict(target, found, lambda pair: pair.ratio < 1) if found else f"{target}: runs are missing."
+    return _verdict(target, found, lambda ratio: ratio < 1) if found else f"{target}: runs are missing."
 
 
 def _never_drawn(trained: Strides | None) -> list[str]:
@@ -80,7 +80,7 @@ def _by_itself(lines: Lines) -> str:
         if (line.model, line.variant) == ("hummuss", "dt") and parts:
             base = f"{mean(own[BASE].values()):.1f} mm at stride 1"
             told.append(f"{line.label.removesuffix(', dt')}: {base}, {', '.join(parts)}")
-    return f"By itself, at the other strides: {'; '.join(told)}." if told else "By itself: runs are missing."
+    return "\n  - ".join(["By itself, at the other strides:", *told]) if told else "By itself: runs are missing."
 
 
 def _cost_of_ignoring(lines: Lines) -> str:
@@ -93,16 +93,16 @@ def _cost_of_ignoring(lines: Lines) -> str:
     return f"Ignoring dt takes hummuss trained at varied rates {', '.join(parts)}."
 
 
-def _verdict(target: str, found: Sequence[Pair], good: Callable[[Pair], bool], also: bool = True) -> str:
-    """``also``: what must hold beside the figures."""
+def _verdict(target: str, found: Sequence[Pair], good: Callable[[float], bool], also: bool = True) -> str:
+    """By means over seeds, and how many seeds say so where they differ. ``also``: what must hold beside the figures."""
     seen = {pair.rate.rate for pair in found}
     missing = [f"{stride:g}" for stride in STRIDES if stride not in seen]
-    reached = [pair for pair in found if good(pair)]
+    reached = [pair for pair in found if good(pair.ratio)]
     holds = also and len(reached) == len(found)
     seeds = sorted({seed for pair in found for seed in pair.seeds})
     figures = "; ".join(
-        f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({_percent(pair)})"
-        + ("" if good(pair) else " **no**")
+        f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({_percent(pair)}{_divided(pair, good)})"
+        + ("" if good(pair.ratio) else " **no**")
         + ("" if pair.seeds == seeds else f" ({_seeds(pair.seeds)} alone)")
         for pair in found
     )
@@ -112,6 +112,12 @@ def _verdict(target: str, found: Sequence[Pair], good: Callable[[Pair], bool], a
         f"({'means over ' if len(seeds) > 1 else ''}{_seeds(seeds)}): {figures}."
         + (f" Runs are missing at stride {', '.join(missing)}." if missing else "")
     )
+
+
+def _divided(pair: Pair, good: Callable[[float], bool]) -> str:
+    """How many seeds reach a target that not all of them reach or miss."""
+    held = [good(ratio) for ratio in pair.ratios]
+    return f", {sum(held)} of {len(held)} seeds" if 0 < sum(held) < len(held) else ""
 
 
 def _seeds(seeds: Sequence[int]) -> str:
