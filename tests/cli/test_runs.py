@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert run("fit", "mesh") == 0
     folder = tmp_path / "runs" / "mesh" / "1"
     table = capsys.readouterr().out
+    assert re.search(
+        r"HumMUSS: \d\.\d\d M parameters \(\d\.\d\d M with heads\), \d+\.\d M multiply-adds per frame", table
+    )
     assert "mean pose" in table
     assert "mpve (mm)" in table
     summary = json.loads((folder / "summary.json").read_text())

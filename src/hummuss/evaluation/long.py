@@ -16,9 +16,10 @@ from hummuss.evaluation.contestants import Contestant, pose_head
 from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
 from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import find_head, refuse_alike
+from hummuss.heads.base import mirror_joints
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.memory import fits
-from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, goes_on, stream
+from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, goes_on, mirror_keypoints, stream
 from hummuss.metrics.per_joint import position_errors
 
 COLUMNS = (
@@ -46,9 +47,9 @@ def compare_lengths(
 
     Spans of one, two and ten windows are cut from the same frames, seen once; so are the ``lengths``, which begin
     alike. Modes: ``windows`` of the training's length, half overlapping and averaged, as `Inference` makes them;
-    ``adjacent`` ones, which like one piece predict a frame once; ``whole``, every sequence in one piece, for backbones
-    that take any length; ``mirrored``, the mean of that and of the mirrored sequence mirrored back, which like
-    ``windows`` predicts a frame twice; ``stream``, for causal ones.
+    ``adjacent`` ones, which like one piece predict a frame once; ``stream``, for causal backbones. For those that take
+    any length also ``whole``, every sequence in one piece; ``mirrored`` and ``adjacent-mirrored``, the mean of that or
+    of adjacent windows and of the mirrored sequence mirrored back: two predictions of a frame either way.
 
     Args:
         contestants: from `load_contestants`.
@@ -108,17 +109,20 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
     streamed = max((own.frames for own in group if own.frames <= most_streamed), default=None)
     for sequences in group:
         place: Row = {"source": sequences.source, "frames": sequences.frames}
-        for mode, stride in (("windows", None), ("adjacent", window)):
-            joints = _joints(contestant, sequences, Inference(windows=window, stride=stride))
-            yield from _told(place | {"mode": mode}, sequences, joints, window)
+        adjacent = Inference(windows=window, stride=window)
+        averaged, once = (_joints(contestant, sequences, own) for own in (Inference(windows=window), adjacent))
+        yield from _told(place | {"mode": "windows"}, sequences, averaged, window)
+        yield from _told(place | {"mode": "adjacent"}, sequences, once, window)
         if contestant.most_frames is not None:
             continue
         whole = None
         if goes_on(backbone) or fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
-            whole = _whole(contestant, sequences, Inference(windows="whole"))
+            whole = _whole(contestant, sequences)
             yield from _told(place | {"mode": "whole"}, sequences, whole, window)
-            mirrored = _whole(contestant, sequences, Inference(windows="whole", flip=True))
-            yield from _told(place | {"mode": "mirrored"}, sequences, mirrored, window)
+            once = (once + _joints(contestant, sequences, adjacent, mirror=True)) / 2
+            yield from _told(place | {"mode": "adjacent-mirrored"}, sequences, once, window)
+            twice = (whole + _whole(contestant, sequences, mirror=True)) / 2
+            yield from _told(place | {"mode": "mirrored"}, sequences, twice, window)
         if sequences.frames == streamed and getattr(backbone, "causal", False):
             one = sequences.take(1)
             joints, norms = stream_joints(contestant, one)
@@ -153,21 +157,25 @@ def _mean(errors: Tensor, scored: Tensor) -> Row:
     return {"mpjpe_mm": round(float(errors[scored].mean()), 4) if scored.any() else None, "state_norm": None}
 
 
-def _joints(contestant: Contestant, sequences: Sequences, inference: Inference) -> Float[Tensor, "N F 17 3"]:
-    """All sequences at once."""
+def _joints(
+    contestant: Contestant, sequences: Sequences, inference: Inference, mirror: bool = False
+) -> Float[Tensor, "N F 17 3"]:
+    """All sequences at once; ``mirror`` shows them mirrored left to right, and mirrors the joints back."""
     model = contestant.run.model
     device = next(model.parameters()).device
     batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
     moved = {name: values.to(device) for name, values in batch.items()}
-    made = inference.predict(model, moved, contestant.run.trained_frames)
+    made = inference.predict(model, mirror_keypoints(moved) if mirror else moved, contestant.run.trained_frames)
     name, _ = find_head(contestant.run, PoseHead)
-    return made[name]["joints"].cpu()
+    joints = made[name]["joints"].cpu()
+    return mirror_joints(joints) if mirror else joints
 
 
-def _whole(contestant: Contestant, sequences: Sequences, inference: Inference) -> Float[Tensor, "N F 17 3"]:
+def _whole(contestant: Contestant, sequences: Sequences, mirror: bool = False) -> Float[Tensor, "N F 17 3"]:
     """Every sequence in one piece; some at once where they are short."""
     size = max(1, FRAMES_AT_ONCE // sequences.frames)
-    return torch.cat([_joints(contestant, some, inference) for some in sequences.split(size)])
+    whole = Inference(windows="whole")
+    return torch.cat([_joints(contestant, some, whole, mirror) for some in sequences.split(size)])
 
 
 @torch.inference_mode()

@@ -28,10 +28,18 @@ SOURCES = {
     "ping-pong": "clips played forwards and backwards in turn",
     "synthetic": "long performances",
 }
-MODES = {"windows": ":", "adjacent": "-.", "whole": "-", "mirrored": "--"}  # as drawn; a stream equals one piece
+# As drawn; a stream equals one piece.
+MODES: dict[str, str | tuple[int, tuple[int, ...]]] = {
+    "windows": ":",
+    "adjacent": "-.",
+    "adjacent-mirrored": (0, (4, 1, 1, 1, 1, 1)),
+    "whole": "-",
+    "mirrored": "--",
+}
 CALLED = {
     "windows": "windows",
     "adjacent": "adjacent windows",
+    "adjacent-mirrored": "adjacent windows, mirrored too",
     "whole": "one piece",
     "mirrored": "one piece, mirrored too",
 }
@@ -54,9 +62,9 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "at the same moments on the same detections. *Windows* are as long as in training, half overlapping and "
         "averaged, as `hummuss predict` makes them, which costs twice as much as *one piece*, the sequence at once. "
         "*Adjacent* windows predict a frame once, as one piece does: between the two kinds of windows lies what "
-        "averaging brings. *Mirrored too*: the mean of one piece and of the mirrored sequence in one piece, mirrored "
-        "back, which predicts a frame twice, as windows do. How much worse one piece is stands with the standard "
-        "deviation of that over seeds. *Ping-pong*: a clip played forwards and backwards in turn, with detection "
+        "averaging brings. *Mirrored too*: the mean of that and of the same for the mirrored sequence, mirrored back, "
+        "two predictions of a frame. How much worse one piece is stands with the standard deviation of that over "
+        "seeds. *Ping-pong*: a clip played forwards and backwards in turn, with detection "
         "errors drawn afresh for every frame: longer than any capture, but no real motion of that length. "
         f"{trained(rows)} Seeds {values(rows, 'seed')}. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
         "",
@@ -82,7 +90,7 @@ def sentences(rows: Sequence[Row]) -> list[str]:
         elif not_run := _not_run(errors):
             said.append(f"**{model.label}**: not run in one piece, which the memory did not hold: {not_run}.")
         adjacent = pairs(errors, against="adjacent")
-        mirrored = pairs(errors, "mirrored")
+        mirrored = pairs(errors, "mirrored", against="adjacent-mirrored")
         for source in dict.fromkeys(way.source for way in found):
             own = {way.frames: pair for way, pair in found.items() if way.source == source}
             once = {way.frames: pair for way, pair in adjacent.items() if way.source == source}
@@ -122,11 +130,11 @@ def sentences(rows: Sequence[Row]) -> list[str]:
 
 
 def _at_equal_cost(once: dict[int, Pair], twice: dict[int, Pair], lengths: Sequence[int]) -> str:
-    """How one piece compares with windows that cost as much, where they were run: either predicts a frame once, or
-    either twice.
+    """How one piece compares with windows at equal cost, where they were run: each frame predicted once, or once more
+    mirrored.
     """
     told = ""
-    for pairs_of, name in ((once, "Against adjacent windows"), (twice, "Mirrored too, against windows")):
+    for pairs_of, name in ((once, "Against adjacent windows"), (twice, "Both mirrored too")):
         found = " and ".join(str(pairs_of[frames]) for frames in lengths if frames in pairs_of)
         told += f" {name}: {found}." if found else ""
     return told
@@ -170,9 +178,7 @@ def _lengths(axes: Axes, rows: Sequence[Row]) -> None:
                 continue
             frames = [way.frames for way in ways]
             label = f"{model.label}, {CALLED[mode]}"
-            axes.plot(
-                frames, [mean(errors[way].values()) for way in ways], line + _marker(model), label=label, **_look(model)
-            )
+            axes.plot(frames, [mean(errors[way].values()) for way in ways], ls=line, label=label, **_look(model))
     axes.set_xscale("log")
     ticks = sorted({row["frames"] for row in rows if row["source"] == source})
     axes.set_xticks(ticks, [f"{frames:,}" for frames in ticks])
@@ -188,16 +194,13 @@ def _positions(axes: Axes, source: str, rows: Sequence[Row]) -> None:
         for mode, line in MODES.items():
             way = stream if streamed and mode == "whole" else stream._replace(mode=mode)
             found = by_position(rows, model, way)
-            axes.plot(list(found), list(found.values()), line + _marker(model), **_look(model))
+            axes.plot(list(found), list(found.values()), ls=line, **_look(model))
     finish(axes, f"{source}, {longest:,} frames", "position, s")
 
 
 def _look(model: Model) -> dict[str, Any]:
-    return {"color": COLORS[model.name], "ms": 4, "alpha": 1.0 if model.augmented else 0.4}
-
-
-def _marker(model: Model) -> str:
-    return "o" if model.augmented else "s"
+    marker, alpha = ("o", 1.0) if model.augmented else ("s", 0.4)
+    return {"color": COLORS[model.name], "marker": marker, "ms": 4, "alpha": alpha}
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
