@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.framerate import AT_RATE, Row
-from hummuss.evaluation.framerate_lines import Line, Lines, line_of, lines_of
+from hummuss.evaluation.framerate_lines import Lines, line_of, lines_of
 from hummuss.evaluation.framerate_targets import judge
 from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, windows_of
 from hummuss.evaluation.rates import BASE, STRIDES, UPSAMPLED, Rate
@@ -119,9 +118,15 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
         figures = [list(own[rate].values()) for rate in rates]
         deviations = [stdev(each) if len(each) > 1 else 0.0 for each in figures]
         where = [_place(rate) if rate.kind == kind or kind == "upsample" else 0.0 for rate in rates]
+        means, color = [mean(each) for each in figures], COLORS[line.model]
+        if line.stride != 1:  # they are many and lie close: the table has each
+            label = f"{line.model}, each other stride alone"
+            known = axes.get_legend_handles_labels()[1]
+            axes.plot(where, means, color=color, lw=0.8, alpha=0.4, label=None if label in known else label)
+            continue
         axes.errorbar(
-            where, [mean(each) for each in figures], deviations, color=COLORS[line.model], lw=1.2, elinewidth=0.8,
-            capsize=2, label=line.label, **_mark(line),
+            where, means, deviations, color=color, lw=1.2, elinewidth=0.8, capsize=2, label=line.label,
+            fmt=MARKS[line.variant], ms=9 if line.variant == AT_RATE else 4,
         )  # fmt: skip
     if kind in ("stride", "upsample"):
         axes.set_xscale("log", base=2)
@@ -129,13 +134,6 @@ def _panel(axes: Axes, kind: str, lines: Lines) -> None:
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
     finish(axes, kind, KINDS[kind])
-
-
-def _mark(line: Line) -> dict[str, Any]:
-    """A line's marker: its stride where it was trained at one that is not 1."""
-    if line.stride != 1:
-        return {"marker": f"${line.stride:g}$", "ls": "-", "ms": 8, "alpha": 0.6}
-    return {"fmt": MARKS[line.variant], "ms": 9 if line.variant == AT_RATE else 4}
 
 
 def _rates(own: dict[Rate, dict[int, float]], kind: str) -> list[Rate]:
