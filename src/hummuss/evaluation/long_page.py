@@ -164,7 +164,8 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         line[0].set_ylabel(f"{dataset}: MPJPE, mm")
         for source, axes in zip(sources, line[1:], strict=True):
             _positions(axes, source, own)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, handlelength=5)
+    entries = grid[0, 0].get_legend_handles_labels()
+    figure.legend(*entries, loc="outside lower center", ncols=3, fontsize=8, handlelength=5)
     figure.savefig(path)
 
 
