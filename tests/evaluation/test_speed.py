@@ -95,12 +95,22 @@ def test_rates_are_the_best_of_before_and_after_streaming(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("slowest", "rounds"), [(9.9, 3), (10.0, 2)])
 def test_slow_runs_have_fewer_rounds(monkeypatch: pytest.MonkeyPatch, slowest: float, rounds: int) -> None:
-    times = {Entry(BASE): 1.0, Entry(BASELINE): slowest}
-    first, second = times.values()
-    taken = iter([first, second, second, first, first, second])  # each round begins with another entry
-    monkeypatch.setattr(speed, "_timed", lambda *_: next(taken))
+    times, seen = {Entry(BASE): 1.0, Entry(CAUSAL): 2.0, Entry(BASELINE): slowest}, []
+
+    def make_run(entry: Entry, _setting: Setting) -> Callable[[], Entry]:
+        return lambda: entry
+
+    def timed(run: Callable[[], Entry], _device: str) -> float:
+        seen.append(run())
+        return times[seen[-1]]
+
+    monkeypatch.setattr(speed, "make_run", make_run)
+    monkeypatch.setattr(speed, "_timed", timed)
     rows = measured("infer", *times)
-    assert [(row["ms_median"], row["rounds"]) for row in rows] == [(1e3, rounds), (1e3 * slowest, rounds)]
+    assert [(row["ms_median"], row["rounds"]) for row in rows] == [(1e3 * took, rounds) for took in times.values()]
+    orders = [tuple(seen[first : first + 3]) for first in range(0, len(seen), 3)]
+    assert all(set(order) == set(times) for order in orders)
+    assert len(set(orders)) > 1  # drawn anew: none always follows the same one
 
 
 def test_irregular_intervals_are_scanned_along_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ Times of all models are interleaved in one process, all warmed up; what they tak
 `speed_process`, in a fresh process each.
 """
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -138,18 +139,18 @@ def make_run(entry: Entry, setting: Setting) -> Callable[[], None]:
 def measure(entries: Sequence[Entry], setting: Setting, costs: Mapping[Entry, Cost], seconds: float) -> list[Row]:
     """Rows of all entries, their rounds interleaved until ``seconds`` have passed and there are enough of them.
 
-    Every round begins with another entry, so that none is always run after the same one.
+    Their order is drawn for every round, so that none always follows the same one.
     """
     mode, _, _, device, precision = setting
     runs = {entry: make_run(entry, setting) for entry in entries}
     works = {entry: warm_work(run, mode) for entry, run in runs.items()}
     before = machine_rates(device, precision)
     rounds: list[dict[Entry, float]] = []
-    order = list(runs)
+    order, draw = list(runs), random.Random(0)
     began = time.perf_counter()
     while len(rounds) < _fewest_rounds(rounds) or time.perf_counter() - began < seconds:
+        draw.shuffle(order)
         rounds.append({entry: _timed(runs[entry], device) for entry in order})
-        order = [*order[1:], order[0]]
     rates = before.best(machine_rates(device, precision))
     rows = [_row(entry, setting, costs[entry], [taken[entry] for taken in rounds], works[entry]) for entry in entries]
     return with_floors(_with_ratios(rows), rates)
