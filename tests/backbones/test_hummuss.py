@@ -84,7 +84,7 @@ def test_a_causal_model_mixes_joints_in_both_directions() -> None:
     changed = keypoints.clone()
     changed[:, 0, 8] += 1
     apart = (backbone(changed, dt) - backbone(keypoints, dt)).abs().amax((0, 3))
-    assert (apart[0] > 1e-6).all()  # joints before and after the eighth, in the same frame
+    assert (apart[0] > 1e-6).all()  # joints before and after it, in the same frame
 
 
 def test_causal_output_does_not_see_later_frames_and_bidirectional_does() -> None:
@@ -191,6 +191,8 @@ def test_a_refused_piece_leaves_the_state() -> None:
         assert all(torch.equal(now, was) for now, was in zip(own, others, strict=True))
     with pytest.raises(InputError, match="causal=True"):
         make().advance(keypoints, dt, state)
+    with pytest.raises(InputError, match="causal=True"):
+        make().step(keypoints[:, 0], dt[:, 0], state)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -396,6 +398,16 @@ def test_kernels_made_at_once_train_as_those_made_one_by_one(frames, options, mo
     spatial = 0 if options.get("spatial_mixing") == "attention" else 2
     assert len(calls) == spatial + (1 if options.get("causal") else 2)  # one for each axis and direction
     backbone(keypoints, irregular(dt)).sum().backward()  # time is scanned, the joints are not
+
+
+@pytest.mark.parametrize("limits", [{"bandlimit": 0.5}, {"reference_fps": 25.0}])
+def test_a_layer_whose_limits_were_set_by_hand_trains_by_its_own(limits, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone, (keypoints, dt) = make(), clip()
+    for limit, value in limits.items():
+        setattr(backbone.layers[1].temporal_blocks[0].ssms[0], limit, value)
+    expected = gradients(backbone, backbone, keypoints, dt)
+    monkeypatch.setattr(hummuss_module, "TOGETHER_ON", ("cpu",))
+    assert_all_close(gradients(backbone, backbone, keypoints, dt), expected)
 
 
 def test_only_causal_models_stream() -> None:

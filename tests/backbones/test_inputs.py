@@ -30,14 +30,15 @@ def test_nothing_is_refused_by_its_shape(backbone: nn.Module, clips: int, frames
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("shape", [(2, 4), (2, 6), (1, 5), (3, 5), (5,)])
-def test_intervals_and_masks_of_other_frames_are_refused(shape: tuple[int, ...]) -> None:
-    backbone, keypoints, dt = BACKBONES["hummuss"](), torch.rand(2, 5, 17, 3), torch.full((2, 5), 0.02)
+def test_intervals_and_masks_of_other_frames_are_refused(backbone: nn.Module, shape: tuple[int, ...]) -> None:
+    keypoints, dt = torch.rand(2, 5, 17, 3), torch.full((2, 5), 0.02)
     told = re.escape(f"has shape {shape}, keypoints (2, 5, 17, 3): give a value for each frame of each clip, (2, 5)")
     for even in (torch.full(shape, 0.02), torch.linspace(0.02, 0.04, shape[-1]).expand(shape)):
         with pytest.raises(InputError, match=f"dt {told}"):
             backbone(keypoints, even)
-        with pytest.raises(InputError, match=f"dt {told}"):
-            backbone.advance(keypoints, even, backbone.init_state(2))
+        if isinstance(backbone, HumMUSS):
+            with pytest.raises(InputError, match=f"dt {told}"):
+                backbone.advance(keypoints, even, backbone.init_state(2))
     with pytest.raises(InputError, match=f"valid {told}"):
         backbone(keypoints, dt, torch.ones(shape, dtype=torch.bool))
 

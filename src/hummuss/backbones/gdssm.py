@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from hummuss.backbones.intervals import Intervals
 from hummuss.backbones.norms import make_norm
-from hummuss.backbones.options import check_counts, check_probabilities
-from hummuss.backbones.ssm import DiagonalSSM, Kept
+from hummuss.backbones.options import check_counts, check_positive, check_probabilities, check_range
+from hummuss.backbones.ssm import INITS, DiagonalSSM, Kept
 from hummuss.backbones.stochastic_depth import StochasticDepth
 from hummuss.errors import InputError
 
@@ -64,10 +64,14 @@ class GDSSM(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        check_counts(dim=dim, reduction=reduction)
+        check_counts(dim=dim, reduction=reduction, modes=modes)
+        check_positive(reference_fps=reference_fps, bandlimit=bandlimit)
+        check_range("step_range", step_range)
         check_probabilities(dropout=dropout)
         if dim % reduction:
             raise InputError(f"dim {dim} is not a multiple of reduction {reduction}")
+        if init not in (*INITS, "random"):
+            raise InputError(f"init {init!r} is none of {', '.join(INITS)}, random")
         if directions not in DIRECTIONS:
             raise InputError(f"directions {directions!r} is none of {', '.join(DIRECTIONS)}")
         if gate not in GATES:
@@ -81,10 +85,7 @@ class GDSSM(nn.Module):
         if gate != "none":
             self.to_value = nn.Linear(dim, wide)  # W_v
         self.to_sequences = nn.Linear(dim, count * inner)  # W_f and W_b one above the other
-        try:
-            ssms = [DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(count)]
-        except ValueError as error:  # plain, for that file stands alone
-            raise InputError(str(error)) from error
+        ssms = [DiagonalSSM(inner, modes, init, reference_fps, bandlimit, step_range) for _ in range(count)]
         self.ssms = cast(list[DiagonalSSM], nn.ModuleList(ssms))
         self.mix = nn.Linear(inner, wide)  # W_cb, or W_cf when causal
         self.project_out = nn.Linear(wide, dim)

@@ -189,7 +189,7 @@ class HumMUSS(nn.Module):
         """`step` for F frames at once: a causal model's clip in pieces of any length, in the memory of one of them.
 
         Outputs equal those of `forward` on the whole clip; of nearly even time stamps each piece takes its own mean. In
-        training stochastic depth, which `step` has none of, drops blocks for each piece anew.
+        training stochastic depth, which `step` does not have, is drawn anew for each piece.
 
         Raises:
             InputError: as in `forward`, a model that is not causal, or a state that is none of this model and as many

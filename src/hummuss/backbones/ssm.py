@@ -205,7 +205,8 @@ class DiagonalSSM(Modes, nn.Module):
         for name, number in {"reference_fps": reference_fps, "bandlimit": bandlimit}.items():
             if number is not None and not 0 < number < math.inf:
                 raise ValueError(f"{name} is {number}: give a number above 0")
-        if not 0 < step_range[0] <= step_range[1] < math.inf:
+        low, high = step_range
+        if not 0 < low <= high < math.inf:
             raise ValueError(f"step_range is {list(step_range)}: give two numbers above 0, the smaller first")
         self.reference_fps = reference_fps
         self.bandlimit = bandlimit
@@ -213,12 +214,11 @@ class DiagonalSSM(Modes, nn.Module):
             poles = random_poles(channels, modes)
         else:
             poles = initial_poles(modes, init).expand(channels, modes)
-        low, high = (math.log(bound) for bound in step_range)
         self.log_decay = nn.Parameter((-poles.real).log())  # (H, M)
         self.frequency = nn.Parameter(poles.imag.clone())  # (H, M)
         self.output_pairs = nn.Parameter(torch.randn(channels, modes, 2) * math.sqrt(0.5))  # E|C|^2 = 1
         self.skip = nn.Parameter(torch.randn(channels))  # (H,)
-        self.log_step = nn.Parameter(torch.empty(channels).uniform_(low, high))  # (H,)
+        self.log_step = nn.Parameter(torch.empty(channels).uniform_(math.log(low), math.log(high)))  # (H,)
 
     @property
     def poles(self) -> Complex[Tensor, "H M"]:
