@@ -68,8 +68,8 @@ class Track:
     def at(self, times: Float64[np.ndarray, "F"]) -> Float64[np.ndarray, "F C"]:
         """Values at any instants (seconds)."""
         # Of a long script, few transitions are under way at instants close to one another.
-        over = self.starts + self.widths <= times.min()
-        under_way = ~over & (self.starts < times.max())
+        over = self.starts + self.widths <= times.min(initial=np.inf)
+        under_way = ~over & (self.starts < times.max(initial=-np.inf))
         shares = smoothstep((times[:, None] - self.starts[under_way]) / self.widths[under_way])
         return self.base + self.changes[over].sum(0) + shares @ self.changes[under_way]
 

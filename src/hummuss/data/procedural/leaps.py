@@ -58,7 +58,7 @@ class Leaps:
         """Height of the pelvis over standing, and of the feet (at the rig's scale) over the floor, metres."""
         takeoffs, speeds, tucks = self._flights
         flight = 2.0 * speeds / GRAVITY
-        some = (takeoffs < times.max()) & (takeoffs + flight > times.min())
+        some = (takeoffs < times.max(initial=-np.inf)) & (takeoffs + flight > times.min(initial=np.inf))
         takeoffs, flight, tucks = takeoffs[some], flight[some], tucks[some]
         aloft = np.clip(times[:, None] - takeoffs, 0.0, flight)
         drawn = smoothstep(aloft / (0.5 * flight)) * smoothstep((flight - aloft) / (0.5 * flight))

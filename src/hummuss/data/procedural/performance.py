@@ -12,8 +12,8 @@ from hummuss.data.procedural.gait import standing
 from hummuss.data.procedural.rig import Ground, Rig, along
 
 Times = Float64[np.ndarray, "F"]
-# Instants at once. Each part looks at the movements and leaps of its own time alone: for all instants of a long script
-# at once, memory and time would grow with the square of its length.
+# Instants at once. Each part has shares of the movements and leaps of its own time alone: for all instants of a long
+# script at once, memory would grow with the square of its length.
 AT_ONCE = 2048
 
 
