@@ -260,8 +260,8 @@ def test_what_the_rate_alone_changes_is_told_of_each_training() -> None:
     at = rows_of("hummuss", "trained-at-rate", False, {4.0: 40.0})
     (said,) = [sentence for sentence in judge(lines_of(ours + coarse + at), {}) if sentence.startswith("By itself")]
     assert said == (
-        "By itself, at the other strides:\n  - hummuss, varied rate: 100.0 mm at stride 1, +2.0 % at 8\n"
-        "  - hummuss, stride 8 alone: 80.0 mm at stride 1, -25.0 % at 4"
+        "By itself, at the other strides:\n    - hummuss, varied rate: 100.0 mm at stride 1, +2.0 % at 8\n"
+        "    - hummuss, stride 8 alone: 80.0 mm at stride 1, -25.0 % at 4"
     )
     (said,) = [sentence for sentence in judge(lines_of(at), {}) if sentence.startswith("By itself")]
     assert said == "By itself: runs are missing."

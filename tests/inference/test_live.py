@@ -148,12 +148,15 @@ def test_a_head_that_fails_leaves_no_trace(monkeypatch) -> None:
 
 
 def test_heads_stay_in_full_precision() -> None:
-    stream, (points, times) = LiveStream(make_run("pose", "action"), FPS, image_size=SIZE), make_frames(4)
+    run, (points, times), shown = make_run("pose", "action"), make_frames(4), []
+    for head in run.model.heads.values():
+        head.register_forward_pre_hook(lambda _head, given: shown.append((given[0], torch.is_autocast_enabled("cpu"))))
+    stream = LiveStream(run, FPS, image_size=SIZE)
     with torch.autocast("cpu", torch.bfloat16):
-        frames = feed(stream, points, times)
-    for found in ([frame.joints3d for frame in frames], [list(frame.actions.values()) for frame in frames]):
-        values = torch.tensor(np.array(found))
-        assert not torch.equal(values, values.bfloat16().to(values.dtype))
+        feed(stream, points, times)
+    assert {(representation.dtype, mixed) for representation, mixed in shown} == {(torch.float32, False)}
+    mean = shown[-1][0]  # what the action's head is shown
+    assert not torch.equal(mean, mean.bfloat16().float())
 
 
 def test_after_a_reset_it_is_a_new_stream() -> None:

@@ -80,7 +80,7 @@ def _by_itself(lines: Lines) -> str:
         if (line.model, line.variant) == ("hummuss", "dt") and parts:
             base = f"{mean(own[BASE].values()):.1f} mm at stride 1"
             told.append(f"{line.label.removesuffix(', dt')}: {base}, {', '.join(parts)}")
-    return "\n  - ".join(["By itself, at the other strides:", *told]) if told else "By itself: runs are missing."
+    return "\n    - ".join(["By itself, at the other strides:", *told]) if told else "By itself: runs are missing."
 
 
 def _cost_of_ignoring(lines: Lines) -> str:

@@ -16,7 +16,6 @@ from hummuss.evaluation.contestants import Contestant, pose_head
 from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
 from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import find_head, refuse_alike
-from hummuss.heads.base import mirror_joints
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.memory import fits
 from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, goes_on, mirror_keypoints, stream
@@ -47,9 +46,9 @@ def compare_lengths(
 
     Spans of one, two and ten windows are cut from the same frames, seen once; so are the ``lengths``, which begin
     alike. Modes: ``windows`` of the training's length, half overlapping and averaged, as `Inference` makes them;
-    ``adjacent`` ones, which like one piece predict a frame once; ``stream``, for causal backbones. For those that take
-    any length also ``whole``, every sequence in one piece; ``mirrored`` and ``adjacent-mirrored``, the mean of that or
-    of adjacent windows and of the mirrored sequence mirrored back: two predictions of a frame either way.
+    ``adjacent`` ones, which like one piece predict a frame once; ``stream``, for causal backbones. Backbones that take
+    any length also have ``whole``, every sequence in one piece, and two predictions of a frame: ``mirrored`` is the
+    mean of ``whole`` and of the same for the mirrored sequence, mirrored back, ``adjacent-mirrored`` of ``adjacent``.
 
     Args:
         contestants: from `load_contestants`.
@@ -60,8 +59,8 @@ def compare_lengths(
         clips: how many of either.
         streamed: most frames that are streamed, of one sequence of each source.
 
-    Sequences that the memory cannot hold in one piece have no row for it, but of a backbone that goes on from the state
-    of the frames before, which gives the same.
+    Sequences that the memory cannot hold in one piece have no row for it nor for mirrored ones, but of a backbone that
+    goes on from the state of the frames before, which gives the same.
 
     Raises:
         InputError: a length of no more than ten windows, runs trained on windows of different lengths, or two runs that
@@ -110,19 +109,20 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
     for sequences in group:
         place: Row = {"source": sequences.source, "frames": sequences.frames}
         adjacent = Inference(windows=window, stride=window)
-        averaged, once = (_joints(contestant, sequences, own) for own in (Inference(windows=window), adjacent))
-        yield from _told(place | {"mode": "windows"}, sequences, averaged, window)
-        yield from _told(place | {"mode": "adjacent"}, sequences, once, window)
+        joints = _joints(contestant, sequences, Inference(windows=window))
+        yield from _told(place | {"mode": "windows"}, sequences, joints, window)
+        apart = _joints(contestant, sequences, adjacent)
+        yield from _told(place | {"mode": "adjacent"}, sequences, apart, window)
         if contestant.most_frames is not None:
             continue
         whole = None
         if goes_on(backbone) or fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
             whole = _whole(contestant, sequences)
             yield from _told(place | {"mode": "whole"}, sequences, whole, window)
-            once = (once + _joints(contestant, sequences, adjacent, mirror=True)) / 2
-            yield from _told(place | {"mode": "adjacent-mirrored"}, sequences, once, window)
-            twice = (whole + _whole(contestant, sequences, mirror=True)) / 2
-            yield from _told(place | {"mode": "mirrored"}, sequences, twice, window)
+            joints = (apart + _joints(contestant, sequences, adjacent, mirror=True)) / 2
+            yield from _told(place | {"mode": "adjacent-mirrored"}, sequences, joints, window)
+            joints = (whole + _whole(contestant, sequences, mirror=True)) / 2
+            yield from _told(place | {"mode": "mirrored"}, sequences, joints, window)
         if sequences.frames == streamed and getattr(backbone, "causal", False):
             one = sequences.take(1)
             joints, norms = stream_joints(contestant, one)
@@ -166,9 +166,8 @@ def _joints(
     batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
     moved = {name: values.to(device) for name, values in batch.items()}
     made = inference.predict(model, mirror_keypoints(moved) if mirror else moved, contestant.run.trained_frames)
-    name, _ = find_head(contestant.run, PoseHead)
-    joints = made[name]["joints"].cpu()
-    return mirror_joints(joints) if mirror else joints
+    name, head = find_head(contestant.run, PoseHead)
+    return (head.mirror(made[name]) if mirror else made[name])["joints"].cpu()
 
 
 def _whole(contestant: Contestant, sequences: Sequences, mirror: bool = False) -> Float[Tensor, "N F 17 3"]:

@@ -62,8 +62,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
         "at the same moments on the same detections. *Windows* are as long as in training, half overlapping and "
         "averaged, as `hummuss predict` makes them, which costs twice as much as *one piece*, the sequence at once. "
         "*Adjacent* windows predict a frame once, as one piece does: between the two kinds of windows lies what "
-        "averaging brings. *Mirrored too*: the mean of that and of the same for the mirrored sequence, mirrored back, "
-        "two predictions of a frame. How much worse one piece is stands with the standard deviation of that over "
+        "averaging brings. *Mirrored too*: the mean of a prediction and of the mirrored sequence's, mirrored back: "
+        "two for each frame. How much worse one piece is stands with the standard deviation of that over "
         "seeds. *Ping-pong*: a clip played forwards and backwards in turn, with detection "
         "errors drawn afresh for every frame: longer than any capture, but no real motion of that length. "
         f"{trained(rows)} Seeds {values(rows, 'seed')}. Commit {values(rows, 'commit')}; {values(rows, 'device')}.",
