@@ -80,6 +80,7 @@ SPEEDS = {
     (device, precision, mode, intervals): f"{where}, {what}, {intervals} intervals"
     for device, precision, where in (
         ("x86_64 CPU, 1 threads", "32", "a processor's core"),
+        ("AMD EPYC, 1 threads", "32", "another's, AMD EPYC"),
         ("NVIDIA H100 80GB HBM3", "bf16", "an H100, bf16"),
     )
     for mode, what in (("train", "training step"), ("infer", "inference"))
