@@ -54,6 +54,11 @@ def irregular(dt: torch.Tensor) -> torch.Tensor:
     return dt * torch.linspace(0.5, 2, dt.shape[1], dtype=dt.dtype)
 
 
+def assert_all_close(found: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
+    for got, want in zip(found, expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
+
+
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("even", [True, False])
 @pytest.mark.parametrize(("before", "after"), [(0, 7), (5, 0), (3, 4)])
@@ -74,8 +79,7 @@ def test_padding_changes_nothing_at_valid_frames(causal, even, before, after) ->
     of_padded = torch.autograd.grad(found.square().sum(), [padded, padded_dt, *backbone.parameters()])
     own = torch.autograd.grad(expected.square().sum(), [keypoints, dt, *backbone.parameters()])
     assert all((of_input[~valid] == 0).all() for of_input in of_padded[:2])
-    for got, want in zip((*(of_input[:, inside] for of_input in of_padded[:2]), *of_padded[2:]), own, strict=True):
-        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
+    assert_all_close([*(of_input[:, inside] for of_input in of_padded[:2]), *of_padded[2:]], list(own))
 
 
 def test_a_causal_model_mixes_joints_in_both_directions() -> None:
@@ -137,11 +141,6 @@ def gradients(backbone: HumMUSS, evaluate, keypoints: torch.Tensor, dt: torch.Te
     weight = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
     found = torch.autograd.grad((y * weight).sum(), [keypoints, dt, *backbone.parameters()], materialize_grads=True)
     return [y.detach(), *found]
-
-
-def assert_all_close(found: list[torch.Tensor], expected: list[torch.Tensor]) -> None:
-    for got, want in zip(found, expected, strict=True):
-        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10 * max(1.0, float(want.abs().max())))
 
 
 @pytest.mark.parametrize("even", [True, False])

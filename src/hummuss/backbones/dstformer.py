@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hummuss.backbones.inputs import blank_padding, check_frames, check_joints, check_valid
+from hummuss.backbones.inputs import blank_padding, check_inputs, check_valid
 from hummuss.backbones.motionbert import check_names, read_sizes, read_state
 from hummuss.backbones.options import check_counts, check_positive, check_probabilities
 from hummuss.errors import InputError
@@ -104,8 +104,7 @@ class DSTformer(nn.Module):
             InputError: another number of joints than the model has, no frame, more frames than it has positions, a clip
                 with no valid frame, or dt or valid of other frames than the keypoints.
         """
-        check_joints(keypoints, self.joints)
-        check_frames(keypoints, dt, valid)
+        check_inputs(keypoints, self.joints, dt, valid)
         if keypoints.shape[1] > self.max_frames:
             raise InputError(
                 f"a clip of {keypoints.shape[1]} frames is longer than the {self.max_frames} that this DSTformer has "

@@ -64,6 +64,7 @@ class GDSSM(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        # Also what `DiagonalSSM` refuses by itself: its file stands alone, without the error that commands tell.
         check_counts(dim=dim, reduction=reduction, modes=modes)
         check_positive(reference_fps=reference_fps, bandlimit=bandlimit)
         check_range("step_range", step_range)

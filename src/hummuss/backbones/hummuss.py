@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hummuss.backbones.gdssm import GDSSM
-from hummuss.backbones.inputs import blank_padding, check_frames, check_joints, check_order
+from hummuss.backbones.inputs import blank_padding, check_inputs, check_order
 from hummuss.backbones.intervals import Intervals, check_dt, index_intervals, prepare_intervals
 from hummuss.backbones.joint_attention import JointAttention
 from hummuss.backbones.layer import Block, SpatiotemporalLayer
@@ -170,8 +170,7 @@ class HumMUSS(nn.Module):
                 clips; the state is then as it was.
         """
         self._check_causal()
-        check_joints(keypoints, self.joints)
-        check_frames(keypoints, dt)
+        check_inputs(keypoints, self.joints, dt)
         self._check_state(state, len(keypoints))
         dt = self._prepare_frame(dt)
         joints_kept, kept = self._recall(dt)
@@ -238,8 +237,7 @@ class HumMUSS(nn.Module):
         carried: dict[nn.Module, Tensor] | None = None,
     ) -> Float[Tensor, "B F J dim_rep"]:
         """All frames at once, from the beginning or from what earlier ones have left in ``carried``, which follows."""
-        check_joints(keypoints, self.joints)
-        check_frames(keypoints, dt, valid)
+        check_inputs(keypoints, self.joints, dt, valid)
         time, joints = self._prepare_time(dt, valid), index_intervals(keypoints)
         at_once = keypoints.device.type in TOGETHER_ON and torch.is_grad_enabled()
         joints_kept, time_kept = self._make_together(joints, time) if at_once else self._recall(time.even)

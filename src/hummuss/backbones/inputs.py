@@ -6,11 +6,13 @@ from torch import Tensor
 from hummuss.errors import InputError
 
 
-def check_joints(keypoints: Tensor, joints: int) -> None:
-    """Refuse keypoints that are not (..., joints, 3), and a batch of nothing.
+def check_inputs(keypoints: Tensor, joints: int, dt: Tensor, valid: Tensor | None = None) -> None:
+    """Refuse keypoints that are not (..., joints, 3), a batch of nothing, and intervals or a mask of other frames: some
+    would be broadcast, others looked at in part.
 
     Raises:
-        InputError: another number of joints or channels, no clip or no frame.
+        InputError: another number of joints or channels, no clip or no frame, or dt or valid of another number of clips
+            or of frames than keypoints have.
     """
     if keypoints.shape[-2:] != (joints, 3):
         raise InputError(
@@ -19,16 +21,6 @@ def check_joints(keypoints: Tensor, joints: int) -> None:
         )
     if 0 in keypoints.shape:
         raise InputError(f"keypoints have shape {tuple(keypoints.shape)}: give at least one frame of one clip")
-
-
-def check_frames(
-    keypoints: Float[Tensor, "*B J 3"], dt: Float[Tensor, "*B"], valid: Bool[Tensor, "*B"] | None = None
-) -> None:
-    """Refuse intervals or a mask that are not of these frames: some would be broadcast, others looked at in part.
-
-    Raises:
-        InputError: another number of clips or of frames than keypoints have.
-    """
     frames = keypoints.shape[:-2]
     for name, given in (("dt", dt), ("valid", valid)):
         if given is not None and given.shape != frames:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from hummuss.backbones.inputs import blank_padding, check_frames, check_joints
+from hummuss.backbones.inputs import blank_padding, check_inputs
 
 # Channels of a hidden layer per channel of a joint: 1024, as published, for 128.
 WIDTH = 8
@@ -56,8 +56,7 @@ class PerFrame(nn.Module):
             InputError: another number of joints than the model has, no frame, or dt or valid of other frames than the
                 keypoints.
         """
-        check_joints(keypoints, self.joints)
-        check_frames(keypoints, dt, valid)
+        check_inputs(keypoints, self.joints, dt, valid)
         x = self.lift(_about_their_middle(blank_padding(keypoints, valid)))
         for block in self.blocks:
             x = x + block(x)

@@ -119,6 +119,7 @@ def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_
         if goes_on(backbone) or fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
             whole = _whole(contestant, sequences)
             yield from _told(place | {"mode": "whole"}, sequences, whole, window)
+            # `Inference.flip` would predict anew what has been predicted above.
             joints = (apart + _joints(contestant, sequences, adjacent, mirror=True)) / 2
             yield from _told(place | {"mode": "adjacent-mirrored"}, sequences, joints, window)
             joints = (whole + _whole(contestant, sequences, mirror=True)) / 2
