@@ -7,6 +7,7 @@ warning, which a strict build refuses.
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 from typing import Any
@@ -21,11 +22,20 @@ log = logging.getLogger("mkdocs.hooks.site")
 def on_config(config: Any) -> Any:
     """Add results that the navigation does not name, such as those of a `make eval-...` of one's own."""
     (results,) = (section["Results"] for section in config["nav"] if isinstance(section, dict) and "Results" in section)
-    known = {page for entry in results for page in entry.values()}
+    known = set(pages_of(results))
     for path in sorted((ROOT / "docs" / "results").glob("*.md")):
         if f"results/{path.name}" not in known:
             results.append({path.stem.replace("_", " "): f"results/{path.name}"})
     return config
+
+
+def pages_of(entry: Any) -> Iterator[str]:
+    """The pages that a part of the navigation names."""
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for inner in entry.values() if isinstance(entry, dict) else entry:
+            yield from pages_of(inner)
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -68,21 +68,14 @@ def test_the_hold_is_that_of_the_continuous_system() -> None:
     assert all(shared[round(time, 6)] == pytest.approx(value, abs=1e-4) for time, value in slow)
 
 
-def test_the_readmes_tables_are_those_of_the_results() -> None:
-    assert load_tool("readme_results").section() in (ROOT / "README.md").read_text(), "run tools/readme_results.py"
+def test_tables_of_results_are_those_of_the_results() -> None:
+    for path, section in load_tool("result_tables").SECTIONS.items():
+        assert section() in path.read_text(), f"run tools/result_tables.py: {path.name}"
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    listed: set[str] = set()
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-
-    def walk(entry) -> None:
-        for value in entry if isinstance(entry, list) else entry.values() if isinstance(entry, dict) else ():
-            walk(value)
-        if isinstance(entry, str):
-            listed.add(entry)
-
-    load_tool("site_hooks").on_config(config)  # results of one's own are no mistake
-    walk(config["nav"])
+    hooks = load_tool("site_hooks")
+    hooks.on_config(config)  # results of one's own are no mistake
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
-    assert pages | {"datasets.md", "changelog.md"} == listed | {"index.md"}
+    assert pages | {"datasets.md", "changelog.md"} == set(hooks.pages_of(config["nav"])) | {"index.md"}
