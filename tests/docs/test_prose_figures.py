@@ -1,0 +1,159 @@
+"""Measured figures in the prose of the docs are those of the CSV files in docs/results that they are of."""
+
+import csv
+import re
+from functools import cache
+from pathlib import Path
+from statistics import mean, stdev
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
+# A figure with its spread; in prose, not in a table that a command has written.
+SPREAD = re.compile(r"\d+\.\d ± \d+\.\d")
+
+
+@cache
+def rows_of(page: str) -> list[dict[str, str]]:
+    with open(RESULTS / f"{page}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by_seed(page: str, column: str, **place: str) -> dict[str, float]:
+    found = [row for row in rows_of(page) if all(row[key] == value for key, value in place.items())]
+    figures = {row["seed"]: float(row[column]) for row in found}
+    assert figures, f"{page}.csv has no row of {place}"
+    assert len(figures) == len(found), f"{page}.csv has {len(found)} rows of {place} for {len(figures)} seeds"
+    return figures
+
+
+def spread(figures: dict[str, float]) -> str:
+    return f"{mean(figures.values()):.1f} ± {stdev(figures.values()):.1f}"
+
+
+def trained(page: str, variant: str, metric: str = "mpjpe") -> dict[str, float]:
+    """Of a page of trainings, on validation subjects."""
+    return by_seed(page, "value", variant=variant, metric=metric, split="val", group="all")
+
+
+def backbone(variant: str, metric: str = "mpjpe") -> str:
+    return spread(trained("backbone_study", variant, metric))
+
+
+def rounded(page: str, variant: str, metric: str, digits: int = 0) -> str:
+    return f"{mean(trained(page, variant, metric).values()):.{digits}f}"
+
+
+def ablation(variant: str, metric: str = "mpjpe") -> str:
+    return spread(trained("ablation", variant, metric))
+
+
+def shown(page: str, model: str, variant: str, stride: int, varied: bool = True) -> dict[str, float]:
+    """Of a page of frame rates, on captured clips."""
+    return by_seed(
+        page, "mpjpe_mm", dataset="cmu-test", model=model, variant=variant, rate=f"{stride}.0", kind="stride",
+        trained_with_augmentation=str(varied),
+    )  # fmt: skip
+
+
+def ahead(ours: dict[str, float], theirs: dict[str, float]) -> str:
+    """By how many percent: of the means, and the deviation of the seeds' own differences."""
+    assert ours.keys() == theirs.keys()
+    saved = 100 * (1 - mean(ours.values()) / mean(theirs.values()))
+    assert saved >= 0, f"{-saved:.1f} % behind, not ahead"
+    return f"{saved:.1f} ± {stdev(100 * (1 - ours[seed] / theirs[seed]) for seed in ours):.1f}"
+
+
+def behind(ours: dict[str, float], theirs: dict[str, float]) -> str:
+    assert ours.keys() == theirs.keys()
+    lost = 100 * (mean(ours.values()) / mean(theirs.values()) - 1)
+    assert lost >= 0, f"{-lost:.1f} % ahead, not behind"
+    return f"{lost:.1f} ± {stdev(100 * (ours[seed] / theirs[seed] - 1) for seed in ours):.1f}"
+
+
+def one_piece(windows: str, dataset: str, frames: int) -> str:
+    """By how many percent it is ahead of a kind of windows, on the page of whole strides."""
+    source = "capture" if frames == 810 else "ping-pong"
+    place = {"model": "hummuss", "dataset": dataset, "frames": str(frames), "source": source, "position_s": ""}
+    whole, other = (by_seed("long_between", "mpjpe_mm", mode=mode, **place) for mode in ("whole", windows))
+    return ahead(whole, other)
+
+
+# What prose says, with its figures left out -> these figures, made from the files.
+BACKBONE = {
+    "after 1200 steps at any frame rate: {} mm against {} on validation subjects, {} against {} [on test subjects]": [
+        *(spread(trained("base_study", model)) for model in ("hummuss", "dstformer")),
+        spread(shown("framerate_base", "hummuss", "dt", 1)),
+        spread(shown("framerate_base", "dstformer", "subsampled", 1)),
+    ],
+    "ahead of half the rate with each of the three seeds, {} against {} mm": [backbone("ssm-lr"), backbone("hummuss")],
+    "`e4` (the paper's e = 4, 64 channels; {})": [backbone("e4")],
+    "**k = 1 is worth what it costs**: {} mm": [backbone("k1")],
+    "**16 modes are no better than 8** on these short runs ({} against {})": [backbone("hummuss"), backbone("m8")],
+    "HumMUSS has {} mm where `ssm-lr`, trained alike, has {}, but {} m/s² of acceleration error where that has {}.": [
+        spread(trained("framerate_image_study", "hummuss")), backbone("ssm-lr"),
+        spread(trained("framerate_image_study", "hummuss", "accel")), backbone("ssm-lr", "accel"),
+    ],
+    "motion is smoother (acceleration error {} against {} m/s², velocities {} against {} mm/s)": [
+        *(rounded("backbone_study", variant, "accel", 1) for variant in ("fast-steps", "ssm-lr")),
+        *(rounded("backbone_study", variant, "mpjve") for variant in ("fast-steps", "ssm-lr")),
+    ],
+    "the reference at {} mm": [ablation("reference")],
+    "smoother then (acceleration error {} against {} m/s²)": [
+        rounded("ablation", variant, "accel") for variant in ("directions-sum", "reference")
+    ],
+    "added (`directions-sum`), the error is {} mm": [ablation("directions-sum")],
+    "without it {} mm, with a sum in its place {}.": [ablation("gate-none"), ablation("gate-sum")],
+    "one of half the blocks (`one-stream`) has {} mm": [ablation("one-stream")],
+    "their mean has {}.": [ablation("fusion-mean")],
+    "drawn at random (`init-random`) {} mm": [ablation("init-random")],
+    "S4D-Lin {}, S4D-Inv {}.": [ablation("init-lin"), ablation("init-inv")],
+    "**16 modes are ahead of 8** ({} mm)": [ablation("m8")],
+    "(`s4d-steps`, 0.001 to 0.1 on both) {} mm": [ablation("s4d-steps")],
+    "at the lower end {}, four times larger {}.": [ablation("slow-steps"), ablation("fast-steps")],
+    "at equal multiply-adds (`attention`, {} mm)": [ablation("attention")],
+    "e = 2 has {} mm for half as many again, k = 1 {} for a quarter more": [ablation("e2"), ablation("k1")],
+    "A band limit changes nothing ({} mm)": [ablation("bandlimit")],
+    "in pairs (`pairs`) the error is {} mm": [ablation("pairs")],
+    "(PA-MPJPE {} against {})": [ablation("pairs", "pa_mpjpe"), ablation("reference", "pa_mpjpe")],
+    "(`drop-path` {} mm, behind with each seed); RMS norms ({}) and dropout ({})": [
+        ablation("drop-path"), ablation("rms"), ablation("dropout"),
+    ],
+    "As many multiply-adds as k = 1 spent on width have {} mm": [ablation("width")],
+}  # fmt: skip
+AT_STRIDE_8 = behind(shown("framerate", "hummuss", "dt", 8), shown("framerate", "hummuss", "trained-at-rate", 8, False))
+EVALUATION = {
+    "at stride 8 of captured clips barely ({} %: two seeds are beyond it": [AT_STRIDE_8],
+    "has {} mm at stride 1 where DSTformer (16 M) has {}": [
+        spread(shown("framerate_base", "hummuss", "dt", 1)),
+        spread(shown("framerate_base", "dstformer", "subsampled", 1)),
+    ],
+    "at 810 frames by {} % (captured) and {} % (retargeted), at 16,000 by {} and {} %": [
+        one_piece("adjacent", dataset, frames) for frames in (810, 16000) for dataset in ("cmu-test", "cmu-test-daz")
+    ],
+    "one piece alone, {} and {} % ahead of overlapping windows at 16,000 frames": [
+        one_piece("windows", dataset, 16000) for dataset in ("cmu-test", "cmu-test-daz")
+    ],
+}
+MEASURED = {"At stride 8 of captured clips HumMUSS is {} % behind models of that stride alone": [AT_STRIDE_8]}
+PROSE = {"docs/backbone.md": BACKBONE, "docs/evaluation.md": EVALUATION, "docs/measured.md": MEASURED}
+
+
+def prose(path: Path) -> str:
+    """A page in one line, without its tables."""
+    return " ".join(line.strip() for line in path.read_text().splitlines() if not line.startswith("|"))
+
+
+@pytest.mark.parametrize(("page", "text"), [(page, text) for page, texts in PROSE.items() for text in texts])
+def test_figures_are_those_of_the_results(page: str, text: str) -> None:
+    assert text.format(*PROSE[page][text]) in prose(ROOT / page)
+
+
+def test_no_figure_with_a_spread_is_left_out() -> None:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "howto").glob("*.md")]:
+        name = str(path.relative_to(ROOT))
+        if name == "CHANGELOG.md":  # what was, not what is
+            continue
+        bound = sum(" ± " in figure for figures in PROSE.get(name, {}).values() for figure in figures)
+        assert len(SPREAD.findall(prose(path))) == bound, f"{name}: say in this file where its figures come from"
