@@ -88,7 +88,7 @@ CORE, OTHER_CORE, GPU = (
     ("AMD EPYC, 1 threads", "32"),
     ("NVIDIA H100 80GB HBM3", "bf16"),
 )
-DEVICES = {CORE: "a processor's core", OTHER_CORE: "another's, AMD EPYC", GPU: "an H100, bf16"}
+DEVICES = {CORE: "a core of a processor that was not named", OTHER_CORE: "a core of an AMD EPYC", GPU: "an H100, bf16"}
 WORK = {"train": "training step", "infer": "inference"}
 INTERVALS = ("even", "irregular")
 CLIPS = (27, 81, 243, 729, 2187)  # frames
@@ -167,7 +167,7 @@ def overview_rows() -> Iterator[list[str]]:
     )  # fmt: skip
     for device, mode in ((OTHER_CORE, "train"), (OTHER_CORE, "infer"), (GPU, "train")):
         ours, irregular = (speed_cell(device, mode, intervals, 243) for intervals in INTERVALS)
-        what = f"times as quick, 243 frames, size base: {WORK[mode]} on {' '.join(device)}"
+        what = f"times as quick, size base, 243 frames: {WORK[mode]}, {DEVICES[device]}"
         yield row(what, "speed", ours, "1", f"{irregular} on irregular intervals")
 
 
