@@ -3,27 +3,32 @@
 python tools/result_tables.py
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from hummuss.cli.eval_framerate import read_table
+from result_rows import (
+    AT_RATE,
+    ATTENTION,
+    ATTENTION_ONE_RATE,
+    BACK_AT_ONE_RATE,
+    EVERY_FRAME,
+    ONE_RATE,
+    ROOT,
+    UNTOLD,
+    VARIED,
+    plain_rows,
+    rated,
+)
+from target_table import target_table
+
 from hummuss.evaluation.framerate_lines import Line, line_of, lines_of
 from hummuss.evaluation.pages import spread, table
 from hummuss.evaluation.rates import BASE, Rate
 from hummuss.evaluation.strides import Strides
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "docs" / "results"
 START, END = "<!-- tables: written by tools/result_tables.py -->", "<!-- end of tables -->"
 
 RATES = [Rate("stride", 1), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
-VARIED, ATTENTION = Line("hummuss", "dt", True), Line("dstformer", "subsampled", True)
-AT_RATE, UNTOLD = Line("hummuss", "trained-at-rate", False), Line("hummuss", "dt-ignored", True)
-ONE_RATE, ATTENTION_ONE_RATE = Line("hummuss", "dt", False), Line("dstformer", "subsampled", False)
-EVERY_FRAME = Line("per-frame", "subsampled", True)
 # Rows of the table of frame rates: how pages call them, and what the table says they are.
 LINES = {
     VARIED: "**HumMUSS**, trained at random strides {strides}",
@@ -33,7 +38,7 @@ LINES = {
     Line("hummuss-causal", "dt", True): "causal HumMUSS, random strides",
     ATTENTION: "attention (DSTformer), random strides",
     ATTENTION_ONE_RATE: "attention, trained at stride 1",
-    Line("dstformer", "interpolated", False): "the same, on clips interpolated back to stride 1",
+    BACK_AT_ONE_RATE: "the same, on clips interpolated back to stride 1",
     EVERY_FRAME: "every frame by itself",
 }
 # The pages that it shows, what their trainings were, and which rows it takes of them.
@@ -107,6 +112,7 @@ def main() -> None:
 def all_tables() -> str:
     """What docs/measured.md has between its markers."""
     titles = {
+        "Targets": target_table,
         "Any frame rate": framerate_table,
         "Long sequences": long_table,
         "Corrupted detections": corruption_table,
@@ -271,17 +277,9 @@ def regression() -> str:
     return f"{float(row['balanced (%)']):.1f}"
 
 
-@cache
 def captured(page: str) -> list[dict]:
     """The rows of CMU's captured test clips on a page of frame rates."""
-    return [row for row in read_table(RESULTS / f"{page}.csv") if row["dataset"] == "cmu-test"]
-
-
-@cache
-def plain_rows(name: str) -> list[dict[str, str]]:
-    """A results page's table, as it stands there."""
-    with open(RESULTS / f"{name}.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return rated(page, "cmu-test")
 
 
 SECTIONS = {ROOT / "docs" / "measured.md": all_tables, ROOT / "README.md": overview}
