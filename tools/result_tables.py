@@ -3,9 +3,28 @@
 python tools/result_tables.py
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from overview_table import overview_table
+from result_cells import (
+    ALONE,
+    ATTENTION_ALONE,
+    CLEAN,
+    DEVICES,
+    FAR,
+    HIDDEN,
+    INTERVALS,
+    WORK,
+    captured,
+    corruption_cell,
+    long_cell,
+    rate_cell,
+    regression,
+    speed_cell,
+    task_cell,
+    work_cell,
+)
 from result_rows import (
     AT_RATE,
     ATTENTION,
@@ -16,14 +35,13 @@ from result_rows import (
     ROOT,
     UNTOLD,
     VARIED,
-    plain_rows,
-    rated,
 )
 from target_table import target_table
 
-from hummuss.evaluation.framerate_lines import Line, line_of, lines_of
-from hummuss.evaluation.pages import spread, table
+from hummuss.evaluation.framerate_lines import Line
+from hummuss.evaluation.pages import table
 from hummuss.evaluation.rates import BASE, Rate
+from hummuss.evaluation.speed_page import TIMES_AS_QUICK
 from hummuss.evaluation.strides import Strides
 
 START, END = "<!-- tables: written by tools/result_tables.py -->", "<!-- end of tables -->"
@@ -48,7 +66,6 @@ TRAININGS = {
     "framerate_base": ("base, 1200 of 8", (VARIED, ATTENTION)),
 }
 # Rows of the table of long sequences: dataset, frames and source, as the page has them.
-FAR = ("cmu-test", 16000, "ping-pong")
 LENGTHS = {
     ("cmu-test", 810, "capture"): "captured, 810 frames",
     FAR: "captured, 16,000 frames back and forth",
@@ -61,9 +78,8 @@ MODES = {
     "whole": "one piece",
 }
 # Columns of the table of corrupted detections; its rows are models and whether their training hid joints.
-HIDDEN = ("joints", 0.3)
 CORRUPTIONS = {
-    ("clean", 0.0): "clean",
+    CLEAN: "clean",
     HIDDEN: "30 % of joints hidden",
     ("frames", 0.3): "30 % of frames missing",
     ("gaussian", 0.05): "noise, 5 % of the person's size",
@@ -80,23 +96,13 @@ TASKS = {
     "mesh/mpve": "body mesh, MPVE in mm",
     "action/mean_class": "action, balanced accuracy in %",
 }
-ALONE, ATTENTION_ALONE = ("pose", "mesh", "action"), ("dstformer-pose", "dstformer-mesh", "dstformer-action")
 COLUMNS = {
     "alone": ALONE,
     "all three on one backbone": ("multi",),
     "pretrained": ("pretrained",),
     "attention, alone": ATTENTION_ALONE,
 }
-# Rows of the table of speed: device and precision as its page has them, mode and intervals.
-CORE, OTHER_CORE, GPU = (
-    ("x86_64 CPU, 1 threads", "32"),
-    ("AMD EPYC, 1 threads", "32"),
-    ("NVIDIA H100 80GB HBM3", "bf16"),
-)
-DEVICES = {CORE: "a core of a processor that was not named", OTHER_CORE: "a core of an AMD EPYC", GPU: "an H100, bf16"}
-WORK = {"train": "training step", "infer": "inference"}
-INTERVALS = ("even", "irregular")
-CLIPS = (27, 81, 243, 729, 2187)  # frames
+CLIPS = (27, 81, 243, 729, 2187)  # frames, of the table of speed
 
 
 def main() -> None:
@@ -124,57 +130,8 @@ def all_tables() -> str:
 
 
 def overview() -> str:
-    """The README's one table: HumMUSS beside attention, and beside what is hardest to be ahead of."""
-    head = ["", "HumMUSS", "attention (DSTformer)", "beside them"]
-    return "\n".join([START, "", *table(head, list(overview_rows())), END])
-
-
-def overview_rows() -> Iterator[list[str]]:
-    """Its rows, those against HumMUSS among them."""
-
-    def at(line: Line, rate: Rate, page: str = "framerate", column: str = "mpjpe_mm") -> str:
-        return rate_cell(page, line, rate, column)
-
-    def row(what: str, page: str, ours: str, theirs: str, beside: str = "") -> list[str]:
-        return [f"[{what}](docs/results/{page}.md)", ours, theirs, beside]
-
-    base, coarse, dropped = BASE, Rate("stride", 8), Rate("dropped", 0.5)
-    rates = "framerate"
-    yield row(
-        "MPJPE of captured clips at stride 1, mm", rates, at(VARIED, base), at(ATTENTION, base),
-        f"{at(EVERY_FRAME, base)} every frame by itself",
-    )  # fmt: skip
-    yield row(
-        "at stride 8", rates, at(VARIED, coarse), at(ATTENTION, coarse),
-        f"{at(AT_RATE, coarse)} HumMUSS trained at that very stride; {at(UNTOLD, coarse)} not told dt",
-    )  # fmt: skip
-    yield row("at stride 8, trained at stride 1 alone", rates, at(ONE_RATE, coarse), at(ATTENTION_ONE_RATE, coarse))
-    yield row("half of the frames dropped", rates, at(VARIED, dropped), at(ATTENTION, dropped))
-    yield row(
-        "velocity error at stride 1, mm/s", rates,
-        at(VARIED, base, column="mpjve_mm_s"), at(ATTENTION, base, column="mpjve_mm_s"),
-        f"{at(ONE_RATE, base, column='mpjve_mm_s')} HumMUSS trained at stride 1 alone",
-    )  # fmt: skip
-    wide = "framerate_base"
-    yield row("MPJPE at stride 1, size base", wide, at(VARIED, base, wide), at(ATTENTION, base, wide))
-    yield row("multiply-adds per frame, M, size base", "sizes", work_cell(wide, VARIED), work_cell(wide, ATTENTION))
-    yield row(
-        "MPJPE of 16,000 frames in one piece", "long_longer", long_cell(FAR, "whole"), "-",
-        f"{long_cell(FAR, 'windows')} windows of 81 that overlap, {long_cell(FAR, 'adjacent')} that do not",
-    )  # fmt: skip
-    for masked, what in ((False, "MPJPE, 30 % of the joints hidden"), (True, "the same, joints hidden in training")):
-        ours, theirs = (corruption_cell(model, masked, HIDDEN) for model in ("hummuss", "dstformer"))
-        yield row(what, "robustness", ours, theirs)
-    mesh, action = "mesh/mpve", "action/mean_class"
-    yield row("body mesh, MPVE, mm", "tasks_study", task_cell(ALONE, mesh), task_cell(ATTENTION_ALONE, mesh))
-    yield row(
-        "action, balanced accuracy, %", "action", task_cell(ALONE, action), task_cell(ATTENTION_ALONE, action),
-        f"{regression()} a regression that knows no order of frames",
-    )  # fmt: skip
-    for device, mode in ((OTHER_CORE, "train"), (OTHER_CORE, "infer"), (GPU, "train")):
-        ours, irregular = (speed_cell(device, mode, intervals, 243) for intervals in INTERVALS)
-        what = f"times as quick, size base, 243 frames: {WORK[mode]}, {DEVICES[device]}"
-        yield row(what, "speed", ours, "1", f"{irregular} on irregular intervals")
+    """What the README has there."""
+    return "\n".join([START, "", *overview_table(), END])
 
 
 def framerate_table() -> list[str]:
@@ -194,13 +151,13 @@ def framerate_table() -> list[str]:
 def long_table() -> list[str]:
     """HumMUSS after the longer training."""
     head = ["[MPJPE](results/long_longer.md), mm", *MODES.values()]
-    return grid(head, LENGTHS, MODES, long_cell)
+    return table(head, grid(LENGTHS, MODES, long_cell))
 
 
 def corruption_table() -> list[str]:
     """Both backbones, trained with and without hidden joints, on CMU's captured clips."""
     head = ["[MPJPE](results/robustness.md), mm", *CORRUPTIONS.values()]
-    return grid(head, MASKED, CORRUPTIONS, lambda model, corruption: corruption_cell(*model, corruption))
+    return table(head, grid(MASKED, CORRUPTIONS, lambda model, corruption: corruption_cell(*model, corruption)))
 
 
 def task_table() -> list[str]:
@@ -222,64 +179,13 @@ def speed_table() -> list[str]:
         for mode, what in WORK.items()
         for intervals in INTERVALS
     }
-    return grid(head, places, CLIPS, lambda place, frames: speed_cell(*place, frames))
+    to_reach = ["to reach in a training step", *(f"{TIMES_AS_QUICK[frames]:g}" for frames in CLIPS)]
+    return table(head, [to_reach, *grid(places, CLIPS, lambda place, frames: speed_cell(*place, frames))])
 
 
-def grid(head: list[str], rows: dict[Any, str], columns: Iterable[Any], cell: Callable[[Any, Any], str]) -> list[str]:
-    """A table of ``cell`` at every row and column."""
-    return table(head, [[what, *(cell(row, column) for column in columns)] for row, what in rows.items()])
-
-
-def rate_cell(page: str, line: Line, rate: Rate, column: str = "mpjpe_mm") -> str:
-    """Captured test clips at a rate."""
-    return spread(list(lines_of(captured(page), column)[line].get(rate, {}).values()))
-
-
-def work_cell(page: str, line: Line) -> str:
-    """Millions of multiply-adds per frame, as far as the rates differ from the least to the most."""
-    found = {f"{row['multiply_adds_per_frame'] / 1e6:.1f}" for row in captured(page) if line_of(row) == line}
-    return " to ".join(dict.fromkeys((min(found, key=float), max(found, key=float))))
-
-
-def long_cell(place: tuple[str, int, str], mode: str) -> str:
-    """HumMUSS after the longer training, on sequences of a dataset, a length and a source."""
-    rows = [row for row in plain_rows("long_longer") if not row["position_s"] and row["model"] == "hummuss"]
-    own = [row for row in rows if (row["dataset"], int(row["frames"]), row["source"]) == place]
-    return spread([float(row["mpjpe_mm"]) for row in own if row["mode"] == mode])
-
-
-def corruption_cell(model: str, masked: bool, corruption: tuple[str, float]) -> str:
-    """Captured test clips, corrupted."""
-    place = ("cmu-test", model, str(masked), *corruption)
-    keys = ("dataset", "model", "trained_with_masking", "corruption")
-    own = [row for row in plain_rows("robustness") if (*(row[key] for key in keys), float(row["level"])) == place]
-    return spread([float(row["mpjpe_mm"]) for row in own])
-
-
-def task_cell(variants: tuple[str, ...], metric: str) -> str:
-    """A task on all of CMU's test clips, by those of the variants that do it."""
-    rows = [row for row in plain_rows("tasks_study") if (row["split"], row["group"]) == ("test", "all")]
-    return spread([float(row["value"]) for row in rows if row["variant"] in variants and row["metric"] == metric])
-
-
-def speed_cell(device: tuple[str, str], mode: str, intervals: str, frames: int) -> str:
-    """Attention's time over that of HumMUSS at base size."""
-    place = (*device, mode, intervals, str(frames), "hummuss-base")
-    keys = ("device", "precision", "mode", "intervals", "frames", "model")
-    own = [row["ratio_to_dstformer"] for row in plain_rows("speed") if tuple(row[key] for key in keys) == place]
-    return next(filter(None, own), "-")
-
-
-def regression() -> str:
-    """Balanced accuracy of the regression on per-frame statistics."""
-    place = ("regression on statistics", "all")
-    (row,) = [row for row in plain_rows("action") if (row["model"], row["class"]) == place]
-    return f"{float(row['balanced (%)']):.1f}"
-
-
-def captured(page: str) -> list[dict]:
-    """The rows of CMU's captured test clips on a page of frame rates."""
-    return rated(page, "cmu-test")
+def grid(rows: dict[Any, str], columns: Iterable[Any], cell: Callable[[Any, Any], str]) -> list[list[str]]:
+    """Rows of a table that has ``cell`` at every row and column."""
+    return [[what, *(cell(row, column) for column in columns)] for row, what in rows.items()]
 
 
 SECTIONS = {ROOT / "docs" / "measured.md": all_tables, ROOT / "README.md": overview}

@@ -22,7 +22,9 @@ CLIPS_OF = {"cmu-test": "captured", "cmu-test-daz": "retargeted"}
 # Targets at every stride: what HumMUSS is measured against, per cent that it may be behind, the pages that tell.
 STRIDE_TARGETS = {
     "(a) at most 3 % behind HumMUSS trained at that very stride": (
-        (AT_RATE,), 3.0, ("framerate", "framerate_between", "framerate_at_rate_short"),
+        (AT_RATE,), 3.0,
+        ("framerate", "framerate_between", "framerate_at_rate_short", "framerate_base", "framerate_image",
+         "framerate_short"),
     ),
     "(c) ahead of attention trained at stride 1": ((ATTENTION_ONE_RATE, BACK_AT_ONE_RATE), 0.0, ("framerate",)),
     "(d) no worse than attention trained at the same strides": (
@@ -34,22 +36,50 @@ LENGTH_TARGETS = {
     "(b) spans of 2 and 10 windows at most 2 % behind windows": ((162, 810), 2.0),
     "(b) 16,000 frames no worse than windows": ((16000,), 0.0),
 }
-LENGTH_PAGES = ("long", "long_between", "long_longer", "long_shipped")
+LENGTH_PAGES = ("long", "long_between", "long_longer", "long_shipped", "long_image")
+# What the trainings of a page were.
+PAGES = {
+    "framerate": "1200 steps of 8 windows",
+    "framerate_between": "the same, whole strides alone",
+    "framerate_at_rate_short": "the same, against models of one rate on short windows",
+    "framerate_base": "size base",
+    "framerate_image": "an earlier round: strides to 4, half the steps, keypoints in the image",
+    "framerate_short": "an earlier round: strides to 4, half the steps",
+    "framerate_longer": "1600 steps of 32",
+    "long": "1200 steps of 8",
+    "long_between": "the same, whole strides alone",
+    "long_longer": "1600 steps of 32",
+    "long_shipped": "the model that comes along",
+    "long_image": "an earlier round: strides to 4, half the steps, keypoints in the image",
+}
 
 
 def target_table() -> list[str]:
     """A row for each target and page that tells of it."""
     body = [
-        [target, f"[{page}](results/{page}.md)", *(worst_stride(page, dataset, others, most) for dataset in CLIPS_OF)]
+        [
+            target,
+            f"[{PAGES[page]}](results/{page}.md)",
+            *(worst_stride(page, dataset, others, most) for dataset in CLIPS_OF),
+        ]
         for target, (others, most, pages) in STRIDE_TARGETS.items()
         for page in pages
     ]
     body += [
-        [target, f"[{page}](results/{page}.md)", *(worst_length(page, dataset, lengths, most) for dataset in CLIPS_OF)]
+        [
+            target,
+            f"[{PAGES[page]}](results/{page}.md)",
+            *(worst_length(page, dataset, lengths, most) for dataset in CLIPS_OF),
+        ]
         for target, (lengths, most) in LENGTH_TARGETS.items()
         for page in LENGTH_PAGES
     ]
-    return table(["target", "page", *CLIPS_OF.values()], body)
+    return table(["target", "after", *CLIPS_OF.values()], body)
+
+
+def linked(page: str) -> str:
+    """What its trainings were, with a link to it."""
+    return f"[{PAGES[page]}](results/{page}.md)"
 
 
 def worst_stride(page: str, dataset: str, others: Sequence[Line], most: float) -> str:
@@ -62,9 +92,9 @@ def worst_stride(page: str, dataset: str, others: Sequence[Line], most: float) -
 def worst_length(page: str, dataset: str, lengths: Sequence[int], most: float) -> str:
     """One piece against windows at the length where it is furthest behind."""
     errors = long_errors.by_model(long_rows(page, dataset))[long_errors.Model("hummuss", True)]
-    found = {way.frames: pair for way, pair in long_errors.pairs(errors).items() if way.frames in lengths}
-    frames = max(found, key=lambda frames: found[frames].worse)
-    return judged(found[frames].each, found[frames].worse, most, f"{frames:,} frames")
+    found = [(way, pair) for way, pair in long_errors.pairs(errors).items() if way.frames in lengths]
+    way, worst = max(found, key=lambda own: own[1].worse)
+    return judged(worst.each, worst.worse, most, f"{way.frames:,} frames")
 
 
 def percent(ratio: float) -> float:
@@ -75,4 +105,5 @@ def percent(ratio: float) -> float:
 def judged(each: Sequence[float], behind: float, most: float, where: str) -> str:
     """Per cent behind (below 0 ahead) by the means, the deviation of the seeds' own, and whether a target is missed."""
     deviation = f" ± {stdev(each):.1f}" if len(each) > 1 else ""
-    return f"{behind:+.1f}{deviation} % at {where}{' **missed**' if behind > most else ''}"
+    seeds = "" if len(each) > 1 else ", one seed"
+    return f"{behind:+.1f}{deviation} % at {where}{seeds}{' **missed**' if behind > most else ''}"

@@ -1,35 +1,28 @@
 """Measured figures in the prose of the docs are those of the CSV files in docs/results that they are of."""
 
-import csv
 import re
-from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+from result_rows import by_seed as unique_by_seed
+from result_rows import plain_rows
+
+from hummuss.evaluation.pages import spread as spread_of
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "docs" / "results"
 # A figure with its spread; in prose, not in a table that a command has written.
 SPREAD = re.compile(r"\d+\.\d ± \d+\.\d")
 
 
-@cache
-def rows_of(page: str) -> list[dict[str, str]]:
-    with open(RESULTS / f"{page}.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def by_seed(page: str, column: str, **place: str) -> dict[str, float]:
-    found = [row for row in rows_of(page) if all(row[key] == value for key, value in place.items())]
-    figures = {row["seed"]: float(row[column]) for row in found}
+    figures = unique_by_seed((row for row in plain_rows(page) if place.items() <= row.items()), column)
     assert figures, f"{page}.csv has no row of {place}"
-    assert len(figures) == len(found), f"{page}.csv has {len(found)} rows of {place} for {len(figures)} seeds"
     return figures
 
 
 def spread(figures: dict[str, float]) -> str:
-    return f"{mean(figures.values()):.1f} ± {stdev(figures.values()):.1f}"
+    return spread_of(list(figures.values()))
 
 
 def trained(page: str, variant: str, metric: str = "mpjpe") -> dict[str, float]:
@@ -57,19 +50,16 @@ def shown(page: str, model: str, variant: str, stride: int, varied: bool = True)
     )  # fmt: skip
 
 
-def ahead(ours: dict[str, float], theirs: dict[str, float]) -> str:
+def behind(ours: dict[str, float], theirs: dict[str, float], sign: int = 1) -> str:
     """By how many percent: of the means, and the deviation of the seeds' own differences."""
     assert ours.keys() == theirs.keys()
-    saved = 100 * (1 - mean(ours.values()) / mean(theirs.values()))
-    assert saved >= 0, f"{-saved:.1f} % behind, not ahead"
-    return f"{saved:.1f} ± {stdev(100 * (1 - ours[seed] / theirs[seed]) for seed in ours):.1f}"
-
-
-def behind(ours: dict[str, float], theirs: dict[str, float]) -> str:
-    assert ours.keys() == theirs.keys()
-    lost = 100 * (mean(ours.values()) / mean(theirs.values()) - 1)
-    assert lost >= 0, f"{-lost:.1f} % ahead, not behind"
+    lost = 100 * sign * (mean(ours.values()) / mean(theirs.values()) - 1)
+    assert lost >= 0, f"the other way round, by {-lost:.1f} %"
     return f"{lost:.1f} ± {stdev(100 * (ours[seed] / theirs[seed] - 1) for seed in ours):.1f}"
+
+
+def ahead(ours: dict[str, float], theirs: dict[str, float]) -> str:
+    return behind(ours, theirs, sign=-1)
 
 
 def one_piece(windows: str, dataset: str, frames: int) -> str:
@@ -147,6 +137,7 @@ def prose(path: Path) -> str:
 
 @pytest.mark.parametrize(("page", "text"), [(page, text) for page, texts in PROSE.items() for text in texts])
 def test_figures_are_those_of_the_results(page: str, text: str) -> None:
+    assert text.count("{}") == len(PROSE[page][text])
     assert text.format(*PROSE[page][text]) in prose(ROOT / page)
 
 
