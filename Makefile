@@ -7,7 +7,7 @@ CMU_RAW ?= ../shared/data/cmu
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench sweep-check
+.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench bench-gpu sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-24s %s\n", $$1, $$2}'
@@ -114,6 +114,11 @@ bench: install  ## measure speed and memory beside attention (more than an hour 
 	$(BIN)/hummuss bench sizes
 	$(BIN)/hummuss bench speed
 	$(BIN)/hummuss bench profile --frames 243 729
+
+ON_GPU = --device cuda --precision bf16
+bench-gpu: install  ## the same on a GPU in bf16; other devices' rows stay on the page (minutes)
+	$(BIN)/hummuss bench speed $(ON_GPU)
+	$(BIN)/hummuss bench profile $(ON_GPU) --frames 243 729 --out docs/results/profile_gpu
 
 sweep-check: install  ## run a sweep by wandb sweep and wandb agent, without an account (a minute or two)
 	$(BIN)/pytest -q -m agent tests/test_sweep_agent.py
