@@ -103,14 +103,17 @@ BACKBONE = {
     "(`s4d-steps`, 0.001 to 0.1 on both) {} mm": [ablation("s4d-steps")],
     "at the lower end {}, four times larger {}.": [ablation("slow-steps"), ablation("fast-steps")],
     "at equal multiply-adds (`attention`, {} mm)": [ablation("attention")],
-    "e = 2 has {} mm for half as many again, k = 1 {} for a quarter more": [ablation("e2"), ablation("k1")],
+    "32 have {} mm, which": [ablation("m32")],
+    "half as many again have {} mm where they make the model wider (e = 1, 80 channels, `width-e2`) and {} where": [
+        ablation("width-e2"), ablation("e2"),
+    ],
+    "a quarter more have {} as width and {} as k = 1": [ablation("width"), ablation("k1")],
     "A band limit changes nothing ({} mm)": [ablation("bandlimit")],
     "in pairs (`pairs`) the error is {} mm": [ablation("pairs")],
     "(PA-MPJPE {} against {})": [ablation("pairs", "pa_mpjpe"), ablation("reference", "pa_mpjpe")],
     "(`drop-path` {} mm, behind with each seed); RMS norms ({}) and dropout ({})": [
         ablation("drop-path"), ablation("rms"), ablation("dropout"),
     ],
-    "As many multiply-adds as k = 1 spent on width have {} mm": [ablation("width")],
 }  # fmt: skip
 AT_STRIDE_8 = behind(shown("framerate", "hummuss", "dt", 8), shown("framerate", "hummuss", "trained-at-rate", 8, False))
 EVALUATION = {
