@@ -14,15 +14,11 @@ from hummuss.evaluation.pages import spread
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 
-# Lines of pages of frame rates that several tables have.
-VARIED, ATTENTION = Line("hummuss", "dt", True), Line("dstformer", "subsampled", True)
-AT_RATE, UNTOLD = Line("hummuss", "trained-at-rate", False), Line("hummuss", "dt-ignored", True)
+# Lines of pages of frame rates that several tables have, beside those that targets are judged by.
+ATTENTION = Line("dstformer", "subsampled", True)
 ONE_RATE, ATTENTION_ONE_RATE = Line("hummuss", "dt", False), Line("dstformer", "subsampled", False)
 # Attention shown clips that are interpolated back.
 BACK_AT_ALL_RATES, BACK_AT_ONE_RATE = Line("dstformer", "interpolated", True), Line("dstformer", "interpolated", False)
-EVERY_FRAME = Line("per-frame", "subsampled", True)
-
-
 # Beside those of frame rates: what columns of long sequences hold, where that is no text.
 LONG_TYPES = TYPES | {"frames": int, "position_s": lambda text: float(text) if text else None}
 

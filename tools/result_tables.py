@@ -25,20 +25,11 @@ from result_cells import (
     task_cell,
     work_cell,
 )
-from result_rows import (
-    AT_RATE,
-    ATTENTION,
-    ATTENTION_ONE_RATE,
-    BACK_AT_ONE_RATE,
-    EVERY_FRAME,
-    ONE_RATE,
-    ROOT,
-    UNTOLD,
-    VARIED,
-)
+from result_rows import ATTENTION, ATTENTION_ONE_RATE, BACK_AT_ONE_RATE, ONE_RATE, ROOT
 from target_table import target_table
 
 from hummuss.evaluation.framerate_lines import Line
+from hummuss.evaluation.framerate_targets import AT_THAT_RATE, FLOOR, IGNORED, OURS
 from hummuss.evaluation.pages import table
 from hummuss.evaluation.rates import BASE, Rate
 from hummuss.evaluation.speed_page import TIMES_AS_QUICK
@@ -49,21 +40,21 @@ START, END = "<!-- tables: written by tools/result_tables.py -->", "<!-- end of 
 RATES = [Rate("stride", 1), Rate("stride", 4), Rate("stride", 8), Rate("dropped", 0.5)]
 # Rows of the table of frame rates: how pages call them, and what the table says they are.
 LINES = {
-    VARIED: "**HumMUSS**, trained at random strides {strides}",
-    UNTOLD: "the same, not told dt",
-    AT_RATE: "HumMUSS, trained at that very stride",
+    OURS: "**HumMUSS**, trained at random strides {strides}",
+    IGNORED: "the same, not told dt",
+    AT_THAT_RATE: "HumMUSS, trained at that very stride",
     ONE_RATE: "HumMUSS, trained at stride 1",
     Line("hummuss-causal", "dt", True): "causal HumMUSS, random strides",
     ATTENTION: "attention (DSTformer), random strides",
     ATTENTION_ONE_RATE: "attention, trained at stride 1",
     BACK_AT_ONE_RATE: "the same, on clips interpolated back to stride 1",
-    EVERY_FRAME: "every frame by itself",
+    FLOOR: "every frame by itself",
 }
 # The pages that it shows, what their trainings were, and which rows it takes of them.
 TRAININGS = {
     "framerate": ("tiny, 1200 steps of 8 windows", tuple(LINES)),
-    "framerate_longer": ("tiny, 1600 of 32", (VARIED, ATTENTION, EVERY_FRAME)),
-    "framerate_base": ("base, 1200 of 8", (VARIED, ATTENTION)),
+    "framerate_longer": ("tiny, 1600 of 32", (OURS, ATTENTION, FLOOR)),
+    "framerate_base": ("base, 1200 of 8", (OURS, ATTENTION)),
 }
 # Rows of the table of long sequences: dataset, frames and source, as the page has them.
 LENGTHS = {
@@ -102,7 +93,6 @@ COLUMNS = {
     "pretrained": ("pretrained",),
     "attention, alone": ATTENTION_ALONE,
 }
-CLIPS = (27, 81, 243, 729, 2187)  # frames, of the table of speed
 
 
 def main() -> None:
@@ -172,15 +162,18 @@ def task_table() -> list[str]:
 
 def speed_table() -> list[str]:
     """HumMUSS at base size beside attention at MotionBERT-Lite's, batches of as many clips as 243 frames hold."""
-    head = ["times as [quick](results/speed.md) as attention, size base", *(f"{frames} frames" for frames in CLIPS)]
+    head = [
+        "times as [quick](results/speed.md) as attention, size base",
+        *(f"{frames} frames" for frames in TIMES_AS_QUICK),
+    ]
     places = {
         (device, mode, intervals): f"{where}, {what}, {intervals} intervals"
         for device, where in DEVICES.items()
         for mode, what in WORK.items()
         for intervals in INTERVALS
     }
-    to_reach = ["to reach in a training step", *(f"{TIMES_AS_QUICK[frames]:g}" for frames in CLIPS)]
-    return table(head, [to_reach, *grid(places, CLIPS, lambda place, frames: speed_cell(*place, frames))])
+    to_reach = ["to reach in a training step", *(f"{times:g}" for times in TIMES_AS_QUICK.values())]
+    return table(head, [to_reach, *grid(places, TIMES_AS_QUICK, lambda place, frames: speed_cell(*place, frames))])
 
 
 def grid(rows: dict[Any, str], columns: Iterable[Any], cell: Callable[[Any, Any], str]) -> list[list[str]]:

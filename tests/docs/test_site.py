@@ -1,20 +1,15 @@
 """The site's pages, links and figures, as far as they can be checked without building it."""
 
-import importlib.util
 import logging
 from pathlib import Path
 
+import figures
 import pytest
+import result_tables
+import site_hooks
 import yaml
 
 ROOT = Path(__file__).parents[2]
-
-
-def load_tool(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(
@@ -31,33 +26,30 @@ def load_tool(name: str):
     ],
 )
 def test_links_are_as_the_site_needs_them(text, origin, source, expected) -> None:
-    hooks = load_tool("site_hooks")
-    assert hooks.LINK.sub(lambda link: hooks.resolve(link, origin, source), text) == expected
+    assert site_hooks.LINK.sub(lambda link: site_hooks.resolve(link, origin, source), text) == expected
 
 
 def test_a_link_to_nothing_is_a_warning_which_a_strict_build_refuses(caplog) -> None:
-    hooks = load_tool("site_hooks")
     with caplog.at_level(logging.WARNING):
-        hooks.LINK.sub(lambda link: hooks.resolve(link, "docs/data.md", "data.md"), "[a](gone.md)")
+        site_hooks.LINK.sub(lambda link: site_hooks.resolve(link, "docs/data.md", "data.md"), "[a](gone.md)")
     assert "docs/data.md links to gone.md, which does not exist" in caplog.text
 
 
 def test_every_figure_has_its_place_on_the_page() -> None:
     page = (ROOT / "docs/mathematics.md").read_text()
-    for name in load_tool("figures").FIGURES:
+    for name in figures.FIGURES:
         assert f"(figures/{name}.png)" in page
         assert (ROOT / f"docs/figures/{name}.png").stat().st_size > 10_000
 
 
 def test_figures_are_drawn_by_the_command(tmp_path, capsys) -> None:
-    figures = load_tool("figures")
     figures.main(tmp_path)
     assert {path.stem for path in tmp_path.iterdir()} == set(figures.FIGURES)
 
 
 def test_the_hold_is_that_of_the_continuous_system() -> None:
     """The figure's claim: both frame rates lie on scipy's solution of the held input."""
-    (_, below) = load_tool("figures").draw_hold().axes
+    (_, below) = figures.draw_hold().axes
     slow, fast, exact = (line.get_xydata() for line in below.lines)
     for points in (slow, fast):
         for time, value in points:
@@ -69,13 +61,12 @@ def test_the_hold_is_that_of_the_continuous_system() -> None:
 
 
 def test_tables_of_results_are_those_of_the_results() -> None:
-    for path, section in load_tool("result_tables").SECTIONS.items():
+    for path, section in result_tables.SECTIONS.items():
         assert section() in path.read_text(), f"run tools/result_tables.py: {path.name}"
 
 
 def test_every_page_is_in_the_navigation() -> None:
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    hooks = load_tool("site_hooks")
-    hooks.on_config(config)  # results of one's own are no mistake
+    site_hooks.on_config(config)  # results of one's own are no mistake
     pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
-    assert pages | {"datasets.md", "changelog.md"} == set(hooks.pages_of(config["nav"])) | {"index.md"}
+    assert pages | {"datasets.md", "changelog.md"} == set(site_hooks.pages_of(config["nav"])) | {"index.md"}

@@ -76,7 +76,7 @@ def _by_itself(lines: Lines) -> str:
     """How the rate changes one and the same model's error, however good that model is."""
     told = []
     for line, own in lines.items():
-        parts = [f"{_percent(pair)} at {pair.rate.rate:g}" for pair in changes(own)]
+        parts = [f"{percent(pair)} at {pair.rate.rate:g}" for pair in changes(own)]
         if (line.model, line.variant) == ("hummuss", "dt") and parts:
             base = f"{mean(own[BASE].values()):.1f} mm at stride 1"
             told.append(f"{line.label.removesuffix(', dt')}: {base}, {', '.join(parts)}")
@@ -89,7 +89,7 @@ def _cost_of_ignoring(lines: Lines) -> str:
     told = [pair for pair in found if pair.rate in WORTH_TELLING]
     if not told:
         return "What ignoring dt costs: runs are missing."
-    parts = [f"from {pair.second:.1f} to {pair.first:.1f} mm ({_percent(pair)}) at {name(pair.rate)}" for pair in told]
+    parts = [f"from {pair.second:.1f} to {pair.first:.1f} mm ({percent(pair)}) at {name(pair.rate)}" for pair in told]
     return f"Ignoring dt takes hummuss trained at varied rates {', '.join(parts)}."
 
 
@@ -101,7 +101,7 @@ def _verdict(target: str, found: Sequence[Pair], good: Callable[[float], bool], 
     holds = also and len(reached) == len(found)
     seeds = sorted({seed for pair in found for seed in pair.seeds})
     figures = "; ".join(
-        f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({_percent(pair)}{_divided(pair, good)})"
+        f"{pair.rate.rate:g}: {pair.first:.1f} / {pair.second:.1f} mm ({percent(pair)}{_divided(pair, good)})"
         + ("" if good(pair.ratio) else " **no**")
         + ("" if pair.seeds == seeds else f" ({_seeds(pair.seeds)} alone)")
         for pair in found
@@ -139,7 +139,7 @@ def name(rate: Rate) -> str:
     return f"stride {rate.rate:g}"
 
 
-def _percent(pair: Pair) -> str:
+def percent(pair: Pair) -> str:
     """The mean's difference, and the standard deviation of the seeds' own differences."""
     deviation = f" ± {100 * stdev(pair.ratios):.1f}" if len(pair.ratios) > 1 else ""
     return f"{100 * (pair.ratio - 1):+.1f}{deviation} %"
