@@ -164,6 +164,32 @@ def test_values_of_another_kind_are_refused_before_anything_is_trained(study: Pa
         read_study(study)
 
 
+def test_a_run_that_was_cut_off_goes_on_when_asked(study: Path, monkeypatch, capsys) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(command, "_hummuss", lambda typed, *_: asked.append(typed))
+    content = yaml.safe_load(study.read_text())
+    study.write_text(yaml.safe_dump(content | {"variants": {"a": [], "good": []}, "tested": []}))
+
+    def train(*options: str) -> list[str]:
+        """What `hummuss fit` of the run that has not finished was given last."""
+        asked.clear()
+        assert main(["study", str(study), "--out", "page/made", *options]) == 0
+        assert "--name=made/a-0" in asked[0]
+        assert not any("good" in option for typed in asked for option in typed), "those have finished"
+        return asked[0]
+
+    resume = "--ckpt_path=last"
+    assert resume not in train("--resume"), "it has not begun"
+    (Path("runs/made/a-0/1")).mkdir()
+    assert resume not in train("--resume"), "it was cut off before its first checkpoint"
+    Path("runs/made/a-0/1/last.ckpt").touch()
+    assert train("--resume")[-1] == resume
+    assert resume not in train()
+    study.write_text(yaml.safe_dump(content | {"variants": {"a": ["--z=3"], "good": []}, "tested": []}))
+    assert main(["study", str(study), "--out", "page/made", "--resume"]) == 2
+    assert "runs/made/a-0 was trained with other arguments than the study has now" in capsys.readouterr().err
+
+
 def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) -> None:
     begun = []
 

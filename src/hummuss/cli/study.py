@@ -54,6 +54,8 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=count, default=1, help=text)
     parser.add_argument("--variants", nargs="+", help="only these; the page still shows every finished run")
     parser.add_argument("--seeds", nargs="*", type=int, help="only these; none at all: train nothing, write the page")
+    text = "let runs that were cut off go on from their last checkpoint, not begin anew; by the code as it is now"
+    parser.add_argument("--resume", action="store_true", help=text)
     text = "show OUT.csv's figures of runs whose folders are not here; the page says which"
     parser.add_argument("--keep", action="store_true", help=text)
 
@@ -82,7 +84,8 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     for run in wanted:
         _refuse_other_arguments(study, name, *run)  # before hours of training: the page shows all
     # Seeds outermost: a study that is cut short has compared all variants on fewer seeds.
-    failures = _train_all(study, name, [(variant, seed) for seed in seeds for variant in variants], arguments.jobs)
+    chosen = [(variant, seed) for seed in seeds for variant in variants]
+    failures = _train_all(study, name, chosen, arguments.jobs, arguments.resume)
 
     found = {run: rows_of(run[0], _summary(name, *run), study.metrics) for run in wanted}
     kept = [run for run in wanted if not found[run] and run in earlier]
@@ -98,7 +101,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
     return 0
 
 
-def _train_all(study: Study, name: str, chosen: Sequence[tuple[str, int]], jobs: int) -> list[str]:
+def _train_all(study: Study, name: str, chosen: Sequence[tuple[str, int]], jobs: int, resume: bool) -> list[str]:
     """Train variants with seeds, in this order, ``jobs`` at a time; what some could not do, each message once."""
     threads = max(1, (os.cpu_count() or 1) // jobs)
     runs: dict[tuple[str, int], Future[None]] = {}
@@ -107,7 +110,7 @@ def _train_all(study: Study, name: str, chosen: Sequence[tuple[str, int]], jobs:
             for variant, seed in chosen:
                 # The pool starts runs in this order: those waited for have been started, so it never locks up.
                 before = [runs[other, seed] for other in needed(study.variants[variant]) if (other, seed) in runs]
-                runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before)
+                runs[variant, seed] = pool.submit(_train, study, name, variant, seed, threads, before, resume)
             return list(dict.fromkeys(filter(None, map(_failure, runs.values()))))
         except KeyboardInterrupt:  # what has not begun is not begun any more
             pool.shutdown(wait=False, cancel_futures=True)
@@ -144,17 +147,20 @@ def _earlier(path: Path, study: Study) -> dict[tuple[str, int], list[dict[str, A
     return found
 
 
-def _train(study: Study, name: str, variant: str, seed: int, threads: int, before: Sequence[Future[None]]) -> None:
+def _train(
+    study: Study, name: str, variant: str, seed: int, threads: int, before: Sequence[Future[None]], resume: bool
+) -> None:
     """Fit and, where the study says so, test one variant with one seed, unless that has been done."""
     for run in before:
         run.result()
     folder, options = f"{name}/{variant}-{seed}", _options(study, name, variant, seed)
     done = _summary(name, variant, seed)
     if "val" not in done:
+        cut_off = ["--ckpt_path=last"] if resume and _can_go_on(folder, options) else []
         asked = Path("runs", folder, ARGUMENTS)
         asked.parent.mkdir(parents=True, exist_ok=True)
         asked.write_text(json.dumps(options, indent=1))
-        _hummuss(["fit", *options], folder, threads)
+        _hummuss(["fit", *options, *cut_off], folder, threads)
     if variant in study.tested and "test" not in done:
         _hummuss(["test", *options, "--ckpt_path=best"], folder, threads)
 
@@ -174,11 +180,16 @@ def _refuse_other_arguments(study: Study, name: str, variant: str, seed: int) ->
     Raises:
         InputError: it is such a run.
     """
-    asked = Path("runs", f"{name}/{variant}-{seed}", ARGUMENTS)
-    if not asked.is_file() or "val" not in _summary(name, variant, seed):
-        return
+    folder = f"{name}/{variant}-{seed}"
+    if "val" in _summary(name, variant, seed):
+        _refuse_others(folder, _options(study, name, variant, seed))
+
+
+def _refuse_others(folder: str, options: Sequence[str]) -> None:
+    """Refuse a run, finished or not, whose arguments were others than those given."""
+    asked = Path("runs", folder, ARGUMENTS)
     # In any order: studies once put a variant's own arguments before the common ones.
-    if sorted(json.loads(asked.read_text())) != sorted(_options(study, name, variant, seed)):
+    if asked.is_file() and sorted(json.loads(asked.read_text())) != sorted(options):
         raise InputError(
             f"{asked.parent} was trained with other arguments than the study has now ({asked}): move that folder away, "
             "or give the study a file of another name"
@@ -190,6 +201,20 @@ def _folder(study: str, variant: str, needed: str, seed: int) -> str:
     if "val" not in _summary(study, needed, seed):
         raise InputError(f"variant {variant!r} begins with {needed!r}, whose run of seed {seed} has not finished")
     return str(newest_checkpoint(Path("runs"), f"{study}/{needed}-{seed}", "best").parent)
+
+
+def _can_go_on(folder: str, options: Sequence[str]) -> bool:
+    """Whether a run that has not finished left a checkpoint to go on from.
+
+    Raises:
+        InputError: it was trained with other arguments.
+    """
+    try:
+        newest_checkpoint(Path("runs"), folder, "last")
+    except InputError:
+        return False
+    _refuse_others(folder, options)
+    return True
 
 
 def _hummuss(command: list[str], folder: str, threads: int) -> None:
