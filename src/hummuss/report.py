@@ -72,6 +72,9 @@ class RunReport(L.Callback):
     def _cost(trainer: L.Trainer, module: MotionModule) -> Cost:
         return cost(module.backbone, cast(Any, trainer).datamodule.frames)
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._started = time.perf_counter()  # a run that resumes within an epoch starts none
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._started = time.perf_counter()
 

@@ -1,9 +1,11 @@
 """An interrupted command says how to go on, and going on works, with a damaged checkpoint too."""
 
 import csv
+import json
 import os
 import shlex
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,7 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
 
 
 def test_the_command_that_sigterm_is_answered_with_finishes_the_run(monkeypatch, capsys) -> None:
-    step = MotionModule.training_step
+    step, began = MotionModule.training_step, time.perf_counter()
 
     def told_to_end(self, batch, batch_idx):
         if self.global_step == 2:
@@ -53,7 +55,8 @@ def test_the_command_that_sigterm_is_answered_with_finishes_the_run(monkeypatch,
     assert arguments[-2:] == ["--ckpt_path", "runs/pose/1/last.ckpt"]
     assert main(arguments) == 0
     assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] == 4
-    assert (folder / "summary.json").exists()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert 0 < summary["seconds"] < time.perf_counter() - began, "of both sessions, nothing between them"
     assert len({run.name.rpartition("-")[2] for run in folder.glob("wandb/offline-run-*")}) == 1, "one W&B run"
 
 
@@ -73,6 +76,17 @@ def test_sigterm_in_the_last_validation_says_how_to_go_on(monkeypatch, capsys) -
     assert not Path("runs/pose/1/summary.json").exists()
     assert main(shlex.split(command)[1:]) == 0
     assert Path("runs/pose/1/summary.json").exists()
+
+
+def test_a_run_that_was_trained_but_not_validated_goes_on_from_its_last_checkpoint(monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert main(["fit", "--config", CONFIG, *SMALL]) == 0
+    path = Path("runs/pose/1/summary.json")
+    first = json.loads(path.read_text())
+    path.unlink()
+    assert main(["fit", "--config", CONFIG, *SMALL, "--ckpt_path", "last"]) == 0
+    second = json.loads(path.read_text())
+    assert {key: second[key] for key in ("val", "seconds")} == {key: first[key] for key in ("val", "seconds")}
 
 
 def checkpoint(path: Path, whole: bool = True) -> Path:
