@@ -16,7 +16,7 @@ from hummuss.cli.main import main
 from hummuss.data import Camera, MotionClip, StoreWriter, SyntheticDataModule
 from hummuss.evaluation import framerate
 from hummuss.evaluation.contestants import Contestant, load_contestants, read_data
-from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
+from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.framerate_targets import judge
@@ -340,6 +340,52 @@ def test_the_command_writes_rows_page_and_picture_and_goes_on_where_it_was(make_
         csv.writer(file).writerow(["other"])
     assert main(["eval", "framerate", *options, "--ckpt", str(runs[0])]) == 2
     assert "page/rate.csv has other columns than this comparison" in capsys.readouterr().err
+
+
+def test_models_of_one_rate_may_come_from_the_table_of_another_comparison(make_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    overlay = tmp_path / "short.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"frames": 9, "test_clips": 2, "duration": 1.0}}}))
+    varied, one = make_run("a", frame_rate={}), make_run("b", init="lin")  # other weights
+
+    def compare(out: str, *options: str, frames: str = "9") -> int:
+        own = ["--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay), "--windows", "2", "--frames", frames]
+        return main(["eval", "framerate", *own, "--out", out, *options])
+
+    assert compare("both", "--ckpt", str(varied), str(one)) == 0
+    assert compare("one", "--ckpt", str(one)) == 0
+    at_rate = [row for row in read_table(Path("one.csv")) if row["variant"] == AT_RATE]
+    beside = ["--ckpt", str(varied), "--at-rate", "one.csv"]
+    for options in (beside, beside, [*beside, "--keep"]):  # again: the table has them by now
+        assert compare("beside", *options) == 0
+        rows = read_table(Path("beside.csv"))
+        assert [row for row in rows if row["variant"] == AT_RATE] == at_rate
+        assert {row["variant"] for row in rows} == {AT_RATE, "dt", "dt-ignored"}
+    page = Path("beside.md").read_text()
+    assert "Models trained at that rate: by the same moments in one.csv." in page
+    assert "--at-rate one.csv" in page
+    (said,) = [line for line in page.splitlines() if line.startswith("- (a)")]
+    assert said in Path("both.md").read_text().splitlines()
+    assert "at 1 of 1 strides" in said
+
+    asked = ["--ckpt", str(varied), str(one), "--at-rate", "one.csv"]  # named, so its rows are its own
+    assert compare("asked", *asked) == 0
+    assert len(read_table(Path("asked.csv"))) == len(read_table(Path("both.csv")))
+    capsys.readouterr()
+    other = make_run("c", dim=16)
+    assert compare("other", "--ckpt", str(other)) == 0
+    for options, message in (
+        ([*beside, "other.csv"], "one.csv and other.csv both have hummuss, seed 0, trained-at-rate at stride 1 on"),
+        (["--ckpt", str(other), "--at-rate", "one.csv"], "which --ckpt names: leave out --keep or that table"),
+        ([*beside[:-1], "none.csv"], "--at-rate: there is no none.csv"),
+    ):
+        assert compare("wrong", *options) == 2
+        assert message in capsys.readouterr().err
+    assert compare("wrong", *beside, frames="7") == 2
+    assert "one.csv: the rows of checkpoint" in capsys.readouterr().err
+    Path("one.csv").write_text(Path("one.csv").read_text().replace(AT_RATE, "dt"))
+    assert compare("wrong", *beside) == 2
+    assert "one.csv has no row of variant trained-at-rate" in capsys.readouterr().err
 
 
 def test_the_papers_own_data_are_one_overlay_away(make_run, tmp_path, monkeypatch) -> None:

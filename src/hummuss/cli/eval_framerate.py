@@ -1,12 +1,14 @@
 """Score trained runs on the same test moments at every frame rate, with frames dropped and with jittered time stamps.
 
 Rows that OUT.csv already has, of the same checkpoint on the same moments, are kept: a comparison that was cut off goes
-on where it was. With --keep so are those of checkpoints that are not at hand any more, and the page says so.
+on where it was. With --keep so are those of checkpoints that are not at hand any more, and the page says so. With
+--at-rate the models of one rate of another comparison stand beside them.
 """
 
 import argparse
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,13 @@ from hummuss.cli.eval import command
 from hummuss.cli.pages import read_rows, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import load_contestants, load_data
-from hummuss.evaluation.framerate import COLUMNS, Row, compare_rates
+from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import line_of
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.moments import choose_moments, clips_scored
 from hummuss.evaluation.standing_still import velocity_of_standing_still
 
+LEAVE_OUT = "leave out --keep or that table of --at-rate, or give another --out"
 # What columns hold, where that is no text.
 TYPES: dict[str, Callable[[str], Any]] = {
     "trained_with_augmentation": lambda text: text == "True",
@@ -36,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=partial(count, least=3), help=text)
     text = "show OUT.csv's rows of checkpoints that --ckpt does not name, on the same moments; the page says which"
     parser.add_argument("--keep", action="store_true", help=text)
+    text = "show what models of one rate have at it by tables of other comparisons, on the same moments"
+    parser.add_argument("--at-rate", type=Path, nargs="+", default=[], metavar="TABLE.csv", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,16 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     table = arguments.out.with_suffix(".csv")
     known = read_table(table) if table.is_file() else []
     asked = {contestant.checkpoint for contestant in contestants}
-    others = [row for row in known if row["checkpoint"] not in asked]
-    if arguments.keep and (absent := {row["dataset"] for row in others} - {own.dataset for own in chosen}):
-        raise InputError(
-            f"{table} has rows on {', '.join(sorted(absent))}, which --config does not give: leave out --keep, or give "
-            "another --out"
-        )
+    borrowed = {path: _at_rate(path, asked) for path in arguments.at_rate}
+    others = [row for row in known if row["checkpoint"] not in asked and row not in chain(*borrowed.values())]
+    added = borrowed | ({table: [*others, *borrowed.get(table, ())]} if arguments.keep else {})
+    _check_added(added, [own.dataset for own in chosen])
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
-        if arguments.keep:
-            _check_kept(table, others, found)  # before the next are computed
+        _check_beside(added, found)  # before the next are computed
         rows += found
         # Rows that are still to be handed back are kept in the file too.
         done = {(row["dataset"], row["checkpoint"]) for row in rows}
@@ -71,35 +73,66 @@ def run(arguments: argparse.Namespace) -> int:
             flush=True,
         )
     unnamed = sorted({row["checkpoint"] for row in others})
-    if arguments.keep:
-        rows += others
-    elif others:
+    rows += chain(*added.values())
+    if others and not arguments.keep:
         print(f"left out of {table}: rows of {len(unnamed)} checkpoints that --ckpt does not name any more")
     write_rows(table, COLUMNS, rows)
     own = ["--frames", str(data.frames)] if arguments.frames else []
     own += ["--keep"] if arguments.keep else []
+    own += ["--at-rate", *map(str, arguments.at_rate)] if arguments.at_rate else []
     clips = {dataset: clips_scored(sources, moments) for dataset, sources, moments in chosen}
     still = velocity_of_standing_still(data, chosen)
     typed = command("framerate", arguments, *own)
-    write_page(arguments.out, rows, typed, clips, still, unnamed if arguments.keep else ())
+    beside = [path.name for path in arguments.at_rate]
+    write_page(arguments.out, rows, typed, clips, still, unnamed if arguments.keep else (), beside)
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0
 
 
-def _check_kept(table: Path, kept: Sequence[Row], found: Sequence[Row]) -> None:
+def _at_rate(path: Path, asked: Container[str]) -> list[Row]:
+    """What models of one rate have at it by a table, but for those that were asked for and so have rows anyway.
+
+    Raises:
+        InputError: see `read_rows`; no such table, or it has no such model.
+    """
+    if not path.is_file():
+        raise InputError(f"--at-rate: there is no {path}")
+    found = [row for row in read_table(path) if row["variant"] == AT_RATE]
+    if not found:
+        raise InputError(f"--at-rate: {path} has no row of variant {AT_RATE}: give another comparison's table")
+    return [row for row in found if row["checkpoint"] not in asked]
+
+
+def _check_added(added: Mapping[Path, Sequence[Row]], shown: Collection[str]) -> None:
+    """Refuse rows of earlier comparisons that are of other datasets than are shown, or two of one line and seed."""
+    places: dict[tuple[Hashable, ...], Path] = {}
+    for path, rows in added.items():
+        if absent := {row["dataset"] for row in rows} - set(shown):
+            raise InputError(
+                f"{path} has rows on {', '.join(sorted(absent))}, which --config does not give: {LEAVE_OUT}"
+            )
+        for row in rows:
+            if (other := places.setdefault(_place(row), path)) != path:
+                raise InputError(
+                    f"{other} and {path} both have {row['model']}, seed {row['seed']}, {row['variant']} at "
+                    f"{row['kind']} {row['rate']:g} on {row['dataset']}: {LEAVE_OUT}"
+                )
+
+
+def _check_beside(added: Mapping[Path, Sequence[Row]], found: Sequence[Row]) -> None:
     """Refuse rows that cannot stand beside new ones of a dataset: of other moments, or of one line and seed."""
     new = found[0]
     taken = {_place(row) for row in found}
-    for row in kept:
+    for path, row in ((path, row) for path, rows in added.items() for row in rows):
         if row["dataset"] == new["dataset"] and _seen(row) != _seen(new):
             raise InputError(
-                f"{table}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
-                "are shown now: leave out --keep, or give another --out"
+                f"{path}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
+                f"are shown now: {LEAVE_OUT}"
             )
         if _place(row) in taken:
             raise InputError(
-                f"{table}: checkpoint {row['checkpoint']} is {row['model']}, seed {row['seed']}, trained as "
-                f"{new['checkpoint']} is, which --ckpt names: leave out --keep, or give another --out"
+                f"{path}: checkpoint {row['checkpoint']} is {row['model']}, seed {row['seed']}, trained as "
+                f"{new['checkpoint']} is, which --ckpt names: {LEAVE_OUT}"
             )
 
 

@@ -32,6 +32,7 @@ def write_page(
     clips: Mapping[str, str],
     still: Mapping[str, Mapping[Rate, float]],
     kept: Sequence[str] = (),
+    beside: Sequence[str] = (),
 ) -> None:
     """Write OUT.md and OUT.png.
 
@@ -42,6 +43,7 @@ def write_page(
         clips: of each dataset, see `clips_scored`.
         still: of each dataset, see `velocity_of_standing_still`.
         kept: checkpoints whose rows are those of an earlier comparison.
+        beside: tables of other comparisons that rows of models of one rate come from.
     """
     strides = _varied(rows)
     lines = [
@@ -68,6 +70,8 @@ def write_page(
     if kept:
         told = "Kept from an earlier page on the same moments, as these checkpoints were not at hand"
         lines += [f"{told}: {', '.join(kept)}.", ""]
+    if beside:
+        lines += [f"Models trained at that rate: by the same moments in {', '.join(beside)}.", ""]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         found = lines_of(own)
