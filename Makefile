@@ -7,7 +7,7 @@ CMU_RAW ?= ../shared/data/cmu
 TEST_JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint docs figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-cmu eval-ablation eval-ablation-cmu bench bench-gpu sweep-check
+.PHONY: help install train test lint docs tables figures cmu train-cmu study-backbone study-tasks study-multitask study-pretrain eval-action eval-framerate eval-framerate-cmu eval-robustness eval-robustness-cmu eval-long eval-long-hour eval-long-cmu eval-ablation eval-ablation-cmu bench bench-gpu sweep-check
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-24s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ $(BIN)/mkdocs: $(BIN)/hummuss
 
 docs: $(BIN)/mkdocs  ## build the documentation site into site/; broken links and references are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+tables: install  ## write the README's table and docs/measured.md out of docs/results
+	$(BIN)/python tools/result_tables.py
 
 figures: install  ## draw the figures of docs/mathematics.md
 	$(BIN)/python tools/figures.py
@@ -99,6 +102,10 @@ eval-robustness-cmu: install  ## the same on data/cmu, three seeds, with runs of
 eval-long: eval-framerate  ## predict long synthetic sequences in windows, in one piece and streamed (half an hour)
 	$(BIN)/hummuss eval long --config configs/pose.yaml --out docs/results/long_synthetic \
 	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate_synthetic/$(name)-[0-9])
+
+eval-long-hour: eval-framerate  ## 216,000 frames, more than an hour, by the causal one, streamed too (an hour)
+	$(BIN)/hummuss eval long --config configs/pose.yaml --lengths 216000 --streamed 216000 --clips 1 --windows 40 \
+	  --ckpt runs/framerate_synthetic/causal-0 --out docs/results/long_hour_synthetic
 
 eval-long-cmu: install  ## the same on data/cmu, with the runs that make eval-framerate-cmu leaves (an hour)
 	$(BIN)/hummuss eval long $(SEEN_CMU) \

@@ -8,6 +8,7 @@ from result_cells import (
     CLEAN,
     DEVICES,
     FAR,
+    FAR_RETARGETED,
     GPU,
     HIDDEN,
     INTERVALS,
@@ -18,6 +19,7 @@ from result_cells import (
     rate_cell,
     regression,
     speed_cell,
+    still_cell,
     task_cell,
     work_cell,
 )
@@ -47,18 +49,33 @@ def rows() -> Iterator[list[str]]:
     )
     told = "{} HumMUSS trained at that very stride; {} not told dt".format(*cells(coarse, AT_THAT_RATE, IGNORED))
     yield row("at stride 8", "framerate", cells(coarse, *everywhere), told)
+    for page, what in (
+        ("framerate_between", "at stride 8, trained at whole strides alone"),
+        ("framerate_short", "at stride 8, an earlier round: trained at strides up to 4, half the steps"),
+    ):
+        ours, at_rate = cells(coarse, OURS, AT_THAT_RATE, page=page)
+        yield row(what, page, [ours, "-"], f"{at_rate} HumMUSS trained at that very stride")
+    twice = [
+        rate_cell("framerate", line, Rate("upsample", 0.5), dataset="cmu-test-daz") for line in (*everywhere, IGNORED)
+    ]
+    yield row("at twice the base rate, retargeted clips", "framerate", twice[:2], f"{twice[2]} HumMUSS not told dt")
     told = "{} attention on clips interpolated back to stride 1".format(*cells(coarse, BACK_AT_ONE_RATE))
     yield row("at stride 8, trained at stride 1 alone", "framerate", cells(coarse, *one_rate), told)
     yield row("half of the frames dropped", "framerate", cells(dropped, *everywhere))
-    told = "trained at stride 1 alone: {} HumMUSS, {} attention".format(*cells(BASE, *one_rate, column=speed))
+    told = "trained at stride 1 alone: {} HumMUSS, {} attention; ".format(*cells(BASE, *one_rate, column=speed))
+    told += f"{still_cell('framerate')} a pose that never moves"
     yield row("velocity error at stride 1, mm/s", "framerate", cells(BASE, *everywhere, column=speed), told)
     told = "{} and {} million multiply-adds per frame".format(
         *(work_cell("framerate_base", line) for line in everywhere)
     )
     yield row("MPJPE at stride 1, size base", "framerate_base", cells(BASE, *everywhere, page="framerate_base"), told)
-    whole, overlapping, adjacent = (long_cell(FAR, mode) for mode in ("whole", "windows", "adjacent"))
-    told = f"{overlapping} windows of 81 that overlap, {adjacent} that do not"
-    yield row("16,000 frames back and forth in one piece, after 1600 steps", "long_longer", [whole, "-"], told)
+    for what, page, place in (
+        ("16,000 frames back and forth in one piece, after 1600 steps", "long_longer", FAR),
+        ("the same, retargeted clips", "long_longer", FAR_RETARGETED),
+        ("the same, the model that comes along", "long_shipped", FAR_RETARGETED),
+    ):
+        whole, overlapping, adjacent = (long_cell(place, mode, page) for mode in ("whole", "windows", "adjacent"))
+        yield row(what, page, [whole, "-"], f"{overlapping} windows of 81 that overlap, {adjacent} that do not")
     for masked, what in ((False, "30 % of the joints hidden"), (True, "the same, joints hidden in training")):
         hidden, clean = (
             [corruption_cell(model, masked, corruption) for model in ("hummuss", "dstformer")]

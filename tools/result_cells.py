@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from result_rows import long_rows, plain_rows, rated, spread_of
+from result_rows import RESULTS, long_rows, plain_rows, rated, spread_of
 
 from hummuss.evaluation.framerate_lines import Line, line_of, lines_of
 from hummuss.evaluation.pages import spread
@@ -11,7 +11,7 @@ from hummuss.evaluation.rates import Rate
 
 # Places that several tables show, as pages have them: sequences of a dataset, length and source, corruptions, variants
 # of the tasks, devices and precisions, modes and intervals.
-FAR = ("cmu-test", 16000, "ping-pong")
+FAR, FAR_RETARGETED = ("cmu-test", 16000, "ping-pong"), ("cmu-test-daz", 16000, "ping-pong")
 CLEAN, HIDDEN = ("clean", 0.0), ("joints", 0.3)
 ALONE, ATTENTION_ALONE = ("pose", "mesh", "action"), ("dstformer-pose", "dstformer-mesh", "dstformer-action")
 CORE, OTHER_CORE = ("x86_64 CPU, 1 threads", "32"), ("AMD EPYC, 1 threads", "32")
@@ -21,9 +21,15 @@ WORK = {"train": "training step", "infer": "inference"}
 INTERVALS = ("even", "irregular")
 
 
-def rate_cell(page: str, line: Line, rate: Rate, column: str = "mpjpe_mm") -> str:
-    """Captured test clips at a rate."""
-    return spread(list(lines_of(captured(page), column)[line].get(rate, {}).values()))
+def rate_cell(page: str, line: Line, rate: Rate, column: str = "mpjpe_mm", dataset: str = "cmu-test") -> str:
+    """Test clips at a rate, captured ones by default."""
+    return spread(list(lines_of(rated(page, dataset), column)[line].get(rate, {}).values()))
+
+
+def still_cell(page: str) -> str:
+    """Velocity error at stride 1 of a pose that never moves, on captured test clips: the page alone has it."""
+    lines = (RESULTS / f"{page}.md").read_text().partition("\n## cmu-test\n")[2].splitlines()
+    return next(line for line in lines if line.startswith("| a pose that never moves |")).split(" | ")[1]
 
 
 def work_cell(page: str, line: Line) -> str:
@@ -32,12 +38,12 @@ def work_cell(page: str, line: Line) -> str:
     return " to ".join(dict.fromkeys((min(found, key=float), max(found, key=float))))
 
 
-def long_cell(place: tuple[str, int, str], mode: str) -> str:
-    """HumMUSS after the longer training, on sequences of a dataset, a length and a source."""
+def long_cell(place: tuple[str, int, str], mode: str, page: str = "long_longer") -> str:
+    """HumMUSS, after the longer training by default, on sequences of a dataset, a length and a source."""
     dataset, *rest = place
     keys = ("frames", "source", "mode", "model", "trained_with_augmentation")
     own = (*rest, mode, "hummuss", True)
-    return spread_of((row for row in long_rows("long_longer", dataset) if at(row, keys) == own), "mpjpe_mm")
+    return spread_of((row for row in long_rows(page, dataset) if at(row, keys) == own), "mpjpe_mm")
 
 
 def corruption_cell(model: str, masked: bool, corruption: tuple[str, float]) -> str:

@@ -5,9 +5,11 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+from result_rows import ATTENTION, ATTENTION_ONE_RATE, plain_rows, rated
 from result_rows import by_seed as unique_by_seed
-from result_rows import plain_rows
 
+from hummuss.evaluation.framerate_lines import Line, lines_of, pairs
+from hummuss.evaluation.framerate_targets import AT_THAT_RATE, OURS, WITHIN
 from hummuss.evaluation.pages import spread as spread_of
 
 ROOT = Path(__file__).parents[2]
@@ -152,3 +154,25 @@ def test_no_figure_with_a_spread_is_left_out() -> None:
             continue
         bound = sum(" ± " in figure for figures in PROSE.get(name, {}).values() for figure in figures)
         assert len(SPREAD.findall(prose(path))) == bound, f"{name}: say in this file where its figures come from"
+
+
+@pytest.mark.parametrize("dataset", ["cmu-test", "cmu-test-daz"])
+@pytest.mark.parametrize(
+    ("page", "other", "most"),
+    [
+        ("framerate", AT_THAT_RATE, WITHIN),
+        ("framerate_between", AT_THAT_RATE, WITHIN),
+        ("framerate", ATTENTION, 1.0),
+        ("framerate", ATTENTION_ONE_RATE, 1.0),
+    ],
+)
+def test_the_readme_says_no_more_than_holds(page: str, other: Line, most: float, dataset: str) -> None:
+    said = prose(ROOT / "README.md")
+    assert "within 3 % of a model trained at that very stride" in said
+    assert "ahead of attention's, trained at one rate or at all of them" in said
+    assert "also [1.5 and 2.5 where its training never drew them](docs/results/framerate_between.md)" in said
+    found = pairs(lines_of(rated(page, dataset)), OURS, other)
+    if page == "framerate_between":
+        found = [pair for pair in found if pair.rate.rate in (1.5, 2.5)]
+    assert len(found) == (2 if page == "framerate_between" else 8)
+    assert max(pair.ratio for pair in found) <= most

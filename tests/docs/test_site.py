@@ -62,7 +62,7 @@ def test_the_hold_is_that_of_the_continuous_system() -> None:
 
 def test_tables_of_results_are_those_of_the_results() -> None:
     for path, section in result_tables.SECTIONS.items():
-        assert section() in path.read_text(), f"run tools/result_tables.py: {path.name}"
+        assert section() in path.read_text(), f"run make tables: {path.name}"
 
 
 def test_every_page_is_in_the_navigation() -> None:
