@@ -6,14 +6,14 @@ import os
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import active_children, current_process, get_context
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
@@ -28,7 +28,7 @@ STEPS = 4  # optimiser steps in an epoch
 
 @dataclass
 class Curves(L.Callback):
-    """What training did, step by step; ``signals`` are sent to the process when a step begins."""
+    """What training did, step by step; ``signals`` are sent to all processes of the run when a step begins."""
 
     signals: dict[int, int] = field(default_factory=dict)
     windows: dict[tuple[int, int], list[int]] = field(default_factory=dict)
@@ -38,7 +38,9 @@ class Curves(L.Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if trainer.global_step in self.signals:
-            os.kill(os.getpid(), self.signals.pop(trainer.global_step))
+            told = self.signals.pop(trainer.global_step)
+            for process in [*active_children(), current_process()]:
+                os.kill(process.pid, told)
         self.windows[trainer.current_epoch, batch_idx] = batch["sample"].tolist()
         self.rate[trainer.current_epoch, batch_idx] = trainer.optimizers[0].param_groups[0]["lr"]
 
@@ -46,7 +48,7 @@ class Curves(L.Callback):
         self.loss[trainer.current_epoch, batch_idx] = float(outputs["loss"])
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        self.validation[trainer.current_epoch] = float(trainer.callback_metrics["val/mpjpe"])
+        self.validation[trainer.global_step] = float(trainer.callback_metrics["val/mpjpe"])
 
 
 @dataclass
@@ -60,6 +62,7 @@ class Outcome:
 def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = None, **options: Any) -> Outcome:
     """Two epochs of a small model with dropout; the steps of an epoch are the same whatever is accumulated."""
     accumulated, workers = options.pop("accumulate_grad_batches", 1), options.pop("num_workers", 0)
+    patience = options.pop("patience", None)
     averaging = [EMAWeightAveraging(decay=0.5, use_buffers=False)] if options.pop("averaged", False) else []
     L.seed_everything(1)
     module = MotionModule(HumMUSS(dim=8, depth=1, modes=2, dropout=0.1), {"pose": PoseHead})
@@ -69,7 +72,8 @@ def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = N
     curves = Curves(signals or {})
     # The worst epoch is the first, which a resumed session knows of by its checkpoint alone.
     best = ModelCheckpoint(folder, "best", monitor="val/mpjpe", mode="max", enable_version_counter=False)
-    callbacks = [curves, *averaging, best, LastCheckpoint(2, str(folder))]
+    early = [] if patience is None else [EarlyStopping("val/mpjpe", mode="max", patience=patience)]
+    callbacks = [curves, *averaging, *early, best, LastCheckpoint(2, str(folder))]
     trainer = L.Trainer(
         **{"max_epochs": 2, "logger": False} | options, callbacks=callbacks,
         plugins=[AtomicCheckpointIO()], accumulate_grad_batches=accumulated, enable_progress_bar=False,
@@ -122,6 +126,43 @@ def test_sigterm_ends_the_step_and_loses_nothing(step: int, whole: Outcome, tmp_
 def test_loader_processes_resume_at_the_same_window(whole: Outcome, tmp_path, monkeypatch) -> None:
     before = interrupted(tmp_path, monkeypatch, STEPS + 1, num_workers=1)
     assert_continues(train(tmp_path, resume=True, num_workers=1), before, whole)
+
+
+@pytest.mark.parametrize("step", [1, STEPS + 1, STEPS + 2])
+def test_a_validation_within_an_epoch_is_not_forgotten(step: int, tmp_path, monkeypatch) -> None:
+    often = {
+        "val_check_interval": 2,
+        "patience": 3,
+    }  # after steps 2, 4, 6 and 8; the first is the best, the last ends it
+    expected = train(tmp_path / "whole", **often)
+    assert list(expected.curves.validation) == [2, 4, 6, 8]
+    before = interrupted(tmp_path / "cut", monkeypatch, step, **often)
+    assert_continues(train(tmp_path / "cut", resume=True, **often), before, expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint need to be provided")
+def test_what_was_stopped_early_does_not_go_on(tmp_path) -> None:
+    patient = {"patience": 1, "max_epochs": 4}
+    stopped = train(tmp_path, **patient)
+    assert list(stopped.curves.validation) == [STEPS, 2 * STEPS]
+    resumed = train(tmp_path, resume=True, **patient)
+    assert resumed.curves.loss == {}
+    assert torch.equal(resumed.weights, stopped.weights)
+    more = train(tmp_path, resume=True, max_epochs=3)  # unless nothing stops it
+    assert list(more.curves.validation) == [3 * STEPS]
+
+
+def test_a_run_whose_folder_was_moved_keeps_its_best(whole: Outcome, tmp_path, monkeypatch) -> None:
+    before = interrupted(tmp_path / "here", monkeypatch, STEPS + 1)
+    best = torch.load(tmp_path / "here" / "best.ckpt", weights_only=True)
+    (tmp_path / "here").rename(tmp_path / "there")
+    resumed = train(tmp_path / "there", resume=True)
+    assert_continues(resumed, before, whole)
+    kept = torch.load(tmp_path / "there" / "best.ckpt", weights_only=True)
+    assert kept["global_step"] == best["global_step"] == STEPS
+    states = torch.load(tmp_path / "there" / "last.ckpt", weights_only=True)["callbacks"]
+    (state,) = [state for name, state in states.items() if name.startswith("ModelCheckpoint")]
+    assert state["best_model_path"] == str(tmp_path / "there" / "best.ckpt")
 
 
 @pytest.mark.parametrize("options", [{"accumulate_grad_batches": 2}, {"max_epochs": -1, "max_steps": 2 * STEPS}])

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hummuss.body.smpl import BodyModel
 from hummuss.data.recordings import Rows, Windows, fold
-from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader
+from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader, outlive_sigterm
 from hummuss.data.transforms.clip_sampling import ClipSampling
 from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
@@ -264,6 +264,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=outlive_sigterm,
         )
 
     def _process(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ Both samplers are torch `DistributedSampler`s in name, which keeps Lightning fro
 repeat evaluation windows and tear training batches apart.
 """
 
+import signal
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -74,3 +75,11 @@ class ResumableLoader(DataLoader):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         return
+
+
+def outlive_sigterm(number: int) -> None:
+    """For a loader's processes, which end with the training process: it alone answers SIGTERM.
+
+    Schedulers send that to all processes of a job, and a run whose loader has died could not end its step.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any, cast
 
 import lightning as L
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.errors import InputError
@@ -53,14 +53,29 @@ class LastCheckpoint(Checkpoint):
         if every_n_steps < 1:
             raise InputError(f"last_checkpoint.every_n_steps {every_n_steps}: give 1 or more")
         self.every_n_steps, self.dirpath = every_n_steps, dirpath
-        self._terminated = self._ending = False
+        self._terminated = self._ending = self._after_validation = False
         self._step = -1
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         self.dirpath = trainer.strategy.broadcast(self.dirpath or str(trainer.default_root_dir))
 
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """A run whose folder was moved keeps its best checkpoint: `ModelCheckpoint` would take it for another's."""
+        if (
+            trainer.ckpt_path is None
+            or Path(trainer.ckpt_path).resolve().parent != Path(self._file(LAST)).resolve().parent
+        ):
+            return
+        for callback in cast(Any, trainer).callbacks:
+            state = checkpoint.get("callbacks", {}).get(callback.state_key)
+            if isinstance(callback, ModelCheckpoint) and state and state["dirpath"] != callback.dirpath:
+                _move(state, str(callback.dirpath))
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._step = trainer.global_step
+        # Lightning forgets that a run was ended early: it would go on, an epoch at each resumption.
+        ended = (own for own in cast(Any, trainer).callbacks if isinstance(own, EarlyStopping))
+        trainer.should_stop |= any(own.wait_count >= own.patience for own in ended)
         # Lightning puts back the handlers it found when the run ends.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._note)
@@ -75,6 +90,15 @@ class LastCheckpoint(Checkpoint):
             return  # a run resumed from here would skip the epoch's validation
         self._ending = self._must_stop(trainer)
         if self._ending or trainer.global_step % self.every_n_steps == 0:
+            loop = cast(Any, trainer).fit_loop
+            # A run resumed from before a validation within an epoch would never make it.
+            self._after_validation = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+            if not self._after_validation:
+                self._save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._after_validation and trainer.state.fn == "fit":
+            self._after_validation = False
             self._save(trainer)
 
     def on_train_batch_start(
@@ -113,3 +137,15 @@ class LastCheckpoint(Checkpoint):
             if last.exists():
                 replace(last, self._file(PREVIOUS))
             replace(new, last)
+
+
+def _move(state: dict[str, Any], folder: str) -> None:
+    """Let a `ModelCheckpoint`'s state name its files, which lay side by side, in another folder."""
+
+    def moved(path: str) -> str:
+        return str(Path(folder) / Path(path).relative_to(before)) if path else path
+
+    before, state["dirpath"] = state["dirpath"], folder
+    for name in ("best_model_path", "last_model_path", "kth_best_model_path"):
+        state[name] = moved(state[name])
+    state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
