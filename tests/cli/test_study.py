@@ -343,6 +343,23 @@ def test_a_variant_begins_with_another_ones_run_of_its_seed(trained, capsys) -> 
     assert "--y=2" in json.loads(Path("runs/begun/before-0/arguments.json").read_text())
 
 
+def test_the_page_of_a_run_needs_not_the_one_that_it_began_with(trained, capsys) -> None:
+    assert main(["study", "begun.yaml", "--out", "page", "--jobs", "4"]) == 0
+    page = Path("page.md").read_text()
+    for seed in (0, 1):
+        shutil.rmtree(f"runs/begun/before-{seed}")
+    before = len(trained)
+    for options in (["--seeds"], ["--seeds", "--keep"], ["--variants", "tuned"]):
+        assert main(["study", "begun.yaml", "--out", "page", *options]) == 0
+        assert Path("page.md").read_text().partition("##")[2] == page.partition("##")[2]
+    assert len(trained) == before
+    content = yaml.safe_load(Path("begun.yaml").read_text())
+    content["variants"]["tuned"] = ["--model.init_args.pretrained={run:before}/last.ckpt"]
+    Path("begun.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    assert main(["study", "begun.yaml", "--out", "page", "--seeds"]) == 2
+    assert "begun/tuned-0 was trained with other arguments than the study has now" in capsys.readouterr().err
+
+
 def test_what_a_variant_begins_with_must_have_finished(trained, capsys) -> None:
     assert main(["study", "begun.yaml", "--out", "page", "--variants", "tuned"]) == 2
     assert "'tuned' begins with 'before', whose run of seed 0 has not finished" in capsys.readouterr().err

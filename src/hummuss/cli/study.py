@@ -14,6 +14,7 @@ one's of the same option.
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -39,6 +40,8 @@ TYPES: dict[str, Callable[[str], Any]] = {
 }
 # Beside a run: what it was trained with.
 ARGUMENTS = "arguments.json"
+# In an argument, a run's folder whose number is not known any more.
+GONE = re.compile(r"runs/[^*]*/\*")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -153,23 +156,29 @@ def _train(
     """Fit and, where the study says so, test one variant with one seed, unless that has been done."""
     for run in before:
         run.result()
-    folder, options = f"{name}/{variant}-{seed}", _options(study, name, variant, seed)
     done = _summary(name, variant, seed)
+    wanted = {"val", "test"} if variant in study.tested else {"val"}
+    if wanted <= done.keys():
+        return
+    folder, options = f"{name}/{variant}-{seed}", _options(study, name, variant, seed)
     if "val" not in done:
         cut_off = ["--ckpt_path=last"] if resume and _can_go_on(folder, options) else []
         asked = Path("runs", folder, ARGUMENTS)
         asked.parent.mkdir(parents=True, exist_ok=True)
         asked.write_text(json.dumps(options, indent=1))
         _hummuss(["fit", *options, *cut_off], folder, threads)
-    if variant in study.tested and "test" not in done:
+    if variant in study.tested:
         _hummuss(["test", *options, "--ckpt_path=best"], folder, threads)
 
 
-def _options(study: Study, name: str, variant: str, seed: int) -> list[str]:
+def _options(study: Study, name: str, variant: str, seed: int, must_be_here: bool = True) -> list[str]:
     """Arguments of `hummuss fit`: a variant's own stand behind those of the study, and so win."""
     chosen = study.variants[variant]
     configs = [f"--config={config}" for config in chosen.configs]
-    own = [RUN.sub(lambda found: _folder(name, variant, found[1], seed), argument) for argument in chosen.arguments]
+    own = [
+        RUN.sub(lambda found: _folder(name, variant, found[1], seed, must_be_here), argument)
+        for argument in chosen.arguments
+    ]
     options = [*configs, *study.arguments, *own, f"--seed_everything={seed}"]
     return [*options, f"--name={name}/{variant}-{seed}", "--trainer.enable_progress_bar=false"]
 
@@ -182,23 +191,31 @@ def _refuse_other_arguments(study: Study, name: str, variant: str, seed: int) ->
     """
     folder = f"{name}/{variant}-{seed}"
     if "val" in _summary(name, variant, seed):
-        _refuse_others(folder, _options(study, name, variant, seed))
+        # The run that it began with need not be here any more.
+        _refuse_others(folder, _options(study, name, variant, seed, must_be_here=False))
 
 
 def _refuse_others(folder: str, options: Sequence[str]) -> None:
     """Refuse a run, finished or not, whose arguments were others than those given."""
     asked = Path("runs", folder, ARGUMENTS)
+    if not asked.is_file():
+        return
+    recorded = json.loads(asked.read_text())
+    for gone in {found[0] for option in options for found in GONE.finditer(option)}:
+        recorded = [re.sub(re.escape(gone[:-1]) + r"\d+", gone, option) for option in recorded]
     # In any order: studies once put a variant's own arguments before the common ones.
-    if asked.is_file() and sorted(json.loads(asked.read_text())) != sorted(options):
+    if sorted(recorded) != sorted(options):
         raise InputError(
             f"{asked.parent} was trained with other arguments than the study has now ({asked}): move that folder away, "
             "or give the study a file of another name"
         )
 
 
-def _folder(study: str, variant: str, needed: str, seed: int) -> str:
-    """Folder of the finished run that a variant begins with."""
+def _folder(study: str, variant: str, needed: str, seed: int, must_be_here: bool) -> str:
+    """Folder of the finished run that a variant begins with, its number a * where it may be gone and is."""
     if "val" not in _summary(study, needed, seed):
+        if not must_be_here:
+            return f"runs/{study}/{needed}-{seed}/*"
         raise InputError(f"variant {variant!r} begins with {needed!r}, whose run of seed {seed} has not finished")
     return str(newest_checkpoint(Path("runs"), f"{study}/{needed}-{seed}", "best").parent)
 
