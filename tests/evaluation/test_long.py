@@ -23,6 +23,7 @@ from hummuss.evaluation.contestants import load_contestants
 from hummuss.evaluation.long import COLUMNS, SPANS, compare_lengths, stream_joints
 from hummuss.evaluation.long_page import CALLED, sentences
 from hummuss.evaluation.long_sequences import ROOM, performances, ping_pong, ping_pongs, real_spans
+from hummuss.heads import ActionHead
 from hummuss.protocols.base import VALID
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -160,6 +161,13 @@ def test_rows_are_those_of_the_same_frames_in_windows_and_in_one_piece(make_run)
     assert tenfold["adjacent-mirrored"] != pytest.approx(tenfold["mirrored"], abs=2e-3)
     assert totals["hummuss", "capture", 18, "windows"] != totals["hummuss", "capture", 18, "whole"]
     assert (totals["dstformer", "capture", 18, "windows"]["sequences"], rows[0]["window"]) == (10, 9)
+
+
+def test_heads_of_other_tasks_change_nothing(make_run) -> None:
+    alone, beside = (load_contestants([make_run(name)])[0] for name in ("a", "b"))
+    beside.run.model.heads["action"] = ActionHead(beside.run.model.backbone.dim_rep, hidden=8, classes=["walk", "run"])
+    rows = [list(compare_lengths([own], captures(), "test", 400, [100], 1, 16000)) for own in (alone, beside)]
+    assert [row["mpjpe_mm"] for row in rows[1]] == [row["mpjpe_mm"] for row in rows[0]]
 
 
 def test_positions_cover_the_sequence(make_run) -> None:

@@ -165,6 +165,7 @@ def _joints(
     model = contestant.run.model
     device = next(model.parameters()).device
     batch = {"keypoints": sequences.keypoints, "dt": sequences.dt, "valid": torch.ones_like(sequences.scored)}
+    batch["sample"] = torch.arange(len(sequences))  # heads of other tasks ask whose each is
     moved = {name: values.to(device) for name, values in batch.items()}
     made = inference.predict(model, mirror_keypoints(moved) if mirror else moved, contestant.run.trained_frames)
     name, head = find_head(contestant.run, PoseHead)
