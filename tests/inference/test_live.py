@@ -186,6 +186,18 @@ def test_missing_joints_and_skipped_frames_are_no_mistakes() -> None:
     assert stream.step(points[4][:, :2], times[5] + 0.999).confidence.tolist() == [1] * 17
 
 
+def test_a_frame_need_not_lie_within_the_image() -> None:
+    """A detector guesses what the image cuts off; what only a whole clip tells is not judged by one frame."""
+    stream = LiveStream(make_run("pose"), FPS, layout="coco17", image_size=SIZE)
+    seated = np.stack([np.linspace(200, 400, 17), np.linspace(100, 630, 17), np.ones(17)], -1)
+    assert ((seated[:, 1] > 480) & (seated[:, 1] <= 640)).sum() > 3
+    assert np.isfinite(stream.step(seated, 0.0).joints3d).all()
+    corner = np.where(np.arange(17)[:, None] == 0, (1.0, 1.0, 0.9), 0.0)  # one joint is seen
+    assert np.isfinite(stream.step(corner, 0.04).joints3d).all()
+    with pytest.raises(InputError, match="give pixels, not shares of it"):
+        stream.step(seated / (*SIZE, 1), 0.08)
+
+
 def state_size(stream: LiveStream) -> int:
     """Elements of all tensors that a stream holds, whatever they are called."""
     held = [value for name, value in vars(stream).items() if name not in ("_run", "_backbone")]

@@ -56,6 +56,8 @@ def clip_from_keypoints(
     detected = detected_joints(keypoints)
     if not (detected[..., 2] > 0).any():
         raise InputError("every joint of every frame has confidence 0: nobody was detected")
+    if image_size is not None:
+        check_pixels(detected, *check_size(*image_size))
     return make_clip(detected, layout, fps, timestamps, image_size, name)
 
 
@@ -96,14 +98,14 @@ def make_clip(
     image_size: tuple[int, int] | None,
     name: str,
 ) -> MotionClip:
-    """The clip of `detected_joints`; arguments and errors as those of `clip_from_keypoints`."""
+    """The clip of `detected_joints`; arguments and errors as those of `clip_from_keypoints`.
+
+    Whether they are pixels of the image is for `check_pixels`, which needs more than a frame.
+    """
     times = None if timestamps is None else numbers("timestamps", timestamps, 1)
     if times is not None and not np.isfinite(times).all():
         raise InputError(f"time stamp {int(np.argmin(np.isfinite(times)))} is not a finite number")
-    camera = None
-    if image_size is not None:
-        camera = Camera.of_size(*check_size(*image_size))
-        check_pixels(detected, camera.width, camera.height)
+    camera = None if image_size is None else Camera.of_size(*check_size(*image_size))
     clip = MotionClip(
         name=name,
         sequence=name,
@@ -140,9 +142,8 @@ def check_pixels(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int)
         InputError: all lie in the corner of the image, as shares of it do; or many lie outside it, all inside an image
             whose width and height are exchanged.
     """
+    refuse_shares(keypoints, width, height)
     seen = keypoints[keypoints[..., 2] > 0]
-    if len(seen) and np.abs(seen[:, :2]).max() <= 2 < min(width, height):
-        raise InputError("all keypoints lie within 2 pixels of the image's corner: give pixels, not shares of it")
     points = seen[seen[:, 2] >= SURE][:, :2]
     if not len(points) or width == height:
         return
@@ -153,6 +154,17 @@ def check_pixels(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int)
             f"{far:.0%} of the joints lie outside of the image of {width} x {height} pixels, but all inside "
             f"{height} x {width}: are width and height exchanged?"
         )
+
+
+def refuse_shares(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int) -> None:
+    """Refuse keypoints that are shares of the image: all in its corner. One or two joints may truly lie there.
+
+    Raises:
+        InputError: they are.
+    """
+    seen = keypoints[keypoints[..., 2] > 0]
+    if len(seen) > 2 and np.abs(seen[:, :2]).max() <= 2 < min(width, height):
+        raise InputError("all keypoints lie within 2 pixels of the image's corner: give pixels, not shares of it")
 
 
 def numbers(name: str, value: Any, dimensions: int) -> Float[np.ndarray, "..."]:

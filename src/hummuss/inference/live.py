@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from hummuss.body.skeleton import get_layout
-from hummuss.data.keypoints import check_size, detected_joints, make_clip, numbers
+from hummuss.data.keypoints import check_size, detected_joints, make_clip, numbers, refuse_shares
 from hummuss.data.motion import MotionClip
 from hummuss.data.transforms.frame_rate import Instants
 from hummuss.errors import InputError
@@ -149,6 +149,8 @@ class LiveStream:
         """A clip of that one frame."""
         try:
             detected = detected_joints(numbers("keypoints", keypoints, 2)[None])
+            if self.image_size is not None:
+                refuse_shares(detected, *self.image_size)
             return make_clip(detected, self.layout, None, [time], self.image_size, "live")
         except InputError as error:
             raise InputError(f"frame at {time:.15g} s: {error}") from error
