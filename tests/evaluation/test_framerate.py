@@ -385,7 +385,7 @@ def test_models_of_one_rate_may_come_from_the_table_of_another_comparison(make_r
     assert "one.csv: the rows of checkpoint" in capsys.readouterr().err
     Path("one.csv").write_text(Path("one.csv").read_text().replace(AT_RATE, "dt"))
     assert compare("wrong", *beside) == 2
-    assert "one.csv has no row of variant trained-at-rate" in capsys.readouterr().err
+    assert "one.csv has no row of a model of --ckpt with variant trained-at-rate" in capsys.readouterr().err
 
 
 def test_the_papers_own_data_are_one_overlay_away(make_run, tmp_path, monkeypatch) -> None:

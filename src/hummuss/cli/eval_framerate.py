@@ -16,7 +16,7 @@ from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
 from hummuss.cli.pages import read_rows, write_rows
 from hummuss.errors import InputError
-from hummuss.evaluation.contestants import load_contestants, load_data
+from hummuss.evaluation.contestants import Contestant, load_contestants, load_data
 from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import line_of
 from hummuss.evaluation.framerate_page import write_page
@@ -53,10 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     table = arguments.out.with_suffix(".csv")
     known = read_table(table) if table.is_file() else []
     asked = {contestant.checkpoint for contestant in contestants}
-    borrowed = {path: _at_rate(path, asked) for path in arguments.at_rate}
+    models = {contestant.model for contestant in contestants}
+    borrowed = {path: _at_rate(path, models, asked) for path in arguments.at_rate}
     others = [row for row in known if row["checkpoint"] not in asked and row not in chain(*borrowed.values())]
     added = borrowed | ({table: [*others, *borrowed.get(table, ())]} if arguments.keep else {})
-    _check_added(added, [own.dataset for own in chosen])
+    _check_added(added, [own.dataset for own in chosen], contestants)
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
         _check_beside(added, found)  # before the next are computed
@@ -89,22 +90,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _at_rate(path: Path, asked: Container[str]) -> list[Row]:
-    """What models of one rate have at it by a table, but for those that were asked for and so have rows anyway.
+def _at_rate(path: Path, models: Container[str], asked: Container[str]) -> list[Row]:
+    """What these models have by a table at the one rate of their training, but for checkpoints that have rows anyway.
 
     Raises:
         InputError: see `read_rows`; no such table, or it has no such model.
     """
     if not path.is_file():
         raise InputError(f"--at-rate: there is no {path}")
-    found = [row for row in read_table(path) if row["variant"] == AT_RATE]
+    found = [row for row in read_table(path) if row["variant"] == AT_RATE and row["model"] in models]
     if not found:
-        raise InputError(f"--at-rate: {path} has no row of variant {AT_RATE}: give another comparison's table")
+        raise InputError(
+            f"--at-rate: {path} has no row of a model of --ckpt with variant {AT_RATE}: give another comparison's table"
+        )
     return [row for row in found if row["checkpoint"] not in asked]
 
 
-def _check_added(added: Mapping[Path, Sequence[Row]], shown: Collection[str]) -> None:
+def _check_added(
+    added: Mapping[Path, Sequence[Row]], shown: Collection[str], contestants: Sequence[Contestant]
+) -> None:
     """Refuse rows of earlier comparisons that are of other datasets than are shown, or two of one line and seed."""
+    asked = {_training(own.model, own.augmented, str(own.strides), own.seed): own for own in contestants}
     places: dict[tuple[Hashable, ...], Path] = {}
     for path, rows in added.items():
         if absent := {row["dataset"] for row in rows} - set(shown):
@@ -112,6 +118,12 @@ def _check_added(added: Mapping[Path, Sequence[Row]], shown: Collection[str]) ->
                 f"{path} has rows on {', '.join(sorted(absent))}, which --config does not give: {LEAVE_OUT}"
             )
         for row in rows:
+            how = _training(row["model"], row["trained_with_augmentation"], row["trained_strides"], row["seed"])
+            if how in asked:
+                raise InputError(
+                    f"{path}: checkpoint {row['checkpoint']} is {row['model']}, seed {row['seed']}, trained as "
+                    f"{asked[how].checkpoint} is, which --ckpt names: {LEAVE_OUT}"
+                )
             if (other := places.setdefault(_place(row), path)) != path:
                 raise InputError(
                     f"{other} and {path} both have {row['model']}, seed {row['seed']}, {row['variant']} at "
@@ -120,20 +132,19 @@ def _check_added(added: Mapping[Path, Sequence[Row]], shown: Collection[str]) ->
 
 
 def _check_beside(added: Mapping[Path, Sequence[Row]], found: Sequence[Row]) -> None:
-    """Refuse rows that cannot stand beside new ones of a dataset: of other moments, or of one line and seed."""
+    """Refuse rows of other moments than new ones of a dataset are of."""
     new = found[0]
-    taken = {_place(row) for row in found}
     for path, row in ((path, row) for path, rows in added.items() for row in rows):
         if row["dataset"] == new["dataset"] and _seen(row) != _seen(new):
             raise InputError(
                 f"{path}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
                 f"are shown now: {LEAVE_OUT}"
             )
-        if _place(row) in taken:
-            raise InputError(
-                f"{path}: checkpoint {row['checkpoint']} is {row['model']}, seed {row['seed']}, trained as "
-                f"{new['checkpoint']} is, which --ckpt names: {LEAVE_OUT}"
-            )
+
+
+def _training(model: str, augmented: bool, strides: str, seed: int | None) -> tuple[Hashable, ...]:
+    """What no two trainings on a page may share."""
+    return model, augmented or strides, seed
 
 
 def _place(row: Row) -> tuple[Hashable, ...]:
