@@ -95,7 +95,11 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         (dataset, augmented)
         for dataset in dict.fromkeys(row["dataset"] for row in rows)
         for augmented in (True, False)
-        if any((row["dataset"], row["trained_with_augmentation"]) == (dataset, augmented) for row in rows)
+        # Lines of models at their own rate alone stand beside the others.
+        if any(
+            (row["dataset"], row["trained_with_augmentation"]) == (dataset, augmented) and row["variant"] != AT_RATE
+            for row in rows
+        )
     ]
     figure = Figure(figsize=(16, 3.8 * len(parts)), dpi=100, layout="constrained")
     subfigures = figure.subfigures(len(parts), 1, squeeze=False)[:, 0]
