@@ -110,7 +110,8 @@ BACKBONE = {
     "**16 modes are ahead of 8** ({} mm)": [ablation("m8")],
     "(`s4d-steps`, 0.001 to 0.1 on both) {} mm": [ablation("s4d-steps")],
     "at the lower end {}, four times larger {}.": [ablation("slow-steps"), ablation("fast-steps")],
-    "DSTformer (`dstformer`, two seeds) has {} mm": [ablation("dstformer")],
+    "along them alone (`s4d-joints`) it has {} mm": [ablation("s4d-joints")],
+    "DSTformer (`dstformer`) has {} mm": [ablation("dstformer")],
     "at equal multiply-adds (`attention`, {} mm)": [ablation("attention")],
     "32 have {} mm, which": [ablation("m32")],
     "half as many again have {} mm where they make the model wider (e = 1, 80 channels, `width-e2`) and {} where": [
