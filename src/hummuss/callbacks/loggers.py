@@ -15,14 +15,14 @@ def steps_done(trainer: L.Trainer) -> int:
     return max(0, trainer.global_step - 1)
 
 
-def log_numbers(trainer: L.Trainer, numbers: Mapping[str, float]) -> None:
-    """To every logger: the CSV's columns, W&B's charts."""
+def log_numbers(trainer: L.Trainer, numbers: Mapping[str, float], step: int | None = None) -> None:
+    """To every logger: the CSV's columns, W&B's charts; under the step that has just ended, or another."""
     for logger in trainer.loggers:
-        logger.log_metrics(dict(numbers), step=steps_done(trainer))
+        logger.log_metrics(dict(numbers), step=steps_done(trainer) if step is None else step)
 
 
-def log_histograms(trainer: L.Trainer, values: Mapping[str, Float[Tensor, "..."]]) -> None:
-    """To the W&B run, where there is one."""
+def log_histograms(trainer: L.Trainer, values: Mapping[str, Float[Tensor, "..."]], step: int) -> None:
+    """To the W&B run, where there is one, under a step."""
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
             import wandb  # takes a second, and only runs that log to W&B need it
@@ -31,7 +31,7 @@ def log_histograms(trainer: L.Trainer, values: Mapping[str, Float[Tensor, "..."]
                 name: np.histogram(value.flatten().float().cpu().numpy(), bins=64) for name, value in values.items()
             }
             drawn = {name: wandb.Histogram(np_histogram=histogram) for name, histogram in binned.items()}
-            logger.experiment.log({**drawn, "trainer/global_step": steps_done(trainer)})
+            logger.experiment.log({**drawn, "trainer/global_step": step})
 
 
 def log_pictures(trainer: L.Trainer, pictures: Mapping[str, Path]) -> None:

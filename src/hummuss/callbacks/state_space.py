@@ -71,8 +71,10 @@ class StateSpaceMonitor(L.Callback):
         for name, value in values.items():
             found = torch.quantile(value.float(), value.new_tensor(list(QUANTILES.values()), dtype=torch.float32))
             numbers |= {f"ssm/{name}/{key}": float(one) for key, one in zip(QUANTILES, found, strict=True)}
-        log_numbers(trainer, numbers)
-        log_histograms(trainer, {f"ssm/{name}": value for name, value in values.items()})
+        # Under the step that the batch is of, which may not have ended.
+        assert self._logged is not None
+        log_numbers(trainer, numbers, self._logged)
+        log_histograms(trainer, {f"ssm/{name}": value for name, value in values.items()}, self._logged)
 
     def _keep(self, axis: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:

@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.cli import runs
@@ -170,6 +171,8 @@ class HummussCLI(LightningCLI):
         trainer: Any = self.trainer
         if not trainer.fast_dev_run:
             best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+            # In the curves its figures would stand for a step behind the last.
+            trainer.loggers = [logger for logger in trainer.loggers if not isinstance(logger, CSVLogger)]
             trainer.validate(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False, weights_only=True)
 
     def _run_folder(self, checkpoint: str | None) -> Path:
