@@ -130,10 +130,8 @@ def test_loader_processes_resume_at_the_same_window(whole: Outcome, tmp_path, mo
 
 @pytest.mark.parametrize("step", [1, STEPS + 1, STEPS + 2])
 def test_a_validation_within_an_epoch_is_not_forgotten(step: int, tmp_path, monkeypatch) -> None:
-    often = {
-        "val_check_interval": 2,
-        "patience": 3,
-    }  # after steps 2, 4, 6 and 8; the first is the best, the last ends it
+    # After steps 2, 4, 6 and 8: the first is the best, the last ends it.
+    often = {"max_epochs": 3, "val_check_interval": 2, "patience": 3}
     expected = train(tmp_path / "whole", **often)
     assert list(expected.curves.validation) == [2, 4, 6, 8]
     before = interrupted(tmp_path / "cut", monkeypatch, step, **often)

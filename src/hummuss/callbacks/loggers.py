@@ -15,10 +15,10 @@ def steps_done(trainer: L.Trainer) -> int:
     return max(0, trainer.global_step - 1)
 
 
-def log_numbers(trainer: L.Trainer, numbers: Mapping[str, float], step: int | None = None) -> None:
-    """To every logger: the CSV's columns, W&B's charts; under the step that has just ended, or another."""
+def log_numbers(trainer: L.Trainer, numbers: Mapping[str, float], step: int) -> None:
+    """To every logger, under a step: the CSV's columns, W&B's charts."""
     for logger in trainer.loggers:
-        logger.log_metrics(dict(numbers), step=steps_done(trainer) if step is None else step)
+        logger.log_metrics(dict(numbers), step=step)
 
 
 def log_histograms(trainer: L.Trainer, values: Mapping[str, Float[Tensor, "..."]], step: int) -> None:

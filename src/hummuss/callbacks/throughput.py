@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 import torch
 
-from hummuss.callbacks.loggers import log_numbers
+from hummuss.callbacks.loggers import log_numbers, steps_done
 from hummuss.process_memory import peak_resident_mb
 from hummuss.tasks import TrainingBatch, batches_of
 
@@ -37,7 +37,8 @@ class Throughput(L.Callback):
             return
         now = time.perf_counter()
         rate = float(self._frames) * trainer.world_size / (now - self._since)
-        log_numbers(trainer, {"train/frames_per_second": rate, "train/memory_gib": peak_gib(pl_module.device)})
+        numbers = {"train/frames_per_second": rate, "train/memory_gib": peak_gib(pl_module.device)}
+        log_numbers(trainer, numbers, steps_done(trainer))
         pl_module.log("frames/s", round(rate), prog_bar=True, logger=False)
         self._frames, self._since, self._logged = 0, now, trainer.global_step
 

@@ -54,9 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     known = read_table(table) if table.is_file() else []
     asked = {contestant.checkpoint for contestant in contestants}
     models = {contestant.model for contestant in contestants}
-    borrowed = {path: _at_rate(path, models, asked) for path in arguments.at_rate}
-    others = [row for row in known if row["checkpoint"] not in asked and row not in chain(*borrowed.values())]
-    added = borrowed | ({table: [*others, *borrowed.get(table, ())]} if arguments.keep else {})
+    added = {path: _at_rate(path, models, asked) for path in arguments.at_rate}
+    borrowed = list(chain(*added.values()))
+    others = [row for row in known if row["checkpoint"] not in asked and row not in borrowed]
+    if arguments.keep:
+        added.setdefault(table, []).extend(others)
     _check_added(added, [own.dataset for own in chosen], contestants)
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
@@ -134,12 +136,13 @@ def _check_added(
 def _check_beside(added: Mapping[Path, Sequence[Row]], found: Sequence[Row]) -> None:
     """Refuse rows of other moments than new ones of a dataset are of."""
     new = found[0]
-    for path, row in ((path, row) for path, rows in added.items() for row in rows):
-        if row["dataset"] == new["dataset"] and _seen(row) != _seen(new):
-            raise InputError(
-                f"{path}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
-                f"are shown now: {LEAVE_OUT}"
-            )
+    for path, rows in added.items():
+        for row in rows:
+            if row["dataset"] == new["dataset"] and _seen(row) != _seen(new):
+                raise InputError(
+                    f"{path}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
+                    f"are shown now: {LEAVE_OUT}"
+                )
 
 
 def _training(model: str, augmented: bool, strides: str, seed: int | None) -> tuple[Hashable, ...]:

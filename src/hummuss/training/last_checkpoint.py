@@ -61,10 +61,8 @@ class LastCheckpoint(Checkpoint):
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """A run whose folder was moved keeps its best checkpoint: `ModelCheckpoint` would take it for another's."""
-        if (
-            trainer.ckpt_path is None
-            or Path(trainer.ckpt_path).resolve().parent != Path(self._file(LAST)).resolve().parent
-        ):
+        own = self._file(LAST).resolve().parent
+        if trainer.ckpt_path is None or Path(trainer.ckpt_path).resolve().parent != own:
             return
         for callback in cast(Any, trainer).callbacks:
             state = checkpoint.get("callbacks", {}).get(callback.state_key)
@@ -97,7 +95,7 @@ class LastCheckpoint(Checkpoint):
                 self._save(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self._after_validation and trainer.state.fn == "fit":
+        if self._after_validation:
             self._after_validation = False
             self._save(trainer)
 
