@@ -131,6 +131,20 @@ def test_who_was_trained_at_one_rate_is_scored_there(make_run, oracle) -> None:
         next(compared(load_contestants([runs[1], make_run("e", dim=16)]), 4))
 
 
+def test_strides_of_another_base_rate_are_refused(make_run, oracle) -> None:
+    (folder,) = runs = [make_run("a")]
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    for trained, refused in ((60.0, False), (30.0, True), (None, True)):
+        config["data"]["init_args"]["max_fps"] = trained
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        rows = compared(load_contestants(runs), 4)
+        if refused:
+            with pytest.raises(InputError, match=f"was trained with max_fps {trained}, the data has 60.0"):
+                next(rows)
+        else:
+            assert next(rows)
+
+
 def test_all_of_the_package_that_rows_are_computed_by_decides_whether_they_are_kept() -> None:
     package = Path(framerate.__file__).parent
     needed, found = ["framerate"], set()

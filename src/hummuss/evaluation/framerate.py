@@ -67,9 +67,10 @@ def compare_rates(
             models and of comparing, are handed back as they are instead of being computed again.
 
     Raises:
-        InputError: a run trained at one rate that is not compared, or two runs that would share their rows.
+        InputError: a run trained at one rate that is not compared or at another base rate than the data's, or two runs
+            that would share their rows.
     """
-    _check(contestants)
+    _check(contestants, data.max_fps)
     facts = [_facts(contestant, 2 * ((data.frames - 1) // 2) + 1) for contestant in contestants]
     code = code_hash(*CODE)
     for dataset, sources, moments in chosen:
@@ -178,8 +179,13 @@ def _facts(contestant: Contestant, span: int) -> Row:
     }
 
 
-def _check(contestants: Sequence[Contestant]) -> None:
+def _check(contestants: Sequence[Contestant], max_fps: float | None) -> None:
     for own in contestants:
+        if (trained := own.settings.get("data.max_fps", max_fps)) != max_fps:
+            raise InputError(
+                f"{own.run.checkpoint} was trained with max_fps {trained}, the data has {max_fps}: its strides were of "
+                "other rates than those of this comparison, give the config that it was fitted with"
+            )
         if not own.augmented and Rate("stride", own.strides.low) not in all_rates():
             raise InputError(
                 f"{own.run.checkpoint} was trained at stride {own.strides}, which is no rate of this comparison"

@@ -149,6 +149,19 @@ def test_box_normalisation_looks_only_at_the_first_half_second() -> None:
     assert np.abs(whole[:13, :, :2]).max() == pytest.approx(1, abs=0.05)
 
 
+def test_the_box_waits_for_someone_to_come_into_view() -> None:
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(100, 200, (40, 17, 3)).astype(np.float32)
+    keypoints[..., 2] = 1
+    times = np.arange(70) / 25
+    late = np.concatenate([np.zeros((30, 17, 3), np.float32), keypoints])
+    late[30, 1:] = 0  # the first frame shows a single joint
+    expected = normalise(late[30:], times[30:], None, "box")
+    got = normalise(late, times, None, "box")
+    np.testing.assert_array_equal(got[30:], expected)
+    assert (got[:30] == 0).all()
+
+
 def test_frame_normalisation_is_blind_to_place_and_size_of_what_is_seen() -> None:
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(100, 200, (4, 17, 3)).astype(np.float32)
@@ -179,7 +192,7 @@ def test_normalisation_errors_say_what_to_do() -> None:
     keypoints, times = np.zeros((3, 17, 3), np.float32), np.arange(3.0)
     with pytest.raises(InputError, match="'image' needs the image's width and height"):
         normalise(keypoints, times, None, "image")
-    with pytest.raises(InputError, match=r"found no joint in 0\.5 s from 3\.00 s on: cut the clip where"):
+    with pytest.raises(InputError, match=r"found no joint from 3\.00 s to 5\.00 s: cut the clip where"):
         normalise(keypoints, times + 3, None, "box")
     with pytest.raises(InputError, match="'clip' is none of image, box, frame"):
         normalise(keypoints, times, (1, 1), "clip")

@@ -23,8 +23,9 @@ def normalise(
     """Pixels and confidence -> normalised coordinates and confidence; missing joints stay zeros.
 
     ``image``: 2x/w - 1 and 2y/w - h/w. ``box``: centre and half size of the box around the joints seen in the first
-    0.5 s, then fixed for the clip. ``frame``: middle and extent (root mean square distance from it) of the joints seen
-    in each frame by itself, so that a pose looks alike wherever the person stands; where that is, is lost.
+    0.5 s that show anyone, then fixed for the clip. ``frame``: middle and extent (root mean square distance from it) of
+    the joints seen in each frame by itself, so that a pose looks alike wherever the person stands; where that is, is
+    lost.
 
     Args:
         keypoints: pixels and confidence.
@@ -35,7 +36,7 @@ def normalise(
             taken of all that were detected, a frame's middle of those that stay.
 
     Raises:
-        InputError: unknown mode, no image size, or no joint seen in the first half second.
+        InputError: unknown mode, no image size, or no joint seen at all where a box is to be found.
     """
     present = keypoints[..., 2:] > 0
     if hidden is not None:
@@ -46,13 +47,16 @@ def normalise(
         width, height = image_size
         centre, half = np.array([width / 2, height / 2]), np.array(width / 2)
     elif mode == "box":
-        early = keypoints[times <= times[0] + BOX_SECONDS]
-        points = early[early[..., 2] > 0][:, :2]
-        if not len(points):
+        detected = keypoints[..., 2] > 0
+        anyone = detected.any(1)
+        if not anyone.any():
             raise InputError(
-                f"normalisation 'box' found no joint in {BOX_SECONDS} s from {times[0]:.2f} s on: cut the clip where "
+                f"normalisation 'box' found no joint from {times[0]:.2f} s to {times[-1]:.2f} s: cut the clip where "
                 "nobody is seen, or use 'image' or 'frame'"
             )
+        # A clip may begin before anyone comes into view: its frames until then are zeros, whatever the box.
+        early = times <= times[anyone.argmax()] + BOX_SECONDS
+        points = keypoints[early][detected[early]][:, :2]
         low, high = points.min(0), points.max(0)
         centre, half = (low + high) / 2, np.maximum((high - low).max() / 2, LEAST)
     elif mode == "frame":
