@@ -211,6 +211,16 @@ def test_mistakes_in_the_call_are_one_line(runs, capsys) -> None:
     assert main(["predict", "--ckpt_path", str(runs / "pose/1"), "walk.npz", "out.npz"]) == 2
     assert "needs the image's width and height" in one_error(capsys)
     assert not Path("out.npz").exists()
+    write()
+    for folder in ("a.npz", "b.png"):
+        Path(folder).mkdir()
+    for out, message in (
+        ("a.npz", "a.npz is a folder: name another file"),
+        ("b.npz", "b.png is a folder: name another file"),
+        ("walk.npz/deep/out.npz", "walk.npz is a file: name another place"),
+    ):
+        assert main(["predict", "--ckpt_path", "no run, which is not looked at before", "walk.npz", out]) == 2
+        assert message in one_error(capsys)
     with pytest.raises(SystemExit):
         main(["predict", "--ckpt_path", "x", "walk.npz", "out.npz", "--windows", "0"])
 

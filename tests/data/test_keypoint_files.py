@@ -146,7 +146,7 @@ def test_mediapipes_time_stamps(tmp_path) -> None:
     times = [1000, 1033, 1067, 1100]
     content = [entry | {"timestamp_ms": time} for entry, time in zip(mediapipe(detected), times, strict=True)]
     [clip] = clips(write(tmp_path, {"frames": content}))
-    np.testing.assert_allclose(clip.times, (np.array(times) - 1000) / 1e3)
+    np.testing.assert_allclose(clip.times, np.array(times) / 1e3)
     even = [entry | {"timestamp_ms": 40.0 * n} for n, entry in enumerate(mediapipe(detected))]
     [clip] = clips(write(tmp_path, even))
     assert clip.fps == 25.0
@@ -227,6 +227,33 @@ def test_persons_times_count_from_the_recordings_first_frame(tmp_path) -> None:
     one, two = clips(write(tmp_path, early + late), layout="halpe26", fps=30.0)
     np.testing.assert_allclose(one.times, np.arange(9) / 30)
     np.testing.assert_allclose(two.times, np.arange(4, 9) / 30)
+
+
+def test_times_count_from_the_recordings_first_frame_whoever_is_in_it(tmp_path) -> None:
+    """Who lays the result over the video finds each pose at the frame that it is of."""
+    late = np.arange(3, 9) / 30
+    listed = ultralytics(points(9, 17))
+    [clip] = clips(write(tmp_path, [[], [], [], *listed[3:]]), layout="coco17", fps=30.0)
+    np.testing.assert_allclose(clip.times, late)
+    shares = [{"pose_landmarks": []}] * 3 + mediapipe(points(6, 33))
+    [clip] = clips(write(tmp_path, shares), fps=30.0)
+    np.testing.assert_allclose(clip.times, late)
+    counted = mmpose(points(9, 17), first=1)
+    for frame in counted[:3]:
+        frame["instances"] = []
+    [clip] = clips(write(tmp_path, counted), layout="coco17", fps=30.0)
+    np.testing.assert_allclose(clip.times, late)
+    (tmp_path / "video").mkdir()
+    openpose(tmp_path / "video", points(9, 25))
+    for frame in range(3):
+        (tmp_path / "video" / f"walk_{frame:012}_keypoints.json").write_text('{"version": 1.3, "people": []}')
+    files = sorted((tmp_path / "video").iterdir())
+    given = {"layout": "body25", "fps": 30.0, "image_size": SIZE}
+    [clip] = keypoint_clips(files, "walk", given, "test", "refuse")
+    np.testing.assert_allclose(clip.times, late)
+    # Lists of results name no frame in which nobody was detected.
+    [clip] = clips(write(tmp_path, coco(points(9, 17))[3:]), layout="coco17", fps=30.0)
+    np.testing.assert_allclose(clip.times, late - 0.1, atol=1e-12)
 
 
 def test_at_one_frame_a_second_nobody_is_absent_between_frames(tmp_path) -> None:

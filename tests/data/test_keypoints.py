@@ -62,8 +62,9 @@ def test_time_stamps_image_size_and_confidence_may_be_absent(tmp_path) -> None:
 def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None:
     points = changed(0, 2, 10, 2)  # the right wrist's confidence
     points[2, 10, :2] = np.nan
+    points[3, 10] = (1e30, -np.inf, 0)
     clip = read_keypoints(write(tmp_path, keypoints=points))
-    assert (clip.keypoints2d[2, 16] == 0).all()
+    assert (clip.keypoints2d[2:4, 16] == 0).all()
     assert np.isfinite(clip.keypoints2d).all()
 
 
@@ -84,6 +85,10 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
             {"fps": None, "timestamps": np.arange(6) * 40.0},
             "frames are 40 s apart on average: give timestamps in seconds",
         ),
+        (
+            {"fps": None, "timestamps": np.arange(6)},
+            "frames are 1 s apart on average: give timestamps in seconds, below",
+        ),
         ({"fps": None, "timestamps": np.arange(5) / 25}, "keypoints2d has 6 frames, other fields 5"),
         ({"fps": None, "timestamps": np.zeros((6, 1))}, r"timestamps has shape \(6, 1\), expected 1 dimensions"),
         ({"width": None}, "has height alone: give width and height"),
@@ -102,6 +107,10 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
         ({"keypoints": changed(np.nan, 3, 1, 2)}, "NaN or infinity at frame 3"),
         ({"keypoints": POINTS * (1, 1, 0)}, "every joint of every frame has confidence 0"),
         ({"keypoints": POINTS / (640, 480, 1)}, "all keypoints lie within 2 pixels of the image's corner"),
+        (
+            {"keypoints": POINTS / (640, 480, 1), "width": None, "height": None},
+            "all keypoints lie within 2 pixels of the image's corner",
+        ),
         (
             {"keypoints": POINTS * (1, 1.2, 1) + (0, 650, 0), "width": 1280, "height": 720},
             "of the joints lie outside of the image of 1280 x 720 pixels, but all inside 720 x 1280: are width and",
@@ -138,6 +147,7 @@ def test_arrays_in_memory_give_the_clip_of_the_file(tmp_path) -> None:
     [
         (POINTS, {"fps": 25.0, "image_size": (640, 0)}, "^the image is 640 x 0, expected whole numbers of pixels"),
         (POINTS, {}, "^clip clip: give either fps or timestamps, in seconds"),
+        (POINTS / (640, 480, 1), {"fps": 25.0}, "^all keypoints lie within 2 pixels of the image's corner"),
         (POINTS, {"timestamps": np.arange(5.0)}, "^clip clip: keypoints2d has 6 frames, other fields 5"),
         (POINTS[0], {"fps": 25.0}, r"^keypoints has shape \(17, 3\), expected 3 dimensions"),
         (changed(87.0, 0, 1, 2)[:1], {"fps": 25.0}, "^joint 1 has confidence 87, expected 0 to 1"),

@@ -76,6 +76,44 @@ def test_what_is_no_run_is_named(tmp_path) -> None:
         load_run(path)
 
 
+def test_heads_that_were_shown_otherwise_normalised_keypoints_do_not_predict_together(tmp_path) -> None:
+    heads = {"pose": MODEL["init_args"]["heads"]["pose"], "act": {"class_path": "hummuss.heads.ActionHead"}}
+    heads["act"]["init_args"] = {"classes": ["walk", "run"]}
+    model = {**MODEL, "init_args": MODEL["init_args"] | {"heads": heads}}
+    made = make_model({"pose": PoseHead, "act": lambda dim: ActionHead(dim, classes=["walk", "run"])})
+
+    def run_of_parts(normalisation: str) -> Path:
+        parts = {
+            "pose": {"class_path": "x", "init_args": {"frames": 9, "view": None}},
+            "act": {"class_path": "x", "init_args": {"frames": 5, "view": {"normalisation": normalisation}}},
+        }
+        config = {"model": model, "data": {"class_path": "x", "init_args": {"parts": parts}}}
+        return make_run(tmp_path, config, made.state_dict())
+
+    path = run_of_parts("frame")
+    with pytest.raises(InputError, match="different normalisations, pose 'image', act 'frame', so no clip"):
+        load_run(path)
+    assert load_run(path, head=ActionHead).view.normalisation == "frame"
+    assert load_run(path, head=PoseHead).view.normalisation == "image"
+    assert load_run(run_of_parts("image")).trained_frames == 9
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_every_head_predicts_in_double_precision(causal) -> None:
+    heads = {
+        "pose": PoseHead,
+        "mesh": lambda dim: MeshHead(dim, hidden=8, vertex_count=5),
+        "action": lambda dim: ActionHead(dim, classes=["walk", "run"]),
+        "one_shot": lambda dim: EmbeddingHead(dim, dim=4),
+    }
+    torch.manual_seed(0)
+    model = MotionModule(HumMUSS(dim=8, depth=1, modes=2, causal=causal), heads).eval()
+    single = predict_clip(run_of(model), make_clip(), Inference(flip=True))
+    double = predict_clip(run_of(model.double()), make_clip(), Inference(flip=True))
+    for name in ("joints3d", "smpl_pose", "betas", "embedding"):
+        np.testing.assert_allclose(getattr(double, name), getattr(single, name), atol=1e-5)
+
+
 def test_weights_of_another_model_are_refused(tmp_path) -> None:
     for change in ({"heads.pose.project.weight": torch.zeros(3, 9)}, {"backbone.more": torch.zeros(1)}):
         path = make_run(tmp_path, state=make_model().state_dict() | change)

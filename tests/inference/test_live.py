@@ -55,7 +55,7 @@ def test_frame_by_frame_equals_the_whole_clip(normalisation: str, keep: float) -
     run = make_run(normalisation=normalisation)
     points, times = make_frames(keep=keep)
     clip = clip_from_keypoints(points, "h36m17", timestamps=times, image_size=SIZE)
-    live = feed(LiveStream(run, FPS, image_size=SIZE), points, times)
+    live = feed(LiveStream(run, FPS, "h36m17", SIZE), points, times)
     assert np.ptp(np.diff(times)) > 0.03 or keep == 1
     for inference in (Inference(stream=True), Inference(windows="whole")):
         whole = predict_clip(run, clip, inference)
@@ -85,7 +85,7 @@ def test_frame_by_frame_equals_the_whole_clip(normalisation: str, keep: float) -
 def test_joints_of_a_body_alone_are_of_the_shape_so_far() -> None:
     run = make_run("mesh")
     points, times = make_frames(8)
-    live = feed(LiveStream(run, FPS, image_size=SIZE), points, times)
+    live = feed(LiveStream(run, FPS, "h36m17", SIZE), points, times)
     whole = predict_clip(run, clip_from_keypoints(points, "h36m17", timestamps=times, image_size=SIZE))
     np.testing.assert_allclose(live[-1].joints3d, whole.joints3d[-1], rtol=0, atol=1e-5)
     assert live[-1].actions is live[-1].embedding is None
@@ -106,8 +106,8 @@ def test_other_layouts_are_converted(layout: str) -> None:
 def test_a_refused_frame_leaves_no_trace() -> None:
     run = make_run()
     points, times = make_frames(12)
-    expected = feed(LiveStream(run, FPS, image_size=SIZE), points, times)
-    stream = LiveStream(run, FPS, image_size=SIZE)
+    expected = feed(LiveStream(run, FPS, "h36m17", SIZE), points, times)
+    stream = LiveStream(run, FPS, "h36m17", SIZE)
     got = feed(stream, points[:6], times[:6])
     good, now = points[6], times[6]
     damaged = good.copy()
@@ -116,6 +116,7 @@ def test_a_refused_frame_leaves_no_trace() -> None:
         (good, times[5], r"at 100000\.2 s comes after the one at 100000\.2 s: times must increase"),
         (good, times[4], r"at 100000\.16 s comes after the one at 100000\.2 s: times must increase"),
         (good, times[5] + 1.5, r"a pause of 1\.5 s: nobody knows what happened in it; call reset\(\) first"),
+        (good, times[5] + 1, r"a pause of 1 s: .*, or give seconds if these are frame numbers"),
         (good, np.nan, "time is nan"),
         (damaged, now, r"frame at 100000\.24 s: clip live: keypoints2d has a NaN or infinity"),
         (good[:16], now, r"frame at 100000\.24 s: 16 joints given, but layout 'h36m17' has 17"),
@@ -136,8 +137,8 @@ def test_a_refused_frame_leaves_no_trace() -> None:
 def test_a_head_that_fails_leaves_no_trace(monkeypatch) -> None:
     run = make_run("pose")
     points, times = make_frames(4)
-    expected = feed(LiveStream(run, FPS, image_size=SIZE), points, times)
-    stream = LiveStream(run, FPS, image_size=SIZE)
+    expected = feed(LiveStream(run, FPS, "h36m17", SIZE), points, times)
+    stream = LiveStream(run, FPS, "h36m17", SIZE)
     got = feed(stream, points[:2], times[:2])
     with monkeypatch.context() as patch:
         patch.setattr(PoseHead, "forward", lambda *_: 1 / 0)
@@ -151,7 +152,7 @@ def test_heads_stay_in_full_precision() -> None:
     run, (points, times), shown = make_run("pose", "action"), make_frames(4), []
     for head in run.model.heads.values():
         head.register_forward_pre_hook(lambda _head, given: shown.append((given[0], torch.is_autocast_enabled("cpu"))))
-    stream = LiveStream(run, FPS, image_size=SIZE)
+    stream = LiveStream(run, FPS, "h36m17", SIZE)
     with torch.autocast("cpu", torch.bfloat16):
         feed(stream, points, times)
     assert {(representation.dtype, mixed) for representation, mixed in shown} == {(torch.float32, False)}
@@ -162,11 +163,11 @@ def test_heads_stay_in_full_precision() -> None:
 def test_after_a_reset_it_is_a_new_stream() -> None:
     run = make_run()
     points, times = make_frames(10)
-    stream = LiveStream(run, FPS, image_size=SIZE)
+    stream = LiveStream(run, FPS, "h36m17", SIZE)
     feed(stream, points[::-1], times)
     stream.reset()
     again = feed(stream, points, times - 50)  # earlier: another clock
-    new = feed(LiveStream(run, FPS, image_size=SIZE), points, times - 50)
+    new = feed(LiveStream(run, FPS, "h36m17", SIZE), points, times - 50)
     for one, other in zip(again, new, strict=True):
         np.testing.assert_array_equal(one.joints3d, other.joints3d)
         np.testing.assert_array_equal(one.betas, other.betas)
@@ -175,7 +176,7 @@ def test_after_a_reset_it_is_a_new_stream() -> None:
 
 def test_missing_joints_and_skipped_frames_are_no_mistakes() -> None:
     run = make_run("pose")
-    stream = LiveStream(run, FPS, image_size=SIZE)
+    stream = LiveStream(run, FPS, "h36m17", SIZE)
     points, times = make_frames(6)
     nobody = np.zeros((17, 3))
     assert stream.step(points[0], times[0]).dt == 1 / FPS
@@ -206,7 +207,7 @@ def state_size(stream: LiveStream) -> int:
 
 def test_its_state_does_not_grow() -> None:
     run = make_run("pose", "action")
-    stream = LiveStream(run, FPS, image_size=SIZE)
+    stream = LiveStream(run, FPS, "h36m17", SIZE)
     points, _ = make_frames(5)
     sizes = {}
     for number in range(500):
@@ -219,11 +220,12 @@ def test_its_state_does_not_grow() -> None:
     ("run", "options", "message"),
     [
         ({"causal": False}, {}, "HumMUSS needs the frames to come: only a causal model can stream"),
-        ({"normalisation": "box"}, {}, "normalisation 'box' takes the box of a clip's first half second"),
+        ({"normalisation": "box"}, {}, "normalisation 'box' takes the box of the first half second"),
         ({}, {"image_size": None}, "normalisation 'image' needs the image's width and height: give image_size"),
         ({}, {"image_size": (640, 0)}, "the image is 640 x 0"),
         ({}, {"layout": "coco18"}, "unknown joint layout 'coco18'"),
-        ({}, {"fps": 0.0}, r"fps is 0\.0, expected frames per second from 1 on"),
+        ({}, {"fps": 0.0}, r"fps is 0\.0, expected more than 1 frame per second"),
+        ({}, {"fps": 1.0}, r"fps is 1\.0"),
         ({}, {"fps": np.nan}, "fps is nan"),
         ({}, {"fps": np.inf}, "fps is inf"),
     ],
@@ -231,11 +233,16 @@ def test_its_state_does_not_grow() -> None:
 def test_what_cannot_be_live_is_refused_at_once(run: dict, options: dict, message: str) -> None:
     made = make_run("pose", **run)
     with pytest.raises(InputError, match=message):
-        LiveStream(made, **{"fps": FPS, "image_size": SIZE} | options)
+        LiveStream(made, **{"fps": FPS, "layout": "h36m17", "image_size": SIZE} | options)
 
 
 def test_normalisation_by_frames_needs_no_image_size() -> None:
     run = make_run("pose", normalisation="frame")
     points, times = make_frames(3)
-    alike = feed(LiveStream(run, FPS), points, times), feed(LiveStream(run, FPS, image_size=SIZE), points, times)
+    alike = (
+        feed(LiveStream(run, FPS, "h36m17"), points, times),
+        feed(LiveStream(run, FPS, "h36m17", SIZE), points, times),
+    )
     np.testing.assert_array_equal(*([one.joints3d for one in frames] for frames in alike))
+    with pytest.raises(InputError, match="give pixels, not shares of it"):
+        LiveStream(run, FPS, "h36m17").step(points[0] / (*SIZE, 1), 0.0)

@@ -164,11 +164,11 @@ def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> Non
 def test_a_shared_causal_model_is_live(shared) -> None:
     model, clip = load(shared), make_clip()
     with pytest.raises(InputError, match="HumMUSS needs the frames to come"):
-        LiveStream(model, 25.0, image_size=(640, 480))
+        LiveStream(model, 25.0, "h36m17", (640, 480))
     model.model.backbone, model.view = HumMUSS(dim=8, depth=1, modes=2, causal=True).eval(), View()
     points = clip.keypoints2d * np.float32([1, 1, 1e-3])  # confidences up to 0.5
     expected = model.predict(replace(clip, keypoints2d=points), Inference(stream=True)).joints3d
-    stream = LiveStream(model, 25.0, image_size=(640, 480))
+    stream = LiveStream(model, 25.0, "h36m17", (640, 480))
     got = [stream.step(frame, time).joints3d for frame, time in zip(points, clip.times, strict=True)]
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
 

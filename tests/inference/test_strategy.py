@@ -351,8 +351,13 @@ def test_a_dstformer_predicts_clips_of_any_length() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"windows": 0}, "inference.windows is 0: give 'auto', 'whole' or a number of frames above 0"),
-        ({"stride": 0}, "inference.stride is 0"),
+        ({"windows": 0}, "inference.windows is 0: give 'auto', 'whole' or a whole number of frames above 0"),
+        ({"windows": "hole"}, "inference.windows is 'hole'"),
+        ({"windows": "81"}, "inference.windows is '81'"),
+        ({"windows": 81.0}, r"inference.windows is 81\.0"),
+        ({"windows": None}, "inference.windows is None"),
+        ({"stride": 0}, "inference.stride is 0: give a whole number of frames above 0"),
+        ({"windows": 9, "stride": 4.5}, r"inference.stride is 4\.5"),
         ({"windows": 9, "stride": 10}, "inference.stride 10 is longer than the windows of 9 frames"),
         ({"windows": 9, "stream": True}, "inference.stream has no windows, but inference.windows is 9"),
     ],
@@ -360,6 +365,10 @@ def test_a_dstformer_predicts_clips_of_any_length() -> None:
 def test_settings_that_cannot_be_are_refused(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Inference(**options)
+
+
+def test_numbers_of_any_whole_type_are_frames() -> None:
+    assert Inference(windows=np.int64(9), stride=np.int32(4)) == Inference(windows=9, stride=4)
 
 
 def test_only_causal_models_stream_and_empty_clips_are_named() -> None:

@@ -1,6 +1,7 @@
 """``hummuss predict``: 3D out of your own 2D keypoints, or out of clips of a prepared store."""
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -107,15 +108,31 @@ def _clips(arguments: argparse.Namespace) -> list[tuple[Callable[[], MotionClip]
         if out.suffix == ".npz":
             raise InputError(f"{out}: clips of a store go into a folder, one file each: name one")
         store = MotionStore(source)
-        return [(partial(store.__getitem__, name), out / f"{name}.npz") for name in _chosen(store, arguments.clips)]
+        chosen = _chosen(store, arguments.clips)
+        for name in chosen:
+            _check_place(out / f"{name}.npz")
+        return [(partial(store.__getitem__, name), out / f"{name}.npz") for name in chosen]
     if arguments.clips:
         raise InputError(f"{source} is one clip, only a store has several: drop --clips")
     if out.resolve() == source.resolve():
         raise InputError(f"{out} is the input itself: name another file to write")
     if out.suffix != ".npz":
         raise InputError(f"{out} does not end in .npz: name the file to write")
+    _check_place(out)
     clip = read_keypoints(source, **options)
     return [(lambda: clip, out)]
+
+
+def _check_place(path: Path) -> None:
+    """Refuse a place that no file can be written to, before a model is loaded and run for it."""
+    for file in (path, path.with_suffix(".png")):
+        if file.is_dir():
+            raise InputError(f"{file} is a folder: name another file to write")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise InputError(f"{path} cannot be written, as {parent} is a file: name another place")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{path} cannot be written, as {parent} lets you write nothing: name another place")
 
 
 def _chosen(store: MotionStore, wanted: Sequence[str]) -> list[str]:

@@ -47,7 +47,7 @@ def clip_from_keypoints(
 
     Raises:
         InputError: an argument of the wrong shape or out of its range, keypoints in which nobody was detected, or that
-            are no pixels of an image of that size.
+            are no pixels, or none of an image of that size.
 
     >>> clip = clip_from_keypoints(100 * np.ones((20, 17, 3)) / [1, 1, 100], "coco17", fps=30.0, image_size=(640, 480))
     >>> clip.keypoints2d.shape
@@ -56,7 +56,9 @@ def clip_from_keypoints(
     detected = detected_joints(keypoints)
     if not (detected[..., 2] > 0).any():
         raise InputError("every joint of every frame has confidence 0: nobody was detected")
-    if image_size is not None:
+    if image_size is None:
+        refuse_shares(detected)
+    else:
         check_pixels(detected, *check_size(*image_size))
     return make_clip(detected, layout, fps, timestamps, image_size, name)
 
@@ -68,9 +70,6 @@ def detected_joints(keypoints: ArrayLike) -> Float32[np.ndarray, "F J 3"]:
         InputError: another shape, positions or confidences out of their range.
     """
     values = numbers("keypoints", keypoints, 3)
-    if (np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)) > LARGEST_POSITION).any():
-        raise InputError(f"a keypoint lies beyond {LARGEST_POSITION:g} pixels: it is damaged")
-    values = values.astype(np.float32)
     if values.shape[-1] not in (2, 3) or 0 in values.shape:
         raise InputError(
             f"keypoints have shape {values.shape}, expected (frames, joints, 2 or 3): x and y in pixels, and confidence"
@@ -81,13 +80,16 @@ def detected_joints(keypoints: ArrayLike) -> Float32[np.ndarray, "F J 3"]:
                 f"{_first(nowhere)} is at (0, 0): if that stands for a missing joint, "
                 "give confidence as a third number, 0 for missing"
             )
-        return np.concatenate([values, np.ones_like(values[..., :1])], -1)
+        values = np.concatenate([values, np.ones_like(values[..., :1])], -1)
     confidence = values[..., 2]
     if (outside := (confidence < 0) | (confidence > LARGEST_CONFIDENCE)).any():
         found = confidence[outside][0]
         raise InputError(f"{_first(outside)} has confidence {found:g}, expected 0 to 1: scale it")
     values = np.concatenate([values[..., :2], np.minimum(confidence, 1)[..., None]], -1)
-    return np.where(confidence[..., None] == 0, 0, values)  # whatever stands for "nowhere", NaN too
+    values = np.where(confidence[..., None] == 0, 0, values)  # whatever stands for "nowhere", NaN too
+    if (np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)) > LARGEST_POSITION).any():
+        raise InputError(f"a keypoint lies beyond {LARGEST_POSITION:g} pixels: it is damaged")
+    return values.astype(np.float32)
 
 
 def make_clip(
@@ -118,8 +120,12 @@ def make_clip(
         keypoints2d=detected,
     )
     interval = 1 / clip.fps if clip.fps is not None else clip.duration / max(1, len(clip) - 1)
-    if interval > LONGEST_INTERVAL:
-        raise InputError(f"frames are {interval:g} s apart on average: give timestamps in seconds, fps per second")
+    # Frame numbers, taken for seconds, are no less than one apart.
+    if interval > LONGEST_INTERVAL or (times is not None and interval == LONGEST_INTERVAL):
+        raise InputError(
+            f"frames are {interval:g} s apart on average: give timestamps in seconds, below one from frame to frame, "
+            "or fps per second"
+        )
     return replace(clip, keypoints2d=convert_keypoints(detected, layout, "h36m17"))
 
 
@@ -156,8 +162,12 @@ def check_pixels(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int)
         )
 
 
-def refuse_shares(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int) -> None:
+def refuse_shares(
+    keypoints: Float[np.ndarray, "F J 3"], width: int | float = np.inf, height: int | float = np.inf
+) -> None:
     """Refuse keypoints that are shares of the image: all in its corner. One or two joints may truly lie there.
+
+    An image of unknown size counts as larger than that corner.
 
     Raises:
         InputError: they are.

@@ -111,13 +111,13 @@ class MeshHead(Head):
         ``joints`` (B, F, 17, 3) and the loss's ``vertices`` (B, F, V', 3), hip-relative in metres.
         """
         tokens = representation.flatten(-2)  # (B, F, J dim_rep)
-        residual = self.to_rotations(tokens).float().unflatten(-1, (24, 3, 2))
-        rest = torch.eye(3, device=tokens.device).repeat(24, 1, 1)
+        residual = self.to_rotations(tokens).unflatten(-1, (24, 3, 2))
+        rest = torch.eye(3, device=tokens.device, dtype=self.upright.dtype).repeat(24, 1, 1)
         rest = torch.cat([self.upright[None], rest[1:]])
         rotations = roma.special_gramschmidt(rest[..., :2] + residual)
         valid = batch["valid"][..., None]
         summary = (tokens * valid).sum(1) / valid.sum(1)
-        betas = self.to_betas(summary).float()
+        betas = self.to_betas(summary)
         return self._posed(rotations, betas)
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:

@@ -146,7 +146,9 @@ def _instants(clip: MotionClip) -> Instants:
     gaps = np.diff(times)
     if len(times) == 1:
         if clip.fps is None:
-            raise InputError(f"clip {clip.name} has one frame with a time stamp, which gives no interval: give its fps")
+            raise InputError(
+                f"clip {clip.name} has one frame with a time stamp, which gives no interval: give fps in its place"
+            )
         gaps = np.array([1 / clip.fps])
         return Instants(times, gaps, np.zeros(1))
     return Instants(times, np.concatenate([gaps[:1], gaps]), np.arange(len(times), dtype=np.float64))

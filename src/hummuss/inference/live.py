@@ -21,7 +21,9 @@ from hummuss.inference.runs import Run
 from hummuss.inference.strategy import causal_backbone
 from hummuss.module import MotionModule
 
-LONGEST_PAUSE = 1.0  # seconds; what happened in a longer one, the frames around it do not tell
+# Seconds; what happened in that time or a longer one, the frames around it do not tell. Frame numbers, taken for
+# seconds, are as far apart.
+LONGEST_PAUSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,20 @@ class LiveStream:
     """
 
     def __init__(
-        self, run: Run | Pretrained, fps: float, layout: str = "h36m17", image_size: tuple[int, int] | None = None
+        self, run: Run | Pretrained, fps: float, layout: str, image_size: tuple[int, int] | None = None
     ) -> None:
         self._run = run.run if isinstance(run, Pretrained) else run
         self._backbone = causal_backbone(self._run.model.backbone)
         normalisation = self._run.view.normalisation
         if normalisation == "box":
             raise InputError(
-                "normalisation 'box' takes the box of a clip's first half second, which has not come yet when its "
-                "first frames have: only runs trained with 'image' or 'frame' are live"
+                "normalisation 'box' takes the box of the first half second that shows anyone, which has not passed when "
+                "its first frame comes: only runs trained with 'image' or 'frame' are live"
             )
         if normalisation == "image" and image_size is None:
             raise InputError("normalisation 'image' needs the image's width and height: give image_size")
-        if not 1 / LONGEST_PAUSE <= fps < np.inf:
-            raise InputError(f"fps is {fps}, expected frames per second from {1 / LONGEST_PAUSE:g} on")
+        if not 1 / LONGEST_PAUSE < fps < np.inf:
+            raise InputError(f"fps is {fps}, expected more than {1 / LONGEST_PAUSE:g} frame per second")
         self.fps, self.layout = fps, get_layout(layout).name
         self.image_size = None if image_size is None else check_size(*image_size)
         self.reset()
@@ -104,7 +106,7 @@ class LiveStream:
             time: seconds at which the frame was taken, by any clock.
 
         Raises:
-            InputError: a time that does not increase, or after a pause of more than a second; keypoints that
+            InputError: a time that does not increase, or after a pause of a second or more; keypoints that
                 `clip_from_keypoints` would refuse. The frame then does not count, and the next may follow.
         """
         dt = self._interval(time)
@@ -141,16 +143,18 @@ class LiveStream:
             raise InputError(
                 f"{said}: times must increase; drop the frame, or call reset() where a new recording begins"
             )
-        if dt > LONGEST_PAUSE:
-            raise InputError(f"{said}, a pause of {dt:g} s: nobody knows what happened in it; call reset() first")
+        if dt >= LONGEST_PAUSE:
+            raise InputError(
+                f"{said}, a pause of {dt:g} s: nobody knows what happened in it; call reset() first, "
+                "or give seconds if these are frame numbers"
+            )
         return dt
 
     def _see(self, keypoints: ArrayLike, time: float) -> MotionClip:
         """A clip of that one frame."""
         try:
             detected = detected_joints(numbers("keypoints", keypoints, 2)[None])
-            if self.image_size is not None:
-                refuse_shares(detected, *self.image_size)
+            refuse_shares(detected, *(self.image_size or ()))
             return make_clip(detected, self.layout, None, [time], self.image_size, "live")
         except InputError as error:
             raise InputError(f"frame at {time:.15g} s: {error}") from error

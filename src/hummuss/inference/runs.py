@@ -42,10 +42,12 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
         path: a checkpoint beside its run's config.yaml, or the run's folder, whose best.ckpt is taken, or the folder of
             all runs of a name, such as runs/pose, of which the newest that has one is taken.
         device: where the model shall run.
-        head: whose training windows count, where each task had its own; by default the first one's.
+        head: whose training windows and normalisation count, where each task had its own; by default the windows of the
+            first one.
 
     Raises:
-        InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model.
+        InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model; tasks of
+            different normalisations, of which no ``head`` chooses one.
     """
     checkpoint = _best(Path(path)) if Path(path).is_dir() else Path(path)
     if not checkpoint.is_file():
@@ -54,17 +56,35 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(MotionModule, "model")
     model: MotionModule = parser.instantiate_classes(parser.parse_object({"model": config["model"]})).model
+    if head is None:
+        _refuse_other_normalisations(config, checkpoint)
     data = data_options(config, model, head)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--view", type=View | None)
-    view = parser.instantiate_classes(parser.parse_object({"view": data.get("view")})).view
     try:
         model.load_state_dict(read_checkpoint(checkpoint))
     except RuntimeError as error:
         raise InputError(
             f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
-    return Run(checkpoint, model.to(device).eval(), view or View(), data["frames"])
+    return Run(checkpoint, model.to(device).eval(), _view(data), data["frames"])
+
+
+def _view(data: dict[str, Any]) -> View:
+    """How a data module's options say that inputs were made."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--view", type=View | None)
+    view: View | None = parser.instantiate_classes(parser.parse_object({"view": data.get("view")})).view
+    return view or View()
+
+
+def _refuse_other_normalisations(config: dict[str, Any], checkpoint: Path) -> None:
+    """Refuse a run whose heads cannot be shown the same keypoints."""
+    found = {str(task): _view(data).normalisation for task, data in training_data(config).items()}
+    if len(set(found.values())) > 1:
+        told = ", ".join(f"{task} {normalisation!r}" for task, normalisation in found.items())
+        raise InputError(
+            f"{checkpoint}: its tasks were trained with different normalisations, {told}, so no clip can be shown to "
+            "all of its heads at once: train them with one, or choose a head in Python, load_run(path, head=PoseHead)"
+        )
 
 
 def _best(folder: Path) -> Path:

@@ -4,6 +4,7 @@ Whole clips of a causal backbone may be longer than the memory holds at once: it
 before.
 """
 
+import operator
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class Inference:
         stream: run a causal model frame by frame with a carried state; equal to whole clips.
 
     Raises:
-        InputError: a window or stride below 1, a stride that leaves gaps, or windows of a stream.
+        InputError: a window or stride that is no whole number above 0, a stride that leaves gaps, or windows of a
+            stream.
 
     >>> Inference(windows=81, flip=True)
     Inference(windows=81, stride=None, flip=True, stream=False)
@@ -71,10 +73,10 @@ class Inference:
     shown: int = field(default=1, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.windows, int) and self.windows < 1:
-            raise InputError(f"inference.windows is {self.windows}: give 'auto', 'whole' or a number of frames above 0")
-        if self.stride is not None and self.stride < 1:
-            raise InputError(f"inference.stride is {self.stride}: give a number of frames above 0")
+        if self.windows not in ("auto", "whole"):
+            self.windows = _frames("windows", self.windows, "'auto', 'whole' or ")
+        if self.stride is not None:
+            self.stride = _frames("stride", self.stride)
         if isinstance(self.windows, int) and self.stride is not None and self.stride > self.windows:
             raise InputError(
                 f"inference.stride {self.stride} is longer than the windows of {self.windows} frames: "
@@ -163,6 +165,17 @@ class Inference:
         if size is None:
             return _whole(model, batch)
         return _windowed(model, batch, size, self._stride(size))
+
+
+def _frames(name: str, value: Any, otherwise: str = "") -> int:
+    """A setting that is a number of frames, of any type that is a whole number."""
+    try:
+        frames = operator.index(value)
+    except TypeError:
+        frames = 0
+    if frames < 1:
+        raise InputError(f"inference.{name} is {value!r}: give {otherwise}a whole number of frames above 0")
+    return frames
 
 
 @runtime_checkable

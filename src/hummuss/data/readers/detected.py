@@ -29,6 +29,7 @@ class Detections:
         rate: frame numbers per second where the file says it.
         layout: of the joints where the file says it.
         shares: x and y are shares of the image's width and height instead of pixels.
+        first: number of the recording's first frame, whoever is seen in it, where the file says it.
         left_out: who was seen, and is nobody's.
     """
 
@@ -36,6 +37,7 @@ class Detections:
     rate: float | None = None
     layout: str | None = None
     shares: bool = False
+    first: int | None = None
     left_out: list[LeftOut] = field(default_factory=list)
 
 

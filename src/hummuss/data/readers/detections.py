@@ -121,7 +121,7 @@ def _mediapipe(entries: list[dict[str, Any]], source: str) -> Detections:
         if not isinstance(people or [], list):
             raise InputError(f"{place}: expected a list of people's landmarks, found {people!r:.60}")
         seen += [Seen(frame, None, _landmarks(person, place)) for person in people or []]
-    return Detections(seen, MICROSECONDS if timed else None, "blazepose33", shares=True)
+    return Detections(seen, MICROSECONDS if timed else None, "blazepose33", shares=True, first=0)
 
 
 def _landmarks(person: Any, place: str) -> Float64[np.ndarray, "J 3"]:

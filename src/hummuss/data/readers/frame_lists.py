@@ -41,13 +41,13 @@ def mmpose_frames(frames: Any, source: str, meta: Any = None) -> Detections:
     """
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         raise InputError(f"{source}: expected mmpose's frames, each with frame_id and instances, found {frames!r:.60}")
-    seen = []
-    for number, frame in enumerate(frames):
-        place = f"{source}, frame {number}"
-        people = frame.get("instances")
-        seen += _people(frame_number(frame.get("frame_id"), place), people, place)
+    seen, numbers = [], []
+    for place, frame in ((f"{source}, frame {number}", frame) for number, frame in enumerate(frames)):
+        numbers.append(frame_number(frame.get("frame_id"), place))
+        seen += _people(numbers[-1], frame.get("instances"), place)
     dataset = meta.get("dataset_name") if isinstance(meta, dict) else None
-    return Detections(seen, layout=MMPOSE_LAYOUTS.get(dataset) if isinstance(dataset, str) else None)
+    layout = MMPOSE_LAYOUTS.get(dataset) if isinstance(dataset, str) else None
+    return Detections(seen, layout=layout, first=min(numbers, default=None))
 
 
 def listed_frames(frames: Sequence[Any], source: str) -> Detections:
@@ -58,10 +58,10 @@ def listed_frames(frames: Sequence[Any], source: str) -> Detections:
     """
     seen = [one for number, people in enumerate(frames) for one in _people(number, people, f"{source}, frame {number}")]
     if not any(one.person is not None for one in seen):
-        return Detections(seen)
+        return Detections(seen, first=0)
     # Ultralytics leaves a frame as it was detected where its tracker has confirmed nobody (trackers/track.py).
     left = [LeftOut(f"{source}, frame {one.frame}", UNCONFIRMED) for one in seen if one.person is None]
-    return Detections([one for one in seen if one.person is not None], left_out=left)
+    return Detections([one for one in seen if one.person is not None], first=0, left_out=left)
 
 
 def _people(frame: int, people: Any, place: str) -> list[Seen]:

@@ -124,7 +124,9 @@ def keypoint_clips(
     """
     path = paths[0]
     if OPENPOSE.fullmatch(path.name):
-        detections = Detections([one for path in paths for one in openpose_frame(*_numbered(path), str(path))])
+        frames = [(*_numbered(path), str(path)) for path in paths]
+        seen = [one for frame in frames for one in openpose_frame(*frame)]
+        detections = Detections(seen, first=min(number for _, number, _ in frames))
         source = f"{path}{f' and {len(paths) - 1} more' if len(paths) > 1 else ''}"
         return _clips(detections, source, name, options, part, untracked)
     if path.suffix == ".json":
@@ -163,7 +165,7 @@ def _clips(
         seen = [one._replace(keypoints=one.keypoints * [width, height, 1]) for one in seen]
     followed = untracked == "track" and any(one.person is None for one in seen)
     made: list[MotionClip | LeftOut] = list(detections.left_out)
-    first = min((one.frame for one in seen), default=0)
+    first = min((one.frame for one in seen), default=0) if detections.first is None else detections.first
     for person, (frames, keypoints) in find_tracks(seen, untracked, rate, source).items():
         _check_joints(keypoints.shape[1], layout, detections.layout is None, source)
         own = name if person is None else f"{name}/person_{person}"

@@ -40,7 +40,10 @@ def read_keypoints(path: str | PathLike[str], **options: Any) -> MotionClip:
     given = {name: value for name, value in options.items() if value is not None and not (timed and name == "fps")}
     for name in [*values, *given]:
         if name not in FIELDS:
-            raise InputError(f"{path}: unknown field {name!r}: a keypoint file has {', '.join(FIELDS)}")
+            raise InputError(
+                f"{path}: unknown field {name!r}: a keypoint file has {', '.join(FIELDS)}; what detectors write goes "
+                "into a store with `hummuss prepare keypoints`"
+            )
     for name in given:
         if name in values and str(_plain(values[name])) != str(_plain(given[name])):
             raise InputError(f"{path} has {name} {values[name]}, and {given[name]} is given beside it: drop either")
