@@ -18,7 +18,7 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.inference.strategy import Inference
-from hummuss.protocols.base import Protocol, TestClips
+from hummuss.protocols.base import Protocol, TestClips, scored_frames
 from hummuss.protocols.plain import Plain
 from hummuss.protocols.scoring import Results, Scoring, logged
 from hummuss.tasks import TrainingBatch, batches_of, check_tasks, heads_of
@@ -173,8 +173,12 @@ class MotionModule(L.LightningModule):
         return total
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> dict[str, Prediction]:
-        task = list(cast(Any, self.trainer).datamodule.tasks)[dataloader_idx]
+        task, data = list(cast(Any, self.trainer).datamodule.tasks.items())[dataloader_idx]
         predictions = self(batch, heads_of(task, self.heads))
+        if data.select_on_test:  # test clips mark what is not scored
+            loaders = cast(Any, self.trainer).val_dataloaders
+            loader = loaders[dataloader_idx] if isinstance(loaders, list) else loaders
+            batch = batch | {"valid": scored_frames(loader.dataset.sources, batch["clip"], batch)}
         with self._full_precision():
             for name, head in ((name, self.heads[name]) for name in predictions):
                 prefix = f"val/{name}" if len(self.heads) > 1 else "val"

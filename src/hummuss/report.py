@@ -231,6 +231,7 @@ class RunReport(L.Callback):
             "dataset": data.dataset,
             "protocol": _protocol(module),
             "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
+            "frame_rate": ", ".join(dict.fromkeys(_rate(part.max_fps) for part in data.tasks.values())),
             "checkpoint": None if path is None else str(path),
             "sha256": None if path is None else file_hash(path),
             "selection": "untrained" if path is None else selection(path),
@@ -295,6 +296,11 @@ def _share(clips: int | None, batches: int | float) -> str:
     """How much of the test split was scored; ``batches`` is a share of them, or as a whole number their count."""
     share = "all" if clips is None else f"{clips} clips of each group, evenly spaced"
     return share if isinstance(batches, float) and batches == 1.0 else f"{share}; of their batches {batches}"
+
+
+def _rate(max_fps: float | None) -> str:
+    """At which rate test clips are shown and scored."""
+    return "the clips' own" + ("" if max_fps is None else f", every n-th frame of those above {max_fps:g} fps")
 
 
 def _plain(value: Tensor) -> float | None:

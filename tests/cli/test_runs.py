@@ -79,6 +79,7 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     expected = {
         "dataset": "synthetic", "protocol": "plain", "selection": "best val/mpjpe", "selected_on_test": "no", "seed": 0,
         "test_time_flip": "off",
+        "frame_rate": "the clips' own, every n-th frame of those above 60 fps",
         "inference": "whole clips", "test_data": "4 clips of each group, evenly spaced",
         "checkpoint": "runs/mesh/1/best.ckpt",
     }  # fmt: skip

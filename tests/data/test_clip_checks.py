@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import BodyModel
-from hummuss.data import MotionClip, RandomCamera
+from hummuss.data import Camera, MotionClip, RandomCamera
 from hummuss.data.clip_checks import check_clip
 from hummuss.data.pose_geometry import height, knees_ahead
 from hummuss.data.synthetic import SyntheticMotion
@@ -181,4 +181,6 @@ def test_two_and_a_half_dimensions_are_no_places_in_front_of_a_camera(seen) -> N
     flat = changed(bare, joints3d=seen.joints3d - seen.joints3d[:, :1])
     assert set(found(flat)) == {"depth", "reprojection"}
     assert set(found(changed(bare, joints3d=seen.joints3d + np.float32([1, 0, 0])))) == {"reprojection"}
+    unknown = replace(flat, camera=Camera.of_size(seen.camera.width, seen.camera.height))  # as of photographs
+    assert found(unknown) == {}
     assert found(replace(flat, extras={"factor_2_5d": np.ones(60, np.float32)})) == {}

@@ -194,6 +194,18 @@ def test_a_run_resumed_within_a_stage_goes_on_as_if_never_interrupted(in_2d: Pat
     assert torch.equal(weights, again)
 
 
+def test_a_mixture_within_another_is_drawn_by_its_own_weights(in_2d: Path) -> None:
+    inner = mixture(in_2d, {"made": 1.0, "flat": 0.0})
+    outer = MixtureDataModule({"inner": inner, "flat": StoreDataModule(in_2d)}, {"inner": 1.0, "flat": 1.0}, frames=5)
+    windows = outer.train_dataloader().dataset
+    drawn = torch.stack([windows[number]["clip"] for number in range(200)])
+    assert not ((drawn >= 4) & (drawn < 6)).any()  # the part of weight 0
+    assert float((drawn < 4).float().mean()) == pytest.approx(0.5, abs=0.11)
+    staged = mixture(in_2d, curriculum=[Stage(1, weights={"made": 1.0, "flat": 0.0})])
+    with pytest.raises(InputError, match=r"parts\.inner is a mixture with a curriculum of its own"):
+        MixtureDataModule({"inner": staged}, {"inner": 1.0})
+
+
 def test_mistakes_are_named(in_2d: Path) -> None:
     for weights, message in (
         ({"made": 1.0}, r"weighs made, but the parts are flat, made: give every part one weight"),

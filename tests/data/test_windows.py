@@ -241,6 +241,29 @@ def test_a_split_without_clips_and_a_foreign_body_are_refused(tmp_path, root) ->
         module.train_dataloader().dataset[0]
 
 
+def test_a_clip_of_one_frame_is_named_in_training_too(tmp_path) -> None:
+    with StoreWriter(tmp_path / "s") as writer:
+        writer.add(make_clip("alone", "train", 1))
+    with pytest.raises(InputError, match="clip alone has one frame, which gives no interval: leave it out"):
+        StoreDataModule(tmp_path / "s", frames=5).train_dataloader().dataset[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"frames": 0}, r"data\.init_args\.frames is 0, expected 1 or more"),
+        ({"val_windows": 0}, "val_windows is 0"),
+        ({"test_windows": 0}, "test_windows is 0"),
+        ({"max_fps": 0.0}, r"max_fps is 0\.0, expected frames per second above 0, or null: no limit"),
+        ({"max_fps": -5.0}, r"max_fps is -5\.0"),
+        ({"flip": 2.0}, r"flip is 2\.0, expected a probability"),
+    ],
+)
+def test_settings_out_of_their_range_are_named(options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        synthetic(**options)
+
+
 def test_keypoints_in_another_layout_are_refused(tmp_path) -> None:
     keypoints = np.ones((20, 16, 3), np.float32)
     with StoreWriter(tmp_path / "s") as writer:

@@ -129,6 +129,12 @@ def test_errors_of_overlapping_windows_are_averaged_per_frame_not_predictions(ma
     assert row.count == sum(len(clip) for clip in clips) - SIZES[3] - SIZES[0]
 
 
+def test_the_table_says_where_official_clips_are_missing(made) -> None:
+    whole = [made.clip(f"S9/Eating {number}", subject="S9", label="Eating") for number in range(236)]
+    for clips, notes in ((whole, []), (whole[:-1], ["235 clips; the official test has 236"])):
+        assert H36MP1P2().evaluation(PoseHead(4), TestClips({"": clips})).notes == notes
+
+
 def test_the_two_kinds_refuse_each_others_data(made) -> None:
     with pytest.raises(InputError, match=r"is a 2.5D row of MotionBERT's file: score it with h36m_motionbert"):
         H36MP1P2().check(TestClips({"": motionbert_clips(made)}))

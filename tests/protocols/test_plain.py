@@ -1,14 +1,19 @@
 """The default protocol is the heads' metrics on each part, by direct computation."""
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
 from torchmetrics import MetricCollection
 
+from hummuss import MotionModule
+from hummuss.backbones import PerFrame
+from hummuss.data import StoreDataModule, StoreWriter
 from hummuss.errors import InputError
 from hummuss.heads import PoseHead
 from hummuss.metrics import MPJPE, TopKAccuracy
 from hummuss.protocols import H36MP1P2, Plain, TestClips
+from hummuss.protocols.base import VALID
 from hummuss.protocols.scoring import Scoring, logged
 
 
@@ -57,6 +62,39 @@ def test_every_part_is_the_heads_metrics_on_its_clips(made) -> None:
     assert result.bars["joints"]["right_knee"].mean == pytest.approx(knee, rel=1e-5)
     assert result.bars["joints"]["pelvis"] == (0, 0, 0)
     assert result.curve[150.0] == pytest.approx(100 * (1000 * np.concatenate(errors) < 150).mean(), rel=1e-6)
+
+
+def test_frames_that_the_data_marks_do_not_count(made) -> None:
+    valid = np.array([1, 0, 0, 1, 1, 1], np.uint8)
+    clips = [made.clip("a", extras={VALID: valid}), made.clip("b")]
+    predicted = made.disturbed(clips)
+    batch = made.batch(clips, [(0, list(range(6))), (1, list(range(6)))])
+    evaluation = Plain().evaluation(PoseHead(4), TestClips({"": clips}))
+    joints = made.at(predicted, batch)
+    joints[0, 1:3] += torch.linspace(0, 9, 17)[:, None]  # labels are wrong there, and so is what is compared with them
+    errors = evaluation.update({"joints": joints - joints[..., :1, :]}, batch, batch["clip"])
+    scored = np.stack([valid > 0, np.ones(6, bool)])
+    np.testing.assert_array_equal(errors.isnan(), ~scored)
+    (whole, *_) = evaluation.result().rows
+    off = np.concatenate([(p - c.joints3d)[own] for p, c, own in zip(predicted, clips, scored, strict=True)])
+    assert whole.count == 10
+    assert whole.figures["mpjpe"] == pytest.approx(1000 * np.linalg.norm(off - off[:, :1], axis=-1).mean(), rel=1e-5)
+
+
+def test_nor_do_they_where_the_test_clips_choose_the_checkpoint(made, tmp_path) -> None:
+    valid = np.array([1, 1, 1, 0, 0, 1, 1, 1], np.uint8)
+    figures = []
+    for wrong in (0.0, 5.0):
+        clip = made.clip("a", 8, extras={VALID: valid})
+        clip.joints3d[valid == 0, 1:] += np.float32(wrong)
+        with StoreWriter(tmp_path / f"{wrong}") as writer:
+            writer.add(clip)
+        data = StoreDataModule(tmp_path / f"{wrong}", frames=8, select_on_test=True)
+        torch.manual_seed(0)
+        module = MotionModule(PerFrame(dim=8, depth=1), {"pose": PoseHead})
+        trainer = L.Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu")
+        figures.append(trainer.validate(module, data, verbose=False)[0])
+    assert figures[0]["val/mpjpe"] == pytest.approx(figures[1]["val/mpjpe"], rel=1e-6)
 
 
 def test_classes_are_counted_as_clips_with_their_confusion(made) -> None:

@@ -95,8 +95,16 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.frame_rate, self.max_fps, self.flip, self.view = frame_rate, max_fps, flip, view or View()
         self.move, self.clips_per_class = move, clips_per_class
         self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
-        if batch_size < 1:
-            raise InputError(f"data.init_args.batch_size is {batch_size}, expected 1 or more")
+        counts = {"frames": frames, "batch_size": batch_size, "val_windows": val_windows, "test_windows": test_windows}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise InputError(f"data.init_args.{name} is {count}, expected 1 or more")
+        if max_fps is not None and max_fps <= 0:
+            raise InputError(
+                f"data.init_args.max_fps is {max_fps}, expected frames per second above 0, or null: no limit"
+            )
+        if not 0 <= flip <= 1:
+            raise InputError(f"data.init_args.flip is {flip}, expected a probability from 0 to 1")
         if clips_per_class < 1 or batch_size % clips_per_class:
             raise InputError(
                 f"data.init_args.clips_per_class is {clips_per_class}, expected a divisor of the batch_size "

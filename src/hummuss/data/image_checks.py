@@ -8,13 +8,14 @@ from hummuss.data.motion import MotionClip
 from hummuss.data.pose_geometry import valid_frames
 
 MAX_REPROJECTION = 0.03  # of the image's width: far more than distortion that a pinhole camera leaves out
+AT_ORIGIN = 1e-6  # metres: what a pelvis that was put there may be off
 # Of the detected joints, that must be off before it is no longer the detector's own trouble.
 FAR_SHARE = 0.05
 
 
 def check_depth(clip: MotionClip) -> Found | None:
     """People seen by a camera stand in front of it."""
-    if clip.joints3d is None or clip.frame != "camera" or _is_2_5d(clip):
+    if clip.joints3d is None or clip.frame != "camera" or _is_2_5d(clip) or _is_nowhere(clip):
         return None
     behind = (clip.joints3d[:, 0, 2] <= 0) & valid_frames(clip)
     if not behind.any():
@@ -82,6 +83,13 @@ def check_reprojection(clip: MotionClip) -> Found | None:
     wanted = f"{MAX_REPROJECTION:.0%} of {clip.camera.width} pixels at most"
     remedy = "camera, units or joint order do not belong together: check the calibration"
     return frame, f"3D joints appear {np.median(off):.3g} pixels beside the keypoints (median)", wanted, remedy
+
+
+def _is_nowhere(clip: MotionClip) -> bool:
+    """Whether nothing places the person in front of the camera, as in photographs by cameras that nobody knows."""
+    assert clip.joints3d is not None
+    unknown = clip.camera is not None and clip.camera.intrinsics[0, 0] == 0
+    return bool(unknown and (np.abs(clip.joints3d[:, 0]) < AT_ORIGIN).all())
 
 
 def _is_2_5d(clip: MotionClip) -> bool:

@@ -48,7 +48,8 @@ class MixtureDataModule(PartsDataModule):
         options: see `MotionDataModule`. Without ``classes``, those of all parts in their order.
 
     Raises:
-        InputError: weights or stages that do not name every part, or are below 0 or all 0; stages out of order.
+        InputError: weights or stages that do not name every part, or are below 0 or all 0; stages out of order; a part
+            that is a mixture with stages of its own.
     """
 
     def __init__(
@@ -63,6 +64,12 @@ class MixtureDataModule(PartsDataModule):
         for where, given in (("", weights), *((f" from epoch {s.from_epoch}", s.weights) for s in self.curriculum)):
             if given is not None:
                 _check_weights(given, parts, where)
+        for name, part in parts.items():
+            if isinstance(part, MixtureDataModule) and part.curriculum:
+                raise InputError(
+                    f"data.init_args.parts.{name} is a mixture with a curriculum of its own, which nobody would "
+                    "follow: give the outer mixture the stages"
+                )
         for earlier, later in pairwise([-1, *(stage.from_epoch for stage in self.curriculum)]):
             if later <= earlier:
                 raise InputError(
@@ -77,6 +84,10 @@ class MixtureDataModule(PartsDataModule):
             weights, occlusion = stage.weights or weights, stage.occlusion or occlusion
             stages.append(self._drawn(self._shares_with(weights), occlusion))
         return _StagedWindows(stages, [stage.from_epoch * per_epoch for stage in self.curriculum])
+
+    def _shares(self, recordings: Sequence[Sequence[int]] | None = None) -> list[float]:
+        """As a part of another mixture: by its own weights."""
+        return self._shares_with(self.weights)
 
     def _shares_with(self, weights: dict[str, float]) -> list[float]:
         """Of every training source: its share of its part, times the part's weight."""

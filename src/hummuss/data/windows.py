@@ -121,6 +121,11 @@ def to_sample(
     }
 
 
+def _refuse_alone(source: MotionSource, place: int) -> None:
+    if len(source.times) < 2:
+        raise InputError(f"clip {getattr(source, 'name', place)} has one frame, which gives no interval: leave it out")
+
+
 class TrainingWindows(Dataset[Sample]):
     """Endless random windows. Item n is a function of the seed and n alone, in any process and any order.
 
@@ -185,7 +190,9 @@ class TrainingWindows(Dataset[Sample]):
         rng = np.random.default_rng([self.seed, 1, draw])
         rhythm = self.frame_rate.rhythm(self.frames, shared)
         chosen = self._choose(draw, rng)
-        times = self.sources[self.recordings[chosen][0]].times
+        source = self.sources[self.recordings[chosen][0]]
+        times = source.times
+        _refuse_alone(source, self.recordings[chosen][0])
         if self.sampling:
             instants = self.sampling.training(times, rhythm.frames, self.max_fps, rng)
         else:
@@ -246,10 +253,7 @@ class EvaluationWindows(Dataset[Sample]):
         self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         windows: list[tuple[int, float]] = []  # a recording, and where a window of it begins
         for index, source in enumerate(sources):
-            if len(source.times) < 2:
-                raise InputError(
-                    f"clip {getattr(source, 'name', index)} has one frame, which gives no interval: leave it out"
-                )
+            _refuse_alone(source, index)
         for number, places in enumerate(self.recordings):
             times = sources[places[0]].times
             covered = len(times) if frames is None or sampling else frames * stride * base_stride(times, max_fps)

@@ -6,9 +6,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.motion import MotionClip
@@ -16,7 +13,6 @@ from hummuss.data.transforms.frame_rate import base_stride
 from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
 from hummuss.evaluation.rates import margins
-from hummuss.heads.base import Batch
 from hummuss.protocols.base import official_frames
 
 # Groups of a test split that have rows of their own, and how those are marked; all other groups are one dataset.
@@ -50,19 +46,6 @@ def datasets(data: MotionDataModule, split: str) -> dict[str, list[MotionSource]
         dataset = f"{name}-{mark}" if mark else name
         found.setdefault(dataset, []).extend(_joints_alone(source) for source in sources)
     return found
-
-
-def scored_frames(sources: Sequence[MotionSource], batch: Batch) -> Bool[Tensor, "B F"]:
-    """Which frames of windows of these clips count: no padding, and none that the clip's official protocol leaves out.
-
-    Args:
-        sources: that `EvaluationWindows` took the windows from.
-        batch: of those windows.
-    """
-    scored = batch["valid"].clone()
-    for row, (number, frames) in enumerate(zip(batch["clip"].tolist(), batch["frame_index"], strict=True)):
-        scored[row] &= torch.from_numpy(official_frames(sources[number]))[frames]
-    return scored
 
 
 class Chosen(NamedTuple):

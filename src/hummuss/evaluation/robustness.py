@@ -13,11 +13,12 @@ from hummuss.data.windows import EvaluationWindows, MotionSource, View
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, refuse_short
 from hummuss.evaluation.corruption import CorruptedView, Corruption, all_corruptions
-from hummuss.evaluation.moments import datasets, scored_frames
+from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import refuse_alike
 from hummuss.heads.base import root_relative
 from hummuss.inference.strategy import FRAMES_AT_ONCE
 from hummuss.metrics.per_joint import position_errors
+from hummuss.protocols.base import scored_frames
 
 COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "trained_with_masking", "corruption", "level", "mpjpe_mm", "seed",
@@ -72,7 +73,7 @@ def _batches(
     view = CorruptedView(**seen, corruption=corruption)
     chosen = EvaluationWindows(sources, data.frames, windows, data.max_fps, view, data.bodies, ())
     for batch in DataLoader(chosen, batch_size=max(1, FRAMES_AT_ONCE // data.frames)):
-        yield batch, scored_frames(sources, batch)
+        yield batch, scored_frames(sources, batch["clip"], batch)
 
 
 def _errors(contestant: Contestant, batches: Sequence[tuple[dict[str, Tensor], Bool[Tensor, "B F"]]]) -> Row:

@@ -129,6 +129,22 @@ class TestClips:
         return int(np.searchsorted(self._starts, number, side="right")) - 1
 
 
+def scored_frames(
+    clips: Sequence[MotionSource] | TestClips, clip: Int[Tensor, " B"], batch: Batch
+) -> Bool[Tensor, "B F"]:
+    """Which frames of a batch count: no padding, and none that their clip's official protocol leaves out.
+
+    Args:
+        clips: the motion that was shown.
+        clip: number in ``clips`` of each sample's.
+        batch: valid frames, and which of their clip's they are.
+    """
+    scored = batch["valid"].clone()
+    for row, (number, frames) in enumerate(zip(clip.tolist(), batch["frame_index"].cpu(), strict=True)):
+        scored[row] &= torch.from_numpy(official_frames(clips[number]))[frames].to(scored.device)
+    return scored
+
+
 class Evaluation(nn.Module, ABC):
     """Gathers one head's predictions (or its baseline's) over the test data."""
 

@@ -18,6 +18,8 @@ ACTIONS = (
     "SittingDown", "Smoking", "Waiting", "WalkDog", "Walking", "WalkTogether",
 )  # fmt: skip
 SUBJECTS = ("S9", "S11")
+# 15 actions twice, four cameras, of two subjects, but for S11's first Directions (data/prepare_data_h36m.py).
+CLIPS = 236
 MEAN = "mean over actions"
 # What only MotionBERT's 2.5D rows have.
 FACTOR = "factor_2_5d"
@@ -46,15 +48,22 @@ class H36MP1P2(Protocol):
         check_parts(self.name, recorded)
 
     def evaluation(self, head: Head, clips: TestClips) -> Evaluation:
-        return PerAction(self.name, clips)
+        return PerAction(self.name, clips, CLIPS)
 
 
 class PerAction(Evaluation):
-    """P1 and P2 of every action; what is compared can be replaced."""
+    """P1 and P2 of every action; what is compared can be replaced.
 
-    def __init__(self, name: str, clips: TestClips) -> None:
+    Args:
+        name: of the protocol.
+        clips: the test data.
+        official: how many clips it should have: the table says so where it has others. None: nobody knows.
+    """
+
+    def __init__(self, name: str, clips: TestClips, official: int | None = None) -> None:
         super().__init__()
         self.name = name
+        self.notes = [] if official in (None, len(clips)) else [f"{len(clips)} clips; the official test has {official}"]
         self.actions = [str(clip.label) for clip in clips.recorded()]
         self.frames = FrameFigures({"p1": MPJPE(), "p2": PAMPJPE()})
         self.spread = JointSpread(self.actions)
@@ -80,7 +89,7 @@ class PerAction(Evaluation):
             InputError: an action of which nothing counted: there is no mean over the official actions then.
         """
         rows = official_rows(self.name, self.frames.frames(), self.actions, ACTIONS, MEAN, log="")
-        return Result(rows, **self.spread.pictures())
+        return Result(rows, notes=[*self.notes], **self.spread.pictures())
 
 
 def check_parts(name: str, clips: Sequence[MotionClip]) -> None:

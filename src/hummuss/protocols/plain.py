@@ -9,7 +9,7 @@ from torchmetrics import MetricCollection, SumMetric
 
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.metrics.pose import MeanOverJoints
-from hummuss.protocols.base import Evaluation, Protocol, Result, Row, TestClips
+from hummuss.protocols.base import Evaluation, Protocol, Result, Row, TestClips, scored_frames
 from hummuss.protocols.confusion import Confusion
 from hummuss.protocols.frames import FrameFigures, Frames
 from hummuss.protocols.spread import JointSpread
@@ -20,8 +20,8 @@ ALL = "all"
 class Plain(Protocol):
     """Every metric of the head on all test data, on each named group of it and on each action.
 
-    Every counted joint of every counted frame weighs the same. For data without an official protocol: synthetic
-    motion, CMU motion capture, your own.
+    Every counted joint of every counted frame weighs the same; frames that the data marks as not to be scored do not
+    count. For data without an official protocol: synthetic motion, CMU motion capture, your own.
     """
 
     name = "plain"
@@ -60,7 +60,7 @@ class _PlainEvaluation(Evaluation):
 
     def __init__(self, head: Head, clips: TestClips) -> None:
         super().__init__()
-        self._compare = head.comparison
+        self._compare, self._clips = head.comparison, clips
         actions = [clips[number].label or "unlabelled" for number in range(len(clips))]
         groups = [clips.group(number) for number in range(len(clips))]
         parts: list[tuple[str, str | None, list[bool]]] = [(ALL, "", [True] * len(clips))]
@@ -82,6 +82,8 @@ class _PlainEvaluation(Evaluation):
         self.confusion = Confusion(clips.classes)
 
     def update(self, prediction: Prediction, batch: Batch, clip: Int[Tensor, " B"]) -> Float[Tensor, "B F"] | None:
+        if self.frames is not None:
+            batch = batch | {"valid": scored_frames(self._clips, clip, batch)}
         arguments = self._compare(prediction, batch)
         if "sample" in arguments:
             arguments["sample"] = clip  # every loader counts its samples from 0, clips are counted over all of them

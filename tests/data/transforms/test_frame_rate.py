@@ -60,6 +60,14 @@ def test_dropped_frames_lengthen_dt_and_keep_the_count() -> None:
     assert ratios.max() > 2
 
 
+@pytest.mark.parametrize(("length", "kept"), [(400, 80), (200, 25), (20, 3), (2, 1)])
+def test_of_short_clips_as_large_a_share_is_dropped(length, kept) -> None:
+    window = random_instants(np.arange(length) / 50, 4.0, Rhythm(80, 0.5, 0.0), np.random.default_rng(0))
+    assert len(window.times) == pytest.approx(min(kept, length / 4 / 2), abs=1)
+    if length >= 200:
+        assert np.ptp(window.dt) > 0.07
+
+
 def test_jitter_is_irregular_and_of_the_size_asked_for() -> None:
     times = np.arange(3000) / 50
     window = random_instants(times, 1.0, Rhythm(2000, 0.0, 0.1), np.random.default_rng(0))
@@ -108,3 +116,5 @@ def test_impossible_settings_are_refused() -> None:
         FrameRateAugmentation(strides=(0.5, 2.0))
     with pytest.raises(InputError, match=r"fractional is 1.5"):
         FrameRateAugmentation(fractional=1.5)
+    with pytest.raises(InputError, match=r"max_jitter is -0.1, expected 0 or more"):
+        FrameRateAugmentation(max_jitter=-0.1)

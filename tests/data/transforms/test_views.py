@@ -1,5 +1,7 @@
 """Camera, flip, noise and normalisation of a clip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import roma
@@ -207,3 +209,17 @@ def test_mirroring_leaves_unknown_intrinsics_unknown() -> None:
     )  # fmt: skip
     assert not flip_clip(clip).camera.intrinsics.any()
     assert (flip_clip(clip).keypoints2d[..., 0] == 639).all()
+
+
+@pytest.mark.parametrize("mode", ["box", "frame"])
+def test_without_an_image_size_normalised_keypoints_are_mirrored_alike(mode: str) -> None:
+    points = np.random.default_rng(0).uniform(10, 400, (3, 17, 3)).astype(np.float32)
+    points[..., 2] = 1
+    points[1, 4] = 0
+    clip = MotionClip("c", "c", "1", "train", fps=50.0, frame="camera", keypoints2d=points)
+    sized, without = (
+        normalise(flip_clip(replace(clip, camera=camera)).keypoints2d, clip.times, None, mode)
+        for camera in (Camera.of_size(640, 480), None)
+    )
+    np.testing.assert_allclose(without, sized, atol=1e-5)
+    assert not np.allclose(without, normalise(points, clip.times, None, mode))

@@ -14,21 +14,24 @@ def flip_clip(clip: MotionClip, rest_pelvis: Float[np.ndarray, "3"] | None = Non
     """Mirror a clip in camera coordinates: x changes sign, left and right joints change places.
 
     Args:
-        clip: a clip in the camera frame, with its camera and 17 Human3.6M keypoints.
+        clip: a clip in the camera frame, with 17 Human3.6M keypoints. Of one whose image has no known size the middle
+            is taken to be x = 0: where in the image a person stands then changes, which normalisation takes out.
         rest_pelvis: J0(betas) of the unposed body, metres; needed where the clip has a body.
     """
-    assert clip.camera is not None
     mirror, sides = list(H36M17.mirror), np.array([-1.0, 1.0, 1.0], np.float32)
     # The mirrored image is the mirrored scene seen by a camera whose principal point is mirrored too.
-    intrinsics = clip.camera.intrinsics.copy()
-    if intrinsics[0, 0] > 0:  # zeros stand for intrinsics that nobody knows, and must stay zeros
-        intrinsics[0, 2] = clip.camera.width - intrinsics[0, 2]
-    changes: dict = {"camera": replace(clip.camera, intrinsics=intrinsics)}
+    changes: dict = {}
+    if clip.camera is not None:
+        intrinsics = clip.camera.intrinsics.copy()
+        if intrinsics[0, 0] > 0:  # zeros stand for intrinsics that nobody knows, and must stay zeros
+            intrinsics[0, 2] = clip.camera.width - intrinsics[0, 2]
+        changes["camera"] = replace(clip.camera, intrinsics=intrinsics)
     if clip.joints3d is not None:
         changes["joints3d"] = clip.joints3d[:, mirror] * sides
     if clip.keypoints2d is not None:
         keypoints = clip.keypoints2d[:, mirror].copy()
-        keypoints[..., 0] = (clip.camera.width - keypoints[..., 0]) * (keypoints[..., 2] > 0)
+        width = 0 if clip.camera is None else clip.camera.width
+        keypoints[..., 0] = (width - keypoints[..., 0]) * (keypoints[..., 2] > 0)
         changes["keypoints2d"] = keypoints
     if clip.smpl_pose is not None:
         changes["smpl_pose"] = flip_pose(torch.from_numpy(np.array(clip.smpl_pose))).numpy()

@@ -54,7 +54,7 @@ class FrameRateAugmentation:
         max_jitter: largest standard deviation of the jitter, in intervals.
 
     Raises:
-        InputError: an empty or non-positive range, or a probability outside [0, 1].
+        InputError: an empty or non-positive range, a probability outside [0, 1], or a deviation below 0.
     """
 
     strides: tuple[float, float] = (1.0, 4.0)
@@ -73,6 +73,8 @@ class FrameRateAugmentation:
         for name in ("fractional", "irregular", "max_dropped"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"frame-rate augmentation: {name} is {getattr(self, name)}, expected 0 to 1")
+        if self.max_jitter < 0:
+            raise InputError(f"frame-rate augmentation: max_jitter is {self.max_jitter}, expected 0 or more")
 
     def rhythm(self, frames: int, rng: np.random.Generator) -> Rhythm:
         """Draw what the clips of one batch share."""
@@ -109,7 +111,7 @@ def random_instants(
     """Instants of a window at a random place in a clip.
 
     A whole stride without jitter lands on the clip's own frames. Where the clip is too short, the window has fewer
-    frames than ``rhythm.frames``, but one at least.
+    frames than ``rhythm.frames``, but one at least; of them as large a share is dropped.
 
     Args:
         times: seconds of the clip's own frames.
@@ -126,7 +128,7 @@ def random_instants(
         positions += np.clip(rng.normal(0, rhythm.jitter, count), -0.45, 0.45) * stride
         positions = np.clip(positions, 0, len(times) - 1)
     if rhythm.dropped > 0:
-        kept = min(count, rhythm.frames + 1)
+        kept = min(rhythm.frames + 1, max(1, round(count * (1 - rhythm.dropped))))
         positions = positions[np.sort(rng.choice(count, kept, replace=False))]
     return window_instants(times, positions, rhythm.frames)
 

@@ -1,4 +1,4 @@
-"""Keypoints from pixels to the numbers a model sees; causal by construction.
+"""Keypoints from pixels to the numbers a model sees; ``image`` and ``frame`` are causal by construction.
 
 One setting serves every row of a comparison (SPEC section 5).
 """
