@@ -1,5 +1,5 @@
 # Every target works on a fresh clone, where the environment is made when first needed; those on CMU after
-# `make cmu CMU_RAW=FOLDER`, see data/README.md.
+# `make cmu CMU_RAW=FOLDER`, see data/README.md, and eval-long-cmu after eval-framerate-cmu as well.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin

@@ -181,7 +181,7 @@ def test_no_figure_with_a_spread_is_left_out() -> None:
 def test_the_readme_says_no_more_than_holds(page: str, other: Line, most: float, dataset: str) -> None:
     said = prose(ROOT / "README.md")
     assert "within 3 % of a model trained at that very stride" in said
-    assert "ahead of attention's, trained at one rate or at all of them" in said
+    assert "and less than attention, trained at one rate or at all of them" in said
     assert (
         "as does [one of whole strides from 1 to 12](docs/results/framerate_whole.md) that never saw 1.5 and 2.5"
         in said

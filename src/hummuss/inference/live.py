@@ -79,8 +79,8 @@ class LiveStream:
         normalisation = self._run.view.normalisation
         if normalisation == "box":
             raise InputError(
-                "normalisation 'box' takes the box of the first half second that shows anyone, which has not passed when "
-                "its first frame comes: only runs trained with 'image' or 'frame' are live"
+                "normalisation 'box' takes the box of the first half second that shows anyone, which has not passed "
+                "when its first frame comes: only runs trained with 'image' or 'frame' are live"
             )
         if normalisation == "image" and image_size is None:
             raise InputError("normalisation 'image' needs the image's width and height: give image_size")
