@@ -362,11 +362,13 @@ def test_a_dstformer_predicts_clips_of_any_length() -> None:
         ({"windows": 9, "stream": True}, "inference.stream has no windows, but inference.windows is 9"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_settings_that_cannot_be_are_refused(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Inference(**options)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_numbers_of_any_whole_type_are_frames() -> None:
     assert Inference(windows=np.int64(9), stride=np.int32(4)) == Inference(windows=9, stride=4)
 
