@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from result_cells import (
     ALONE,
+    AN_HOUR,
     ATTENTION_ALONE,
     CLEAN,
     DEVICES,
@@ -70,12 +71,14 @@ def rows() -> Iterator[list[str]]:
         *(work_cell("framerate_base", line) for line in everywhere)
     )
     yield row("MPJPE at stride 1, size base", "framerate_base", cells(BASE, *everywhere, page="framerate_base"), told)
-    for what, page, place in (
-        ("16,000 frames back and forth in one piece, after 1600 steps", "long_longer", FAR),
-        ("the same, retargeted clips", "long_longer", FAR_RETARGETED),
-        ("the same, the model that comes along", "long_shipped", FAR_RETARGETED),
+    for what, page, place, model in (
+        ("16,000 frames back and forth in one piece, after 1600 steps", "long_longer", FAR, "hummuss"),
+        ("the same, retargeted clips", "long_longer", FAR_RETARGETED, "hummuss"),
+        ("the same, the model that comes along", "long_shipped", FAR_RETARGETED, "hummuss"),
+        ("an hour of one captured clip, the causal model that comes along", "long_hour", AN_HOUR, "hummuss-causal"),
     ):
-        whole, overlapping, adjacent = (long_cell(place, mode, page) for mode in ("whole", "windows", "adjacent"))
+        modes = ("whole", "windows", "adjacent")
+        whole, overlapping, adjacent = (long_cell(place, mode, page, model) for mode in modes)
         yield row(what, page, [whole, "-"], f"{overlapping} windows of 81 that overlap, {adjacent} that do not")
     for masked, what in ((False, "30 % of the joints hidden"), (True, "the same, joints hidden in training")):
         hidden, clean = (

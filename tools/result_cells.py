@@ -12,6 +12,7 @@ from hummuss.evaluation.rates import Rate
 # Places that several tables show, as pages have them: sequences of a dataset, length and source, corruptions, variants
 # of the tasks, devices and precisions, modes and intervals.
 FAR, FAR_RETARGETED = ("cmu-test", 16000, "ping-pong"), ("cmu-test-daz", 16000, "ping-pong")
+AN_HOUR = ("cmu-test", 216000, "ping-pong")
 CLEAN, HIDDEN = ("clean", 0.0), ("joints", 0.3)
 ALONE, ATTENTION_ALONE = ("pose", "mesh", "action"), ("dstformer-pose", "dstformer-mesh", "dstformer-action")
 CORE, OTHER_CORE = ("x86_64 CPU, 1 threads", "32"), ("AMD EPYC, 1 threads", "32")
@@ -38,11 +39,11 @@ def work_cell(page: str, line: Line) -> str:
     return " to ".join(dict.fromkeys((min(found, key=float), max(found, key=float))))
 
 
-def long_cell(place: tuple[str, int, str], mode: str, page: str = "long_longer") -> str:
-    """HumMUSS, after the longer training by default, on sequences of a dataset, a length and a source."""
+def long_cell(place: tuple[str, int, str], mode: str, page: str = "long_longer", model: str = "hummuss") -> str:
+    """A model of varied rates, by default after the longer training, on sequences of a dataset, length and source."""
     dataset, *rest = place
     keys = ("frames", "source", "mode", "model", "trained_with_augmentation")
-    own = (*rest, mode, "hummuss", True)
+    own = (*rest, mode, model, True)
     return spread_of((row for row in long_rows(page, dataset) if at(row, keys) == own), "mpjpe_mm")
 
 
