@@ -121,9 +121,12 @@ def to_sample(
     }
 
 
-def _refuse_alone(source: MotionSource, place: int) -> None:
-    if len(source.times) < 2:
+def _times(source: MotionSource, place: int) -> Float64[np.ndarray, "F"]:
+    """Seconds of a clip's frames, of which an interval needs two."""
+    times = source.times
+    if len(times) < 2:
         raise InputError(f"clip {getattr(source, 'name', place)} has one frame, which gives no interval: leave it out")
+    return times
 
 
 class TrainingWindows(Dataset[Sample]):
@@ -190,9 +193,8 @@ class TrainingWindows(Dataset[Sample]):
         rng = np.random.default_rng([self.seed, 1, draw])
         rhythm = self.frame_rate.rhythm(self.frames, shared)
         chosen = self._choose(draw, rng)
-        source = self.sources[self.recordings[chosen][0]]
-        times = source.times
-        _refuse_alone(source, self.recordings[chosen][0])
+        first = self.recordings[chosen][0]
+        times = _times(self.sources[first], first)
         if self.sampling:
             instants = self.sampling.training(times, rhythm.frames, self.max_fps, rng)
         else:
@@ -253,7 +255,7 @@ class EvaluationWindows(Dataset[Sample]):
         self.sampling, self.recordings = sampling, recordings or [[place] for place in range(len(sources))]
         windows: list[tuple[int, float]] = []  # a recording, and where a window of it begins
         for index, source in enumerate(sources):
-            _refuse_alone(source, index)
+            _times(source, index)
         for number, places in enumerate(self.recordings):
             times = sources[places[0]].times
             covered = len(times) if frames is None or sampling else frames * stride * base_stride(times, max_fps)

@@ -12,7 +12,17 @@ from hummuss.body.skeleton import H36M17
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction, root_relative
 from hummuss.metrics import AUC, MPJPE, PCK
-from hummuss.protocols.base import FOURTEEN, VALID, Evaluation, Protocol, Result, Row, TestClips, reference
+from hummuss.protocols.base import (
+    FOURTEEN,
+    VALID,
+    Evaluation,
+    Protocol,
+    Result,
+    Row,
+    TestClips,
+    reference,
+    scored_frames,
+)
 from hummuss.protocols.frames import FrameFigures, official_rows
 from hummuss.protocols.spread import JointSpread
 
@@ -83,7 +93,7 @@ class _Sequences(Evaluation):
         frame = batch["frame_index"]
         numbers = [SEQUENCES.index(self.sequences[number]) for number in clip.tolist()]
         self.intervals.update(torch.tensor(numbers, device=frame.device), batch["dt"], batch["valid"])
-        valid = batch["valid"] & self.clips.extra(VALID, clip, frame).bool()
+        valid = scored_frames(self.clips, clip, batch)
         predicted, target = root_relative(prediction["joints"]), root_relative(batch["joints3d"])
         self.all_joints.update(clip, frame, predicted=predicted, target=target, valid=valid)
         compared = {

@@ -13,7 +13,7 @@ from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.heads.mesh import MeshHead
 from hummuss.metrics import MPJPE, MPVE, PAMPJPE, AccelerationError, AccelerationErrorPerFrame
-from hummuss.protocols.base import FOURTEEN, VALID, Evaluation, Protocol, Result, Row, TestClips
+from hummuss.protocols.base import FOURTEEN, Evaluation, Protocol, Result, Row, TestClips, scored_frames
 from hummuss.protocols.frames import FrameFigures
 from hummuss.protocols.spread import JointSpread
 
@@ -104,7 +104,6 @@ class _Bodies(Evaluation):
         self.body, self.true, self.root = body, nn.ModuleList(true), HIPS if midhip else [0]
         self.clips = clips
         recorded = clips.recorded()
-        self.has_valid = all(VALID in clip.extras for clip in recorded)
         genders = [int(clip.extras[GENDER][0]) if len(true) > 1 else 0 for clip in recorded]
         self.register_buffer("gender", torch.tensor(genders), persistent=False)
         self.frames = FrameFigures(
@@ -123,9 +122,7 @@ class _Bodies(Evaluation):
 
     def update(self, prediction: Prediction, batch: Batch, clip: Int[Tensor, " B"]) -> Float[Tensor, "B F"]:
         frame = batch["frame_index"]
-        valid = batch["valid"] & batch["has_smpl"][:, None]
-        if self.has_valid:
-            valid = valid & self.clips.extra(VALID, clip, frame).bool()
+        valid = scored_frames(self.clips, clip, batch) & batch["has_smpl"][:, None]
         predicted, predicted_vertices = self._pose(self.body, prediction["rotations"], prediction["betas"])
         rotations = roma.rotvec_to_rotmat(batch["smpl_pose"])
         true = [self._pose(cast(BodyModel, body), rotations, batch["betas"]) for body in self.true]

@@ -42,9 +42,11 @@ def mmpose_frames(frames: Any, source: str, meta: Any = None) -> Detections:
     if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
         raise InputError(f"{source}: expected mmpose's frames, each with frame_id and instances, found {frames!r:.60}")
     seen, numbers = [], []
-    for place, frame in ((f"{source}, frame {number}", frame) for number, frame in enumerate(frames)):
-        numbers.append(frame_number(frame.get("frame_id"), place))
-        seen += _people(numbers[-1], frame.get("instances"), place)
+    for index, frame in enumerate(frames):
+        place = f"{source}, frame {index}"
+        number = frame_number(frame.get("frame_id"), place)
+        seen += _people(number, frame.get("instances"), place)
+        numbers.append(number)
     dataset = meta.get("dataset_name") if isinstance(meta, dict) else None
     layout = MMPOSE_LAYOUTS.get(dataset) if isinstance(dataset, str) else None
     return Detections(seen, layout=layout, first=min(numbers, default=None))
