@@ -104,8 +104,12 @@ def test_official_counts_count_what_they_say() -> None:
 
 def test_a_count_that_differs_is_a_finding(tmp_path) -> None:
     report = check_store(write(tmp_path / "s", make_clip("a"), dataset="pw3d"))
-    assert report.official == [("sequences", 1, (60,), "von Marcard et al., ECCV 2018")]
-    (finding,) = report.findings
+    assert report.official == [
+        ("sequences", 1, (60,), "von Marcard et al., ECCV 2018"),
+        ("valid frames (test)", 0, (35_515,), "SPIN (Kolotouros et al., ICCV 2019)"),
+    ]
+    finding, frames = report.findings
+    assert (frames.clip, frames.value) == ("valid frames (test)", "0")
     assert (finding.check, finding.clip, finding.value) == ("official count", "sequences", "1")
     assert finding.expected == "60 (von Marcard et al., ECCV 2018)"
 

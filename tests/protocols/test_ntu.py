@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score, top_k_accuracy_score
 
-from hummuss.data.readers.ntu_splits import EXEMPLARS, NOVEL, recording
+from hummuss.data.readers.ntu_splits import EXEMPLARS, NOVEL, TEST_RECORDINGS, recording
 from hummuss.errors import InputError
 from hummuss.protocols import NTU, TestClips
 
@@ -50,6 +50,7 @@ def test_accuracies_against_scikit_learn_with_persons_and_windows_averaged(made)
     recalls = recall_score(true, scores.argmax(1), labels=np.unique(true), average=None)
     assert row.figures["mean_class"] == pytest.approx(100 * recalls.mean())
     assert 20 < row.figures["top1"] < row.figures["top5"] <= 100
+    assert result.notes == ["80 recordings; the official test has 16,487 or 16,560"], "persons are no recordings"
     np.testing.assert_array_equal(result.confusion, confusion_matrix(true, scores.argmax(1), labels=range(60)))
 
 
@@ -77,6 +78,7 @@ def test_one_shot_against_a_loop_over_exemplars(made) -> None:
         top5.append(recording(one).action in ranked[:5])
     (row,) = result.rows
     assert row.count == 15, "exemplars are not scored"
+    assert result.notes == [], "nobody says how many there are"
     true = [recording(one).action for one in names[20:]]
     assert row.figures["top1"] == pytest.approx(100 * np.mean(np.array(hits) == true))
     assert row.figures["top5"] == pytest.approx(100 * np.mean(top5))
@@ -97,6 +99,12 @@ def test_what_is_not_the_benchmarks_test_part_is_refused(made) -> None:
         NTU("xsub", 60).check(TestClips({"": [made.clip(name(action=61))]}))
     with pytest.raises(InputError, match="every exemplar in the test split, S018C003P008R001A115 not found"):
         NTU("oneshot", 120).check(TestClips({"": [made.clip(one) for one in EXEMPLARS[:-1]]}))
+
+
+def test_both_parts_of_a_benchmark_are_what_standard_loaders_count() -> None:
+    trained = {("xsub", 60): 40_091, ("xview", 60): 37_646, ("xsub", 120): 63_026, ("xset", 120): 54_468}
+    for benchmark, count in trained.items():
+        assert count + TEST_RECORDINGS[benchmark][0] == {60: 56_880 - 302, 120: 114_480 - 535}[benchmark[1]]
 
 
 def test_class_numbers_must_be_the_official_ones(made) -> None:

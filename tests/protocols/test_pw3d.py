@@ -108,6 +108,7 @@ def test_figures_against_a_loop_over_frames(made, bodies, gt, root) -> None:
     assert row.count == 15
     assert protocol.options() == {"gt": gt, "root": root}
     assert "not SMPL's" in result.notes[0]
+    assert result.notes[1:] == ["15 frames with a valid camera; the official test has 35,515"]
 
 
 def test_options_change_the_figures(made, bodies) -> None:

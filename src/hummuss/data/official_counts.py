@@ -71,6 +71,8 @@ _VIDEOPOSE = (
 _SKELETOOL = "mpii_get_sequence_info.m, mpii_get_camera_set.m ('vnect'): 16 sequences, 8 cameras"
 _TRAINING = ("S1", "S5", "S6", "S7", "S8")
 _MPI = ("mpi-inf-3dhp", "mpi-inf-3dhp-npz")
+MPI_VALID_FRAMES = 2929
+PW3D_VALID_FRAMES = 35_515  # of all persons of the test split; frames are valid where campose_valid is set
 OFFICIAL_COUNTS = (
     *(OfficialCount(("h36m",), "clips", (120,), _VIDEOPOSE, (subject,)) for subject in (*_TRAINING, "S9")),
     OfficialCount(("h36m",), "clips", (116,), _VIDEOPOSE, ("S11",)),
@@ -78,8 +80,9 @@ OFFICIAL_COUNTS = (
     OfficialCount(("h36m-motionbert",), "frames", (566_920,), "arrays of the pickle's test part", ("S9", "S11")),
     OfficialCount(("mpi-inf-3dhp",), "clips", (128,), _SKELETOOL, tuple(f"S{number}" for number in range(1, 9))),
     OfficialCount(_MPI, "sequences", (6,), "mpi_inf_3dhp_test_set: TS1 to TS6", split="test"),
-    OfficialCount(_MPI, "valid frames", (2929,), "HMR (Kanazawa et al., CVPR 2018): its valid_frame", split="test"),
+    OfficialCount(_MPI, "valid frames", (MPI_VALID_FRAMES,), "HMR (Kanazawa et al., CVPR 2018): its valid_frame", split="test"),
     OfficialCount(("pw3d",), "sequences", (60,), "von Marcard et al., ECCV 2018"),
+    OfficialCount(("pw3d",), "valid frames", (PW3D_VALID_FRAMES,), "SPIN (Kolotouros et al., ICCV 2019)", split="test"),
     OfficialCount(
         ("ntu", "ntu-pyskl"), "recordings", (56_578, 56_880, 113_945, 114_480),
         "github.com/shahroudy/NTURGB-D: 56,880 with 60 classes, 114,480 with 120; 302 and 535 lack skeletons",

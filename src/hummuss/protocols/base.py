@@ -189,6 +189,17 @@ class Protocol(ABC):
         """What gathers the predictions of a head that predicts what the protocol needs."""
 
 
+def incomplete(found: int, official: Sequence[int], unit: str) -> list[str]:
+    """A note for the table where the test data are not as many as the official ones; they may come in several extents.
+
+    >>> incomplete(235, [236], "clips"), incomplete(236, [236], "clips")
+    (['235 clips; the official test has 236'], [])
+    """
+    if not official or found in official:
+        return []
+    return [f"{found:,} {unit}; the official test has {' or '.join(f'{number:,}' for number in official)}"]
+
+
 def reference(name: str, found: Sequence[str], wanted: Sequence[str], what: str) -> None:
     """Check that the test data has exactly the official parts.
 

@@ -9,7 +9,7 @@ from hummuss.data.motion import MotionClip
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction, root_relative
 from hummuss.metrics import MPJPE, PAMPJPE
-from hummuss.protocols.base import Evaluation, Protocol, Result, TestClips, reference
+from hummuss.protocols.base import Evaluation, Protocol, Result, TestClips, incomplete, reference
 from hummuss.protocols.frames import FrameFigures, official_rows
 from hummuss.protocols.spread import JointSpread
 
@@ -19,7 +19,7 @@ ACTIONS = (
 )  # fmt: skip
 SUBJECTS = ("S9", "S11")
 # 15 actions twice, four cameras, of two subjects, but for S11's first Directions (data/prepare_data_h36m.py).
-CLIPS = 236
+CLIPS = (236,)
 MEAN = "mean over actions"
 # What only MotionBERT's 2.5D rows have.
 FACTOR = "factor_2_5d"
@@ -57,13 +57,13 @@ class PerAction(Evaluation):
     Args:
         name: of the protocol.
         clips: the test data.
-        official: how many clips it should have: the table says so where it has others. None: nobody knows.
+        official: how many clips it should have: the table says so where it has others. Empty: nobody knows.
     """
 
-    def __init__(self, name: str, clips: TestClips, official: int | None = None) -> None:
+    def __init__(self, name: str, clips: TestClips, official: Sequence[int] = ()) -> None:
         super().__init__()
         self.name = name
-        self.notes = [] if official in (None, len(clips)) else [f"{len(clips)} clips; the official test has {official}"]
+        self.notes = incomplete(len(clips), official, "clips")
         self.actions = [str(clip.label) for clip in clips.recorded()]
         self.frames = FrameFigures({"p1": MPJPE(), "p2": PAMPJPE()})
         self.spread = JointSpread(self.actions)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from hummuss.body.skeleton import H36M17
+from hummuss.data.official_counts import MPI_VALID_FRAMES
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction, root_relative
 from hummuss.metrics import AUC, MPJPE, PCK
@@ -20,6 +21,8 @@ from hummuss.protocols.base import (
     Result,
     Row,
     TestClips,
+    incomplete,
+    official_frames,
     reference,
     scored_frames,
 )
@@ -114,7 +117,9 @@ class _Sequences(Evaluation):
         both = frames._replace(figures=frames.figures | all_joints.figures, counts=frames.counts | all_joints.counts)
         rows = official_rows(MPIINF3DHP.name, both, self.sequences, SEQUENCES, "mean over sequences", log="sequences")
         rows.append(Row("mean over frames", both.means(), len(both.clip), log=""))
-        return Result(rows, notes=[self._frame_rates()], **self.spread.pictures())
+        valid = sum(int(official_frames(clip).sum()) for clip in self.clips.recorded())
+        notes = [self._frame_rates(), *incomplete(valid, [MPI_VALID_FRAMES], "valid frames")]
+        return Result(rows, notes=notes, **self.spread.pictures())
 
     def _frame_rates(self) -> str:
         rates = {clip.sequence: float(1 / np.diff(clip.times).mean()) for clip in self.clips.recorded()}

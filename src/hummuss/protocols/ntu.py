@@ -1,5 +1,6 @@
 """NTU RGB+D 60 and 120: accuracies of its benchmarks, and one-shot recognition."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,11 +10,11 @@ from torch.nn.functional import normalize
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from hummuss.data.readers.ntu_splits import EXEMPLARS, NOVEL, Split, check_benchmark, ntu_split, recording
+from hummuss.data.readers.ntu_splits import EXEMPLARS, NOVEL, TEST_RECORDINGS, Split, check_benchmark, ntu_split, recording
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.metrics.accuracy import mean_class_accuracy, top_k_accuracy
-from hummuss.protocols.base import Evaluation, Protocol, Result, Row, TestClips
+from hummuss.protocols.base import Evaluation, Protocol, Result, Row, TestClips, incomplete
 
 
 class NTU(Protocol):
@@ -56,7 +57,7 @@ class NTU(Protocol):
             raise InputError(f"one-shot needs every exemplar in the test split, {', '.join(missing)} not found")
 
     def evaluation(self, head: Head, clips: TestClips) -> Evaluation:
-        return _OneShot(clips) if self.split == "oneshot" else _Classes(clips, self.classes)
+        return _OneShot(clips) if self.split == "oneshot" else _Classes(clips, self.split, self.classes)
 
 
 class _Means(Metric):
@@ -91,11 +92,12 @@ class _Means(Metric):
 class _Classes(Evaluation):
     """Recordings by their mean class probabilities."""
 
-    def __init__(self, clips: TestClips, classes: int) -> None:
+    def __init__(self, clips: TestClips, split: Split, classes: int) -> None:
         super().__init__()
         self.names = [f"A{action:03}" for action in range(1, classes + 1)]
         recordings = [recording(clip.name) for clip in clips.recorded()]
         distinct = sorted(set(recordings))
+        self.notes = incomplete(len(distinct), TEST_RECORDINGS[split, classes], "recordings")
         self.actions = torch.tensor([one.action for one in distinct])
         self.register_buffer("key", torch.tensor([distinct.index(one) for one in recordings]), persistent=False)
         self.means = _Means()
@@ -117,7 +119,7 @@ class _Classes(Evaluation):
 
     def result(self) -> Result:
         key, probabilities = self.means.means()
-        return _accuracies(probabilities, self.actions[key] - 1, self.names)
+        return _accuracies(probabilities, self.actions[key] - 1, self.names, self.notes)
 
 
 class _OneShot(Evaluation):
@@ -151,7 +153,9 @@ class _OneShot(Evaluation):
         return _accuracies(similarities[scored], label, [f"A{action:03}" for action in NOVEL])
 
 
-def _accuracies(scores: Float[Tensor, "N classes"], label: Int[Tensor, " N"], names: list[str]) -> Result:
+def _accuracies(
+    scores: Float[Tensor, "N classes"], label: Int[Tensor, " N"], names: list[str], notes: Sequence[str] = ()
+) -> Result:
     figures = {
         "top1": float(top_k_accuracy(scores, label)),
         "top5": float(top_k_accuracy(scores, label, k=5)),
@@ -160,4 +164,4 @@ def _accuracies(scores: Float[Tensor, "N classes"], label: Int[Tensor, " N"], na
     classes = len(names)
     confusion = torch.bincount(label * classes + scores.argmax(1), minlength=classes**2).view(classes, classes)
     pictures: dict[str, Any] = {"confusion": confusion.numpy(), "classes": names}
-    return Result([Row("all", figures, len(label), log="")], counted="recordings", **pictures)
+    return Result([Row("all", figures, len(label), log="")], counted="recordings", notes=[*notes], **pictures)

@@ -9,11 +9,22 @@ from torch import Tensor, nn
 
 from hummuss.body.skeleton import H36M17
 from hummuss.body.smpl import FREE_BODY, BodyModel, BodyOutput
+from hummuss.data.official_counts import PW3D_VALID_FRAMES
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.heads.mesh import MeshHead
 from hummuss.metrics import MPJPE, MPVE, PAMPJPE, AccelerationError, AccelerationErrorPerFrame
-from hummuss.protocols.base import FOURTEEN, Evaluation, Protocol, Result, Row, TestClips, scored_frames
+from hummuss.protocols.base import (
+    FOURTEEN,
+    Evaluation,
+    Protocol,
+    Result,
+    Row,
+    TestClips,
+    incomplete,
+    official_frames,
+    scored_frames,
+)
 from hummuss.protocols.frames import FrameFigures
 from hummuss.protocols.spread import JointSpread
 
@@ -150,7 +161,9 @@ class _Bodies(Evaluation):
         note = f"predictions posed on the body {self.body.name}, labels on {bodies}"
         if self.body.name == FREE_BODY:
             note += "; the free body's vertices are not SMPL's: no figure here compares with a published one"
-        return Result(rows, notes=[note], **self.spread.pictures())
+        valid = sum(int(official_frames(clip).sum()) for clip in self.clips.recorded())
+        notes = [note, *incomplete(valid, [PW3D_VALID_FRAMES], "frames with a valid camera")]
+        return Result(rows, notes=notes, **self.spread.pictures())
 
     def _pose(
         self, body: BodyModel, rotations: Float[Tensor, "B F 24 3 3"], betas: Float[Tensor, "B 10"]
