@@ -146,6 +146,8 @@ def test_arrays_in_memory_give_the_clip_of_the_file(tmp_path) -> None:
     ("points", "options", "message"),
     [
         (POINTS, {"fps": 25.0, "image_size": (640, 0)}, "^the image is 640 x 0, expected whole numbers of pixels"),
+        (POINTS, {"fps": 25.0, "image_size": (640, 480, 3)}, r"^image_size is \[640.0, 480.0, 3.0\], expected"),
+        (POINTS, {"fps": 25.0, "image_size": 640}, r"^image_size has shape \(\), expected 1 dimensions"),
         (POINTS, {}, "^clip clip: give either fps or timestamps, in seconds"),
         (POINTS / (640, 480, 1), {"fps": 25.0}, "^all keypoints lie within 2 pixels of the image's corner"),
         (POINTS, {"timestamps": np.arange(5.0)}, "^clip clip: keypoints2d has 6 frames, other fields 5"),

@@ -59,7 +59,7 @@ def clip_from_keypoints(
     if image_size is None:
         refuse_shares(detected)
     else:
-        check_pixels(detected, *check_size(*image_size))
+        check_pixels(detected, *check_size(image_size))
     return make_clip(detected, layout, fps, timestamps, image_size, name)
 
 
@@ -107,7 +107,7 @@ def make_clip(
     times = None if timestamps is None else numbers("timestamps", timestamps, 1)
     if times is not None and not np.isfinite(times).all():
         raise InputError(f"time stamp {int(np.argmin(np.isfinite(times)))} is not a finite number")
-    camera = None if image_size is None else Camera.of_size(*check_size(*image_size))
+    camera = None if image_size is None else Camera.of_size(*check_size(image_size))
     clip = MotionClip(
         name=name,
         sequence=name,
@@ -129,13 +129,16 @@ def make_clip(
     return replace(clip, keypoints2d=convert_keypoints(detected, layout, "h36m17"))
 
 
-def check_size(width: Any, height: Any) -> tuple[int, int]:
+def check_size(size: Any) -> tuple[int, int]:
     """Width and height of an image as whole numbers.
 
     Raises:
-        InputError: they are none, or not above 0.
+        InputError: they are not two, no whole numbers, or not above 0.
     """
-    width, height = (float(numbers(name, value, 0)) for name, value in (("width", width), ("height", height)))
+    lengths = numbers("image_size", size, 1).tolist()
+    if len(lengths) != 2:
+        raise InputError(f"image_size is {lengths}, expected width and height in pixels")
+    width, height = lengths
     if not all(1 <= length <= LARGEST_POSITION and length == round(length) for length in (width, height)):
         raise InputError(f"the image is {width:g} x {height:g}, expected whole numbers of pixels above 0")
     return int(width), int(height)

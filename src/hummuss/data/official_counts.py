@@ -80,7 +80,7 @@ OFFICIAL_COUNTS = (
     OfficialCount(("h36m-motionbert",), "frames", (566_920,), "arrays of the pickle's test part", ("S9", "S11")),
     OfficialCount(("mpi-inf-3dhp",), "clips", (128,), _SKELETOOL, tuple(f"S{number}" for number in range(1, 9))),
     OfficialCount(_MPI, "sequences", (6,), "mpi_inf_3dhp_test_set: TS1 to TS6", split="test"),
-    OfficialCount(_MPI, "valid frames", (MPI_VALID_FRAMES,), "HMR (Kanazawa et al., CVPR 2018): its valid_frame", split="test"),
+    OfficialCount(_MPI, "valid frames", (MPI_VALID_FRAMES,), "HMR (Kanazawa et al., CVPR 2018)", split="test"),
     OfficialCount(("pw3d",), "sequences", (60,), "von Marcard et al., ECCV 2018"),
     OfficialCount(("pw3d",), "valid frames", (PW3D_VALID_FRAMES,), "SPIN (Kolotouros et al., ICCV 2019)", split="test"),
     OfficialCount(

@@ -87,7 +87,7 @@ class LiveStream:
         if not 1 / LONGEST_PAUSE < fps < np.inf:
             raise InputError(f"fps is {fps}, expected more than {1 / LONGEST_PAUSE:g} frame per second")
         self.fps, self.layout = fps, get_layout(layout).name
-        self.image_size = None if image_size is None else check_size(*image_size)
+        self.image_size = None if image_size is None else check_size(image_size)
         self.reset()
 
     def reset(self) -> None:

@@ -10,7 +10,15 @@ from torch.nn.functional import normalize
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from hummuss.data.readers.ntu_splits import EXEMPLARS, NOVEL, TEST_RECORDINGS, Split, check_benchmark, ntu_split, recording
+from hummuss.data.readers.ntu_splits import (
+    EXEMPLARS,
+    NOVEL,
+    TEST_RECORDINGS,
+    Split,
+    check_benchmark,
+    ntu_split,
+    recording,
+)
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction
 from hummuss.metrics.accuracy import mean_class_accuracy, top_k_accuracy

@@ -102,7 +102,7 @@ def _to_clip(path: Path, values: dict[str, Any]) -> MotionClip:
             str(values["layout"]),
             fps=float(numbers("fps", values["fps"], 0)) if "fps" in values else None,
             timestamps=numbers("timestamps", values["timestamps"], 1) if "timestamps" in values else None,
-            image_size=check_size(values["width"], values["height"]) if size else None,
+            image_size=check_size([values[name] for name in size]) if size else None,
             name=path.stem,
         )
     except InputError as error:
