@@ -14,6 +14,7 @@ from hummuss.evaluation.framerate_targets import AT_THAT_RATE, OURS, WITHIN
 from hummuss.evaluation.pages import spread as spread_of
 
 ROOT = Path(__file__).parents[2]
+BOTH = ("cmu-test", "cmu-test-daz")
 # A figure with its spread; in prose, not in a table that a command has written.
 SPREAD = re.compile(r"\d+\.\d ± \d+\.\d")
 
@@ -70,12 +71,68 @@ def behind_at_rate(page: str, stride: int) -> str:
     return behind(shown(page, "hummuss", "dt", stride), shown(page, "hummuss", AT_RATE, stride, varied=False))
 
 
+def in_modes(page: str, modes: tuple[str, str], **place: str) -> list[dict[str, float]]:
+    """Errors over whole sequences in two modes of a page of long sequences."""
+    return [by_seed(page, "mpjpe_mm", mode=mode, position_s="", **place) for mode in modes]
+
+
 def one_piece(windows: str, dataset: str, frames: int) -> str:
     """By how many percent it is ahead of a kind of windows, on the page of whole strides."""
     source = "capture" if frames == 810 else "ping-pong"
-    place = {"model": "hummuss", "dataset": dataset, "frames": str(frames), "source": source, "position_s": ""}
-    whole, other = (by_seed("long_between", "mpjpe_mm", mode=mode, **place) for mode in ("whole", windows))
-    return ahead(whole, other)
+    place = {"model": "hummuss", "dataset": dataset, "frames": str(frames), "source": source}
+    return ahead(*in_modes("long_between", ("whole", windows), **place))
+
+
+def lost(ours: dict[str, float], theirs: dict[str, float], digits: int = 1) -> float:
+    """By how many percent the mean of the seeds is behind; below 0 where it is ahead."""
+    assert ours.keys() == theirs.keys()
+    return round(100 * (mean(ours.values()) / mean(theirs.values()) - 1), digits)
+
+
+def percent(sign: int, *shares: float) -> list[str]:
+    """As prose tells them, which has already said behind (1) or ahead (-1)."""
+    assert all(sign * share >= 0 for share in shares), f"the other way round: {shares}"
+    return [f"{abs(share):.1f}" for share in shares]
+
+
+def shipped(mode: str, other: str, dataset: str, frames: int) -> float:
+    """The model that comes along, one mode against another."""
+    source = "capture" if frames == 810 else "ping-pong"
+    return lost(*in_modes("long_shipped", (mode, other), dataset=dataset, frames=str(frames), source=source))
+
+
+def hour(other: str, dataset: str) -> float:
+    """An hour by the causal model that comes along, in one piece against windows."""
+    place = {"dataset": dataset, "model": "hummuss-causal", "frames": "216000"}
+    return lost(*in_modes("long_hour", ("whole", other), **place))
+
+
+def synthetic_hour(other: str, source: str) -> float:
+    return lost(*in_modes("long_hour_synthetic", ("whole", other), source=source, frames="216000"))
+
+
+def against_own_rate(page: str, stride: int, dataset: str, ours: str) -> float:
+    """HumMUSS of page ``ours`` against models trained at that very stride."""
+    place = {"dataset": dataset, "model": "hummuss", "rate": f"{stride}.0", "kind": "stride"}
+    theirs = by_seed(page, "mpjpe_mm", variant=AT_RATE, trained_with_augmentation="False", **place)
+    varied = by_seed(ours, "mpjpe_mm", variant="dt", trained_with_augmentation="True", **place)
+    return lost({seed: varied[seed] for seed in theirs}, theirs)
+
+
+def of_seed(page: str, variant: str, metric: str = "mpjpe") -> str:
+    return f"{trained(page, variant, metric)['0']:.1f}"
+
+
+def hidden(model: str) -> list[str]:
+    """The least and the most of how the error grows with 30 % hidden, whatever is."""
+    place = {"model": model, "trained_with_masking": "False"}
+    shares = []
+    for dataset in ("cmu-test", "cmu-test-daz"):
+        clean = mean(by_seed("robustness", "mpjpe_mm", dataset=dataset, corruption="clean", **place).values())
+        for corruption in ("joints", "limbs", "sides"):
+            errors = by_seed("robustness", "mpjpe_mm", dataset=dataset, corruption=corruption, level="0.3", **place)
+            shares.append(mean(errors.values()) / clean)
+    return [f"{min(shares):.1f}", f"{max(shares):.1f}"]
 
 
 # What prose says, with its figures left out -> these figures, made from the files.
@@ -135,12 +192,60 @@ EVALUATION = {
         spread(shown("framerate_base", "dstformer", "subsampled", 1)),
     ],
     "at 810 frames by {} % (captured) and {} % (retargeted), at 16,000 by {} and {} %": [
-        one_piece("adjacent", dataset, frames) for frames in (810, 16000) for dataset in ("cmu-test", "cmu-test-daz")
+        one_piece("adjacent", dataset, frames) for frames in (810, 16000) for dataset in BOTH
     ],
     "one piece alone, {} and {} % ahead of overlapping windows at 16,000 frames": [
-        one_piece("windows", dataset, 16000) for dataset in ("cmu-test", "cmu-test-daz")
+        one_piece("windows", dataset, 16000) for dataset in BOTH
     ],
-}
+    "so no rate, has {} mm after training on windows of all strides and {} after windows of stride 1": [
+        f"{mean(shown('framerate', 'per-frame', 'subsampled', 1, varied).values()):.1f}" for varied in (True, False)
+    ],
+    "models of strides 4 and 8 alone it is {} and {} % behind, one seed against the same seed": percent(
+        1, *(against_own_rate("framerate_base", stride, "cmu-test", "framerate_base") for stride in (4, 8))
+    ),
+    "seed 0: HumMUSS {} mm instead of {}, DSTformer {} instead of {})": [
+        of_seed("base_study", variant) for variant in ("hummuss-1e-3", "hummuss", "dstformer-1e-3", "dstformer")
+    ],
+    "is {} and {} % ahead of them on captured clips, {} and {} % on retargeted ones": percent(
+        -1,
+        *(
+            against_own_rate("framerate_at_rate_short", stride, dataset, "framerate_between")
+            for dataset in BOTH
+            for stride in (4, 8)
+        ),
+    ),
+    "clip {} % ahead of windows (for as much work {} %)": percent(
+        -1, *(hour(other, "cmu-test-daz") for other in ("windows", "adjacent"))
+    ),
+    "**on the captured one {} % behind** ({} %)": percent(
+        1, *(hour(other, "cmu-test") for other in ("windows", "adjacent"))
+    ),
+    "as one performance, are {} and {} % ahead of windows, for as much work {} and {} %": percent(
+        -1,
+        *(synthetic_hour(other, source) for other in ("windows", "adjacent") for source in ("ping-pong", "synthetic")),
+    ),
+    "{} % behind overlapping windows at 810 frames of retargeted clips and {} % at 16,000, {} % behind at 16,000": (
+        percent(
+            1,
+            *(shipped("whole", "windows", "cmu-test-daz", frames) for frames in (810, 16000)),
+            shipped("whole", "windows", "cmu-test", 16000),
+        )
+    ),
+    "for as much work it is {} and {} % on retargeted clips (both mirrored: {} % behind and {} % ahead)": [
+        *percent(1, *(shipped("whole", "adjacent", "cmu-test-daz", frames) for frames in (810, 16000))),
+        *percent(1, shipped("mirrored", "adjacent-mirrored", "cmu-test-daz", 810)),
+        *percent(-1, shipped("mirrored", "adjacent-mirrored", "cmu-test-daz", 16000)),
+    ],
+    "on captured ones {} % ahead at 810 frames and {} % behind at 16,000 (both mirrored: {} % ahead and {} % behind)": [
+        *percent(-1, shipped("whole", "adjacent", "cmu-test", 810)),
+        *percent(1, shipped("whole", "adjacent", "cmu-test", 16000)),
+        *percent(-1, shipped("mirrored", "adjacent-mirrored", "cmu-test", 810)),
+        *percent(1, shipped("mirrored", "adjacent-mirrored", "cmu-test", 16000)),
+    ],
+    "its error is {} to {} times that of clean detections, attention's {} to {} times": [
+        *hidden("hummuss"), *hidden("dstformer"),
+    ],
+}  # fmt: skip
 MEASURED = {
     "At stride 8 of captured clips HumMUSS is {} % behind models of that stride alone": [AT_STRIDE_8],
     "trained at whole strides from 1 to 8 {} % behind, a miss": [behind_at_rate("framerate_between", 8)],
