@@ -213,6 +213,11 @@ def test_task_with_a_view(task: str, overlay: str) -> None:
     torch.testing.assert_close(away[seen > 1] / seen[seen > 1], torch.ones_like(away[seen > 1]))
 
 
+@pytest.mark.filterwarnings("ignore:LightningCLI's args parameter")
+def test_task_at_another_base_rate() -> None:
+    assert instantiate("pose", "view/frame", "rate/25fps").datamodule.max_fps == 25
+
+
 @pytest.mark.parametrize("variant", ["rms", "drop-path", "pairs", "attention"])
 def test_variant_of_the_ablation(variant: str) -> None:
     with chdir(CONFIGS.parent):  # where paths in a study begin

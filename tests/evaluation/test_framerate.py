@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from hummuss import InputError
 from hummuss.cli.eval_framerate import read_table
 from hummuss.cli.main import main
+from hummuss.cli.pages import write_rows
 from hummuss.data import Camera, MotionClip, StoreWriter, SyntheticDataModule
 from hummuss.evaluation import framerate
 from hummuss.evaluation.contestants import Contestant, load_contestants, read_data
@@ -385,7 +387,31 @@ def test_models_of_one_rate_may_come_from_the_table_of_another_comparison(make_r
     asked = ["--ckpt", str(varied), str(one), "--at-rate", "one.csv"]  # named, so its rows are its own
     assert compare("asked", *asked) == 0
     assert len(read_table(Path("asked.csv"))) == len(read_table(Path("both.csv")))
+
+    def altered(seed: int, **changed: Any) -> str:
+        """The table of one rate as if of a further seed, with something else about its training."""
+        rows = [row | {"seed": seed} | changed for row in at_rate]
+        write_rows(Path("altered.csv"), COLUMNS, rows)
+        return "altered.csv"
+
     capsys.readouterr()
+    assert compare("seeds", *beside, altered(1)) == 0
+    assert "--at-rate one.csv altered.csv" in Path("seeds.md").read_text()
+    for changed, message in (
+        ({"recipe": "epochs 9"}, "are both hummuss, but not seeds of one training: recipe is epochs 9 and"),
+        ({"trained_frames": 5}, "but not seeds of one training: trained_frames is 5 and 9; leave out --keep or that"),
+        ({"multiply_adds_per_frame": 10**9}, "but have 1000.0 and"),
+    ):
+        assert compare("wrong", *beside, altered(1, **changed)) == 2
+        assert message in capsys.readouterr().err
+        if "multiply_adds_per_frame" in changed:  # beside the runs of --ckpt alone too
+            assert compare("wrong", *beside[:-1], altered(1, **changed)) == 2
+            assert "models of one size are compared" in capsys.readouterr().err
+    # Trained at other strides than the table's: random ones of either are one line of the page.
+    strides = make_run("d", frame_rate={"strides": [1.0, 2.0]}, seed=1)
+    assert compare("beside", "--ckpt", str(strides), "--keep") == 2
+    assert "not seeds of one training: trained_strides is 1-4 and 1-2" in capsys.readouterr().err
+
     other = make_run("c", dim=16)
     assert compare("other", "--ckpt", str(other)) == 0
     for options, message in (

@@ -109,6 +109,17 @@ def test_what_velocities_are_scored_against_is_the_frame_before() -> None:
         torch.testing.assert_close(moved, ago[:, None] * torch.from_numpy(speed).float(), rtol=1e-3, atol=1e-5)
 
 
+def test_no_velocity_is_scored_against_frames_that_the_official_protocol_leaves_out() -> None:
+    """Of a capture of twice the base rate every fourth frame counts: those of stride 2, 4, 6 and 8 before a moment."""
+    valid = np.arange(240) % 4 == 0
+    marked = seen_at_all_rates(Clips({"": [make_clip(extras={"valid_frame": valid})]}))
+    for rate, windows in marked.rates.items():
+        lost = windows.before.isnan()
+        assert lost.all() or not lost.any()
+        if rate.kind == "stride":
+            assert bool(lost.any()) == (rate.rate not in (2, 4, 6, 8))
+
+
 def test_upsampling_takes_captures_of_twice_the_rate_alone() -> None:
     seen = seen_at_all_rates(Clips({"": [make_clip("a"), make_clip("bb", frames=120, fps=60.0)]}))
     assert seen.upsampled.tolist() == [True, True, False, False]

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from hummuss.backbones.cost import cost
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
 from hummuss.cli.pages import read_rows, write_rows
@@ -21,9 +22,14 @@ from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates
 from hummuss.evaluation.framerate_lines import line_of
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.moments import choose_moments, clips_scored
+from hummuss.evaluation.settings import differences
 from hummuss.evaluation.standing_still import velocity_of_standing_still
 
 LEAVE_OUT = "leave out --keep or that table of --at-rate, or give another --out"
+# What seeds of one training share. Two sizes of a model differ in multiply-adds a frame by more than this factor; one
+# has a little more or less at other lengths, or as another device counts them.
+TRAINED = ("trained_strides", "trained_frames", "recipe")
+ONE_SIZE = 1.25
 # What columns hold, where that is no text.
 TYPES: dict[str, Callable[[str], Any]] = {
     "trained_with_augmentation": lambda text: text == "True",
@@ -60,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.keep:
         added.setdefault(table, []).extend(others)
     _check_added(added, [own.dataset for own in chosen], contestants)
+    _check_trainings(added, contestants)
     rows: list[Row] = []
     for found in compare_rates(contestants, data, chosen, known):
         _check_beside(added, found)  # before the next are computed
@@ -130,6 +137,37 @@ def _check_added(
                 raise InputError(
                     f"{other} and {path} both have {row['model']}, seed {row['seed']}, {row['variant']} at "
                     f"{row['kind']} {row['rate']:g} on {row['dataset']}: {LEAVE_OUT}"
+                )
+
+
+def _check_trainings(added: Mapping[Path, Sequence[Row]], contestants: Sequence[Contestant]) -> None:
+    """Refuse rows of earlier comparisons that the page would take for further seeds of a training, which they are not,
+    or for a model of the same size.
+    """
+    trainings: dict[tuple[Hashable, ...], tuple[str, dict[str, Any]]] = {}
+    sizes: dict[str, tuple[str, float]] = {}
+    for own in contestants:
+        name, training = str(own.run.checkpoint), _training(own.model, own.augmented, str(own.strides), None)
+        trainings[training] = (
+            name,
+            dict(zip(TRAINED, (str(own.strides), own.run.trained_frames, own.recipe), strict=True)),
+        )
+        sizes[own.model] = name, cost(own.run.model.backbone, own.run.trained_frames).multiply_adds
+    for path, rows in added.items():
+        for row in rows:
+            model, name = row["model"], f"checkpoint {row['checkpoint']}"
+            training = _training(model, row["trained_with_augmentation"], row["trained_strides"], None)
+            other, facts = trainings.setdefault(training, (name, {column: row[column] for column in TRAINED}))
+            if told := differences({column: row[column] for column in TRAINED}, facts):
+                raise InputError(
+                    f"{path}: {name} and {other} are both {model}, but not seeds of one training: {'; '.join(told)}; "
+                    f"{LEAVE_OUT}"
+                )
+            other, work = sizes.setdefault(model, (name, row["multiply_adds_per_frame"]))
+            if not 1 / ONE_SIZE < row["multiply_adds_per_frame"] / work < ONE_SIZE:
+                raise InputError(
+                    f"{path}: {name} and {other} are both {model}, but have {row['multiply_adds_per_frame'] / 1e6:.1f} "
+                    f"and {work / 1e6:.1f} million multiply-adds a frame: models of one size are compared; {LEAVE_OUT}"
                 )
 
 

@@ -102,7 +102,8 @@ def _rows(contestant: Contestant, seen: SeenMoments, facts: Row) -> list[Row]:
 def window_errors(contestant: Contestant, seen: Seen, target: Float[Tensor, "W 17 3"]) -> Float[Tensor, "W 2"]:
     """Mean joint error at each window's scored frame, mm, and of the velocity that ends there, mm/s.
 
-    The velocity is that from the frame before, at whatever rate; NaN where the scored frame is a window's first.
+    The velocity is that from the frame before, at whatever rate; NaN where the scored frame is a window's first, or the
+    one before does not count.
     Windows of one interval are computed together.
     """
     errors = torch.zeros(len(target), 2)
@@ -184,7 +185,7 @@ def _check(contestants: Sequence[Contestant], max_fps: float | None) -> None:
         if (trained := own.settings.get("data.max_fps", max_fps)) != max_fps:
             raise InputError(
                 f"{own.run.checkpoint} was trained with max_fps {trained}, the data has {max_fps}: its strides were of "
-                "other rates than those of this comparison, give the config that it was fitted with"
+                f"other rates than those of this comparison, add a config with data.init_args.max_fps: {trained}"
             )
         if not own.augmented and Rate("stride", own.strides.low) not in all_rates():
             raise InputError(

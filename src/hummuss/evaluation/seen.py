@@ -17,6 +17,7 @@ from hummuss.data.transforms.normalise import normalise
 from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
 from hummuss.evaluation.moments import Moment
 from hummuss.evaluation.rates import Rate, positions
+from hummuss.protocols.base import official_frames
 from hummuss.provenance import SHORT_HASH
 
 
@@ -32,7 +33,8 @@ class Seen:
         valid: False at padding.
         scored: which frame of each window is the scored moment.
         before: root-relative joints at the frame before the scored one, metres: what velocities are scored against. Of
-            no meaning where the scored frame is the window's first.
+            no meaning where the scored frame is the window's first; NaN where the clip's official protocol does not
+            score the clip's own frames at or around that instant.
         base: seconds between frames at the base rate.
     """
 
@@ -132,13 +134,16 @@ def _see_one(
     sample = to_sample(clip, instants, len(union), data.view.normalisation, (), (0, 0))
     keypoints, pixels = sample["keypoints"].numpy(), sample["keypoints2d_px"].numpy()
     joints = sample["joints3d"] - sample["joints3d"][:, :1]
+    official, places = official_frames(source), union.round(6)
+    counted = official[np.floor(places).astype(int)] & official[np.ceil(places).astype(int)]
+    joints_before = torch.where(torch.from_numpy(counted)[:, None, None], joints, torch.nan)
     centre = int(np.searchsorted(union, moment.centre))
     rows = {}
-    for rate, places in own.items():
-        window = window_instants(source.times, places, len(places) - 1)
-        own_places = np.searchsorted(union, places[1:])
+    for rate, asked_places in own.items():
+        window = window_instants(source.times, asked_places, len(asked_places) - 1)
+        own_places = np.searchsorted(union, asked_places[1:])
         row = Row(keypoints[own_places], pixels[own_places], window.times - times[centre], window.dt)
-        rows[rate] = row, joints[own_places[max(0, _scored(row) - 1)]]
+        rows[rate] = row, joints_before[own_places[max(0, _scored(row) - 1)]]
     before, after = source.times[[moment.centre - moment.stride, moment.centre]]
     return rows, joints[centre], float(after - before)
 

@@ -23,7 +23,8 @@ def velocity_of_standing_still(data: MotionDataModule, chosen: Iterable[Chosen])
         seen = see(data, sources, moments, [Rate("stride", stride) for stride in STRIDES])
         own = found[dataset] = {}
         for rate, windows in seen.rates.items():
-            inside = windows.scored > 0  # elsewhere no frame of the window comes before
+            # Elsewhere no frame of the window comes before, or none that counts.
+            inside = (windows.scored > 0) & ~windows.before.isnan().any(-1).any(-1)
             if inside.any():
                 target, before = seen.target[inside], windows.before[inside]
                 dt = windows.dt[inside].gather(1, windows.scored[inside, None]).expand(-1, 2)
