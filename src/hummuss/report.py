@@ -212,6 +212,7 @@ class RunReport(L.Callback):
             "checkpoints": known.get("checkpoints", {}) | {stage: scored},
             "inference": inference,
             "protocol": _protocol(module) if stage == "test" else None,
+            **(_shown(trainer) if stage == "test" else {}),
             "selected_on_test": SELECTED_ON_TEST[module.selected_on_test],
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "steps": self.steps or None,
@@ -230,8 +231,7 @@ class RunReport(L.Callback):
         return {
             "dataset": data.dataset,
             "protocol": _protocol(module),
-            "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
-            "frame_rate": ", ".join(dict.fromkeys(_rate(part.max_fps) for part in data.tasks.values())),
+            **_shown(trainer),
             "checkpoint": None if path is None else str(path),
             "sha256": None if path is None else file_hash(path),
             "selection": "untrained" if path is None else selection(path),
@@ -290,6 +290,15 @@ def _protocol(module: MotionModule) -> str:
     """The protocol's name and options."""
     options = (f"{name}={value}" for name, value in module.protocol.options().items())
     return " ".join([module.protocol.name, *options])
+
+
+def _shown(trainer: L.Trainer) -> dict[str, str]:
+    """What of the test data is shown, and at which rate."""
+    data = cast(Any, trainer).datamodule
+    return {
+        "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
+        "frame_rate": ", ".join(dict.fromkeys(_rate(part.max_fps) for part in data.tasks.values())),
+    }
 
 
 def _share(clips: int | None, batches: int | float) -> str:

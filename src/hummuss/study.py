@@ -113,9 +113,11 @@ def write_page(out: Path, study: Study, command: str, rows: list[Row], kept: Seq
         for group in dict.fromkeys(row["group"] for row in rows if row["split"] == split):
             chosen = [row for row in rows if (row["split"], row["group"]) == (split, group)]
             lines += _table(split, group, chosen, study.metrics)
-    lines += [f"![validation error of every variant]({out.name}.png)", ""]
+    validated = [row for row in rows if row["split"] == "val"]
+    if validated:
+        lines += [f"![validation error of every variant]({out.name}.png)", ""]
+        _draw(out.with_suffix(".png"), validated, study.metrics)
     out.with_suffix(".md").write_text("\n".join(lines))
-    _draw(out.with_suffix(".png"), [row for row in rows if row["split"] == "val"], study.metrics)
 
 
 def _own_configs(study: Study) -> list[str]:
@@ -178,9 +180,12 @@ def _by_variant(rows: list[Row]) -> dict[str, dict[str, list[float]]]:
 
 
 def _draw(path: Path, rows: list[Row], metrics: Sequence[str]) -> None:
-    """The first metric of every head, a picture each: all runs' validation figures, a line a variant, best on top."""
-    leading = {metric.rpartition("/")[0]: metric for metric in reversed(metrics)}
-    shown = [metric for metric in metrics if metric in leading.values() and any(r["metric"] == metric for r in rows)]
+    """The first metric of every head that has one, a picture each: all runs' validation figures, a line a variant, best
+    on top.
+    """
+    found_metrics = [metric for metric in metrics if any(row["metric"] == metric for row in rows)]
+    leading = {metric.rpartition("/")[0]: metric for metric in reversed(found_metrics)}
+    shown = [metric for metric in found_metrics if metric in leading.values()]
     figures = _by_variant(rows)
     work = {row["variant"]: row["multiply_adds_per_frame"] / 1e6 for row in rows}
     figure = Figure(figsize=(2 + 6 * len(shown), 1.5 + 0.3 * len(figures)), layout="constrained")

@@ -60,6 +60,8 @@ def _check_kinds(path: Path, given: dict[str, Any]) -> None:
         values = given.get(key, ())
         if not isinstance(values, list | tuple) or not all(type(value) is kind for value in values):
             raise InputError(f"{path}: {key} is {values!r}, expected a list of {name}, [] for none")
+    if twice := [seed for seed in given["seeds"] if given["seeds"].count(seed) > 1]:
+        raise InputError(f"{path}: seeds has {twice[0]} twice: one training is no two seeds")
     variants = given["variants"]
     if not isinstance(variants, dict):
         raise InputError(f"{path}: variants is {variants!r}, expected a mapping from names to arguments")
@@ -75,6 +77,14 @@ def needed(variant: Variant) -> list[str]:
 
 def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     """A file's content with what it takes from the study that it is like, its own arguments in place of that one's."""
+    arguments = given.get("arguments", [])
+    for key, value, right in (
+        ("like", given["like"], isinstance(given["like"], str)),
+        ("arguments", arguments, isinstance(arguments, list) and all(isinstance(text, str) for text in arguments)),
+    ):
+        if not right:
+            expected = "the path of a study" if key == "like" else "a list of texts, [] for none"
+            raise InputError(f"{path}: {key} is {value!r}, expected {expected}")
     other = Path(given["like"])
     content = _content(other)
     if content is None or "like" in content:
@@ -82,9 +92,9 @@ def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     study = read_study(other)
     base = {key: getattr(study, key) for key in INHERITED}
     own = {key: value for key, value in given.items() if key != "like"}
-    changed = {_option(argument) for argument in own.get("arguments", ())} - {"--config"}  # one beside the other
+    changed = {_option(argument) for argument in arguments} - {"--config"}  # one beside the other
     kept = [argument for argument in study.arguments if _option(argument) not in changed]
-    return base | own | {"arguments": [*kept, *own.get("arguments", ())]}
+    return base | own | {"arguments": [*kept, *arguments]}
 
 
 def _option(argument: str) -> str:

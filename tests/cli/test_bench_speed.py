@@ -9,6 +9,7 @@ import torch
 
 from hummuss.cli import bench_speed
 from hummuss.cli.main import main
+from hummuss.cli.messages import INTERRUPTED
 from hummuss.evaluation import speed, speed_process
 from hummuss.evaluation.floor import Rates
 from hummuss.evaluation.speed import EVEN, IRREGULAR, MODELS, Entry, Row, Setting
@@ -147,8 +148,7 @@ def test_an_interruption_loses_one_length_and_mode(
 
     monkeypatch.setattr(bench_speed, "measure", interrupted)
     command = ["bench", "speed", "--out", str(tmp_path / "speed"), "--device", "cpu", "--models", "hummuss-e2"]
-    with pytest.raises(KeyboardInterrupt):
-        main([*command, "--frames", "3", "9"])
+    assert main([*command, "--frames", "3", "9"]) == INTERRUPTED
     cells = [(row["frames"], row["mode"]) for row in rows_of(tmp_path / "speed")]
     assert cells == [("3", "infer"), ("3", "train"), ("9", "train")]
 

@@ -134,6 +134,17 @@ def test_a_mistake_in_a_config_is_one_line_that_names_it(tmp_path, capsys, chang
     assert message in error_of(["fit", "--config", config, "--trainer.fast_dev_run", "1"], capsys)
 
 
+@pytest.mark.parametrize(
+    ("config", "option", "advice"),
+    [
+        ("configs/multitask.yaml", "--data.init_args.frames=9", "Option 'frames' is not accepted; it has parts, seed"),
+        ("configs/pose.yaml", "--model.init_args.heads.pose.init_args.velocity_weigh=1", "mean 'velocity_weight'?"),
+    ],
+)
+def test_advice_is_of_the_class_that_lacks_the_option(capsys, config: str, option: str, advice: str) -> None:
+    assert advice in error_of(["fit", "--config", config, option], capsys)
+
+
 def test_missing_and_empty_roots_say_what_to_run(tmp_path, capsys) -> None:
     arguments = ["fit", "--config", CONFIG, "--config", "configs/data/cmu.yaml", "--data.init_args.root"]
     assert "write one with `hummuss prepare" in error_of([*arguments, "nowhere"], capsys)

@@ -120,6 +120,7 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert main(["report", str(folder), "--out", "page/mesh", "--title", "Made by a test"]) == 0
     page = (tmp_path / "page/mesh.md").read_text()
     assert f"| test | all | hummuss | {tested['test']['mpjpe']:.1f} |" in page
+    assert "test data 4 clips of each group, evenly spaced, frame rate the clips' own, every n-th frame" in page
     assert f"| val | all | mean pose | {summary['val']['mean_pose/mpjpe']:.1f} |" in page
     assert (tmp_path / "page/mesh_mesh-1_test_mesh.png").exists()
     assert "![test mesh worst](mesh_mesh-1_test_mesh_worst.png)" in page
@@ -322,6 +323,10 @@ def test_runs_of_a_page_go_by_names_that_tell_them_apart(tmp_path, capsys) -> No
     assert "## hummuss-0-1" in Path("page.md").read_text()
     assert main(["report", given[0], f"{given[0]}/../1", "--out", "page", "--title", "t"]) == 2
     assert "is given twice" in capsys.readouterr().err
+    (folders[0] / "summary.json").write_text(json.dumps({"heads": ["pose"]}))
+    assert main(["report", given[0], "--out", "page", "--title", "t"]) == 2
+    assert "summary.json has no figures: let `hummuss fit` end" in capsys.readouterr().err
+    (folders[0] / "summary.json").write_text(json.dumps({"val": {"mpjpe": 40.0}}))
     joined = [tmp_path / "a-b" / "c", tmp_path / "a" / "b-c"]
     for folder in joined:
         shutil.copytree(folders[0], folder)

@@ -20,6 +20,7 @@ from hummuss.backbones.cost import cost
 from hummuss.body.layouts import H36M17
 from hummuss.cli import study as command
 from hummuss.cli.main import main
+from hummuss.cli.messages import INTERRUPTED
 from hummuss.data.readers.mpi_inf_3dhp_facts import RECORDINGS
 from hummuss.data.transforms.frame_rate import base_stride
 from hummuss.study import rows_of
@@ -63,6 +64,24 @@ def test_the_page_holds_means_and_spreads_of_finished_runs(command, study: Path,
     with open(tmp_path / "page/made.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["value"] for row in rows if (row["variant"], row["metric"]) == ("bad", "mpjpe")] == ["200.0"]
+
+
+def test_a_page_of_test_figures_alone_has_no_picture(study: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(study.read_text())
+    study.write_text(yaml.safe_dump(content | {"metrics": ["mpjpe_17", "mpjpe"]}))
+    write = ["study", str(study), "--out", "page/made", "--seeds"]
+    assert main(write) == 0
+    assert (tmp_path / "page/made.png").is_file(), "of the second metric, which validation has"
+    (tmp_path / "page/made.png").unlink()
+    for summary in (tmp_path / "runs").rglob("summary.json"):
+        found = json.loads(summary.read_text())
+        found["val"] = {"mpjpe": None}
+        summary.write_text(json.dumps(found))
+    assert main(write) == 0
+    page = (tmp_path / "page/made.md").read_text()
+    assert "## test, all" in page
+    assert "made.png" not in page
+    assert not (tmp_path / "page/made.png").exists()
 
 
 def test_figures_of_runs_that_are_gone_are_kept_when_asked(study: Path, tmp_path: Path, capsys) -> None:
@@ -155,6 +174,7 @@ def test_runs_that_fail_leave_the_others_on_the_page(study: Path, monkeypatch, c
         ({"configs": "a.yaml"}, "configs is 'a.yaml', expected a list of texts"),
         ({"arguments": None}, "arguments is None, expected a list of texts"),
         ({"title": 5}, "title is 5, expected text"),
+        ({"seeds": [1, 0, 1]}, "seeds has 1 twice: one training is no two seeds"),
     ],
 )
 def test_values_of_another_kind_are_refused_before_anything_is_trained(study: Path, change, message: str) -> None:
@@ -185,9 +205,11 @@ def test_a_run_that_was_cut_off_goes_on_when_asked(study: Path, monkeypatch, cap
     Path("runs/made/a-0/1/last.ckpt").touch()
     assert train("--resume")[-1] == resume
     assert resume not in train()
+    # Nor is it left there for a run of other arguments to go on from, once that has been cut off as well.
     study.write_text(yaml.safe_dump(content | {"variants": {"a": ["--z=3"], "good": []}, "tested": []}))
-    assert main(["study", str(study), "--out", "page/made", "--resume"]) == 2
-    assert "runs/made/a-0 was trained with other arguments than the study has now" in capsys.readouterr().err
+    for options in (["--resume"], []):
+        assert main(["study", str(study), "--out", "page/made", *options]) == 2
+        assert "runs/made/a-0 was trained with other arguments than the study has now" in capsys.readouterr().err
 
 
 def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) -> None:
@@ -206,8 +228,7 @@ def test_an_interrupt_begins_no_further_run(study: Path, monkeypatch, capsys) ->
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.disable()  # an interrupt within a callback of the collector, which hypothesis sets, would be swallowed
     try:
-        with pytest.raises(KeyboardInterrupt):
-            main(["study", str(study), "--out", "page/made"])
+        assert main(["study", str(study), "--out", "page/made"]) == INTERRUPTED
     finally:
         gc.enable()
         signal.signal(signal.SIGINT, before)
@@ -405,6 +426,15 @@ def test_a_study_like_another_says_only_what_differs(study: Path, tmp_path: Path
         third.write_text(yaml.safe_dump(own | {"like": like}))
         with pytest.raises(InputError, match=f"third.yaml is like {like}, which is no study that says all itself"):
             read_study(third)
+    for wrong, message in (
+        ({"like": 3}, "like is 3, expected the path of a study"),
+        ({"arguments": "--x=1"}, "arguments is '--x=1', expected a list of texts"),
+        ({"arguments": None}, "arguments is None, expected a list of texts"),
+        ({"arguments": [1]}, re.escape("arguments is [1], expected a list of texts")),
+    ):
+        other.write_text(yaml.safe_dump(own | wrong))
+        with pytest.raises(InputError, match=f"other.yaml: {message}"):
+            read_study(other)
     other.write_text(yaml.safe_dump(own | {"speed": 3}))
     with pytest.raises(InputError, match=r"other.yaml has .*'speed'"):
         read_study(other)
@@ -420,11 +450,13 @@ def test_every_study_of_the_package_can_be_read(path: Path) -> None:
 
 def test_every_recording_that_the_papers_test_trains_on_has_one_base_rate() -> None:
     """Where stride 1 meant another rate in some clips than in others, no run would be trained at one rate."""
-    (option,) = (argument for argument in read_study(STUDIES[0].with_name("framerate_3dhp.yaml")).arguments
-                 if argument.startswith("--data.init_args.max_fps="))  # fmt: skip
-    most = float(option.partition("=")[2])
+    path = STUDIES[0].with_name("framerate_3dhp.yaml")
+    configs = read_study(path).configs
+    most = yaml.safe_load((path.parents[2] / configs[-1]).read_text())["data"]["init_args"]["max_fps"]
     rates = {recording.fps for recording in RECORDINGS.values()}
     assert {rate / base_stride(np.arange(100) / rate, most) for rate in rates} == {25.0}
+    compared = re.findall(r"--config (\S+)", path.read_text().partition("title:")[0])
+    assert compared == configs, "what the file says runs are compared with is what they are trained with"
 
 
 def settings_of_the_ablation() -> dict[str, dict[str, object]]:

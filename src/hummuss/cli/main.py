@@ -7,7 +7,7 @@ from importlib import import_module
 from hummuss.allocator import keep_freed_memory
 from hummuss.cli import runs
 from hummuss.cli.help import short_help
-from hummuss.cli.messages import defect, one_line
+from hummuss.cli.messages import INTERRUPTED, defect, one_line
 
 LIGHTNING = {
     "fit": "train a model: hummuss fit --config configs/mesh.yaml [--config OVERLAY ...]",
@@ -46,6 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
             return _run_lightning(command, arguments)
         if command in COMMANDS:
             return _run_command(command, arguments[1:])
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("hummuss: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except Exception as error:
         if debug:
             raise

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hummuss.errors import InputError
 
+INTERRUPTED = 130  # a command's status after Ctrl-C, as shells count it: 128 and the signal's number
 # Lines of jsonargparse's report that repeat the input or list the types that were tried.
 _NOISE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Given value|Expected a <class 'NoneType'>|Previous config)")
 
@@ -68,9 +69,10 @@ def _parser_message(report: str) -> str:
 def _suggestion(complaint: str, classes: list[str]) -> str:
     """The option that was probably meant, for one that a class does not have."""
     unknown = re.search(r"[Oo]ption '([\w.]+)' is not accepted", complaint)
-    if unknown is None or not classes:
+    named = re.search(r"class_path='([\w.]+)'", complaint)  # the innermost one, where it says so
+    if unknown is None or not (named or classes):
         return ""
-    options = _options(classes[-1])
+    options = _options(named[1] if named else classes[-1])
     close = difflib.get_close_matches(unknown[1], options, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; it has {', '.join(options)}"
 
@@ -81,5 +83,8 @@ def _options(class_path: str) -> list[str]:
     options: dict[str, None] = {}
     for base in inspect.getmro(getattr(import_module(module), name)):
         if "__init__" in vars(base) and base.__module__.startswith("hummuss"):
-            options |= dict.fromkeys(inspect.signature(base).parameters)
+            parameters = inspect.signature(base).parameters
+            options |= dict.fromkeys(parameters)
+            if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
+                break  # it passes on no further ones
     return [option for option in options if option != "options"]

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from hummuss import __version__
 from hummuss.body.skeleton import H36M17
+from hummuss.cli.messages import INTERRUPTED
 from hummuss.cli.progress import progress
 from hummuss.console import make_console
 from hummuss.data.download import download
@@ -32,9 +33,6 @@ from hummuss.data.store import VERSION, StoreWriter
 from hummuss.data.summary import Summary
 from hummuss.errors import InputError
 from hummuss.provenance import code_hash, commit_name
-
-# The shell's convention for a process ended by Ctrl-C.
-INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

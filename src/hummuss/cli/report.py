@@ -17,8 +17,8 @@ from hummuss.inference.runs import training_data
 from hummuss.metrics.units import BASELINES, place, unit
 
 FACTS = (
-    "steps", "parameters", "multiply_adds_per_frame", "seconds", "frames_per_second", "protocol", "inference",
-    "selected_on_test", "seed", "commit", "device",
+    "steps", "parameters", "multiply_adds_per_frame", "seconds", "frames_per_second", "protocol", "test_data",
+    "frame_rate", "inference", "selected_on_test", "seed", "commit", "device",
 )  # fmt: skip
 
 
@@ -71,6 +71,8 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
         if not (folder / file).is_file():
             raise InputError(f"{folder} has no {file}: is it the folder of a finished run, such as runs/mesh/1?")
     summary = json.loads((folder / "summary.json").read_text())
+    if not summary.get("val") and not summary.get("test"):
+        raise InputError(f"{folder}/summary.json has no figures: let `hummuss fit` end, or run `hummuss validate`")
     config = yaml.safe_load((folder / "config.yaml").read_text())
     return {
         "folder": folder,

@@ -77,7 +77,7 @@ def compare(arguments: argparse.Namespace, command: str) -> int:
             raise InputError(f"{arguments.study} has no variant {variant!r}, it has {', '.join(study.variants)}")
     # In the study's order, in which every variant stands behind those it begins with.
     variants = [variant for variant in study.variants if variant in (arguments.variants or study.variants)]
-    seeds = study.seeds if arguments.seeds is None else arguments.seeds
+    seeds = study.seeds if arguments.seeds is None else list(dict.fromkeys(arguments.seeds))
     earlier = _earlier(arguments.out.with_suffix(".csv"), study) if arguments.keep else {}
     for seed in seeds:
         if seed not in study.seeds:
@@ -162,7 +162,7 @@ def _train(
         return
     folder, options = f"{name}/{variant}-{seed}", _options(study, name, variant, seed)
     if "val" not in done:
-        cut_off = ["--ckpt_path=last"] if resume and _can_go_on(folder, options) else []
+        cut_off = ["--ckpt_path=last"] if _can_go_on(folder, options) and resume else []
         asked = Path("runs", folder, ARGUMENTS)
         asked.parent.mkdir(parents=True, exist_ok=True)
         asked.write_text(json.dumps(options, indent=1))
@@ -224,7 +224,7 @@ def _can_go_on(folder: str, options: Sequence[str]) -> bool:
     """Whether a run that has not finished left a checkpoint to go on from.
 
     Raises:
-        InputError: it was trained with other arguments.
+        InputError: it was trained with other arguments. Were it left beside a new one, that might go on from it later.
     """
     try:
         newest_checkpoint(Path("runs"), folder, "last")
