@@ -116,6 +116,13 @@ def test_an_undetected_source_makes_the_joint_missing() -> None:
     assert (h36m[H36M17.joints.index("nose")] == 1).all()
 
 
+def test_where_an_undetected_joint_is_means_nothing() -> None:
+    coco = np.ones((17, 3), np.float32)
+    expected = convert_keypoints(coco, "coco17", "h36m17")
+    coco[COCO17.joints.index("left_ear")] = np.nan, np.inf, 0  # of which Human3.6M takes nothing
+    np.testing.assert_array_equal(convert_keypoints(coco, "coco17", "h36m17"), expected)
+
+
 def test_a_joint_without_source_is_missing() -> None:
     h36m = convert_keypoints(np.ones((24, 3), np.float32), "smpl24", "h36m17")
     missing = [name for name, joint in zip(H36M17.joints, h36m, strict=True) if joint[2] == 0]

@@ -16,7 +16,9 @@ def clip(name: str, frames: int, start: int = 0, split: str = "train", **changes
     keypoints[..., 2] = 1
     keypoints[:, 13, 0] = 10 * np.arange(start, start + frames)
     values = {"timestamps": np.arange(start, start + frames) / 30} if start else {"fps": 30.0}
-    values |= {"sequence": name.partition("/")[0], "label": f"A{1 + len(name) % 2}", "subject": "1", "split": split}
+    sequence, _, person = name.partition("/")
+    values |= {"sequence": sequence, "person": person or None, "subject": "1", "split": split}
+    values |= {"label": f"A{1 + len(name) % 2}"}
     values |= {"frame": "camera", "camera": Camera.of_size(2000, 1000), "keypoints2d": keypoints}
     return MotionClip(name=name, **values | changes)
 
@@ -157,7 +159,29 @@ def test_a_backbone_of_limited_length_takes_persons_in_one_piece(root) -> None:
     assert inference.describe() == "whole clips"
 
 
+def test_views_of_one_person_are_no_persons(tmp_path) -> None:
+    """As Human3.6M's four cameras: of one sequence, at the same time, and nobody says who; or one comes back."""
+    for place, (persons, refused) in enumerate(
+        (((None, None), True), (("1", "1"), True), (("1", "2"), False), ((None, "2"), False))
+    ):
+        path = tmp_path / str(place)
+        with StoreWriter(path) as writer:
+            for camera, person in enumerate(persons):
+                writer.add(clip(f"walk/{camera}", 60, person=person))
+            writer.add(clip("walk/9", 20, 70, person=persons[1]))  # later
+        if refused:
+            told = f"walk/0 and walk/1 show person {persons[0]} of one sequence at the same time: views of one person"
+            with pytest.raises(InputError, match=told):
+                module(path).train_dataloader()
+        else:
+            assert len(module(path).train_dataloader().dataset[0]) in (1, 2)
+        module(path, persons_together=False).train_dataloader()
+
+
 def test_wrong_settings_are_refused() -> None:
+    for name, value in (("val_clips", 0), ("train_clips", -1), ("duration", 0.0)):
+        with pytest.raises(InputError, match=f"data.init_args.{name} is {value}, expected"):
+            SyntheticDataModule(**{name: value})
     with pytest.raises(InputError, match="shows every person alone"):
         SyntheticDataModule(persons_together=True).train_dataloader()
     with pytest.raises(InputError, match="set either to null"):

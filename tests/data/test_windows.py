@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import default_collate
 
 from hummuss.data import (
+    Camera,
     DetectionNoise,
     FrameRateAugmentation,
     MotionClip,
@@ -18,6 +19,7 @@ from hummuss.data import (
     View,
 )
 from hummuss.data.transforms.frame_rate import Instants
+from hummuss.data.transforms.normalise import normalise
 from hummuss.data.windows import to_sample
 from hummuss.errors import InputError
 
@@ -218,6 +220,38 @@ def test_the_box_is_the_detections_even_where_the_model_does_not_see_them() -> N
     whole, masked = (to_sample(clip, instants, 30, "box", (), (0, 0), mask)["keypoints"] for mask in (None, hidden))
     assert (masked[:20] == 0).all()
     assert torch.equal(masked[20:], whole[20:])
+
+
+def test_a_hand_that_comes_into_view_first_is_no_box_of_a_person() -> None:
+    rng = np.random.default_rng(0)
+    keypoints = np.concatenate([rng.uniform(100, 300, (60, 17, 2)), np.ones((60, 17, 1))], -1)
+    late = keypoints.copy()
+    late[:30, 3:] = 0  # three joints in the first second
+    times = np.arange(60) / 30
+    box = normalise(late, times, None, "box")
+    points = late[:46][late[:46, :, 2] > 0][:, :2]  # until half a second after the whole person
+    half = (points.max(0) - points.min(0)).max() / 2
+    middle = (points.max(0) + points.min(0)) / 2
+    np.testing.assert_allclose(box[30:, :, :2], (keypoints[30:, :, :2] - middle) / half, rtol=1e-5, atol=1e-5)
+    one = keypoints * (np.arange(17) < 1)[:, None]  # nobody shows more
+    assert np.isfinite(normalise(one, times, None, "box")).all()
+
+
+def test_a_world_clip_with_its_own_detections_needs_the_camera_that_made_them(tmp_path) -> None:
+    joints = np.random.default_rng(0).normal(0, 0.5, (20, 17, 3)).astype(np.float32)
+    keypoints = np.ones((20, 17, 3), np.float32)
+    for place, (fields, message) in enumerate(
+        (
+            ({"keypoints2d": keypoints}, "brings 2D keypoints without the camera that saw it"),
+            ({"keypoints2d": keypoints, "camera": Camera.of_size(640, 480)}, "brings 2D keypoints without the camera"),
+            ({"camera": Camera.of_size(640, 480)}, "has the size of an image, but not the camera that saw it"),
+        )
+    ):
+        with StoreWriter(tmp_path / str(place)) as writer:
+            writer.add(make_clip("a", "train", 20, joints3d=joints, frame="world", **fields))
+        module = StoreDataModule(tmp_path / str(place), frames=5, batch_size=1)
+        with pytest.raises(InputError, match=f"clip a is in the world frame and {message}"):
+            module.train_dataloader().dataset[0]
 
 
 def test_label_indices_follow_the_classes(root) -> None:

@@ -72,7 +72,9 @@ def convert_keypoints(
     """
     _check_count(keypoints, source)
     weights = _conversion_weights(source, target)
-    positions = np.einsum("ts,...sc->...tc", weights, keypoints[..., :2])
+    # Where an undetected joint is, if anywhere, means nothing: NaN times a weight of 0 would be NaN.
+    detected = np.where(keypoints[..., 2:] > 0, keypoints[..., :2], 0)
+    positions = np.einsum("ts,...sc->...tc", weights, detected)
     used = weights > 0
     confidence = np.where(used, keypoints[..., None, :, 2], np.inf).min(-1)
     confidence = np.where(used.any(-1), confidence, 0)

@@ -78,6 +78,10 @@ class ClipIndex:
         """What the clip was recorded in."""
         return self._columns["sequence"][position]
 
+    def person(self, position: int) -> str | None:
+        """Who of those in the sequence the clip shows."""
+        return self._columns["person"][position]
+
     def offsets(self, position: int) -> dict[str, int]:
         """Field -> first row, of the fields that the clip has."""
         found = ((field, rows[position]) for field, rows in self._columns["offsets"].items())

@@ -63,7 +63,7 @@ def check_inside_image(clip: MotionClip) -> Found | None:
 
 def check_reprojection(clip: MotionClip) -> Found | None:
     """The camera shows the 3D joints where the keypoints are."""
-    known = clip.camera is not None and clip.camera.intrinsics[0, 0] > 0
+    known = clip.camera is not None and clip.camera.known
     if clip.joints3d is None or clip.keypoints2d is None or not known or _is_2_5d(clip):
         return None
     if clip.keypoints2d.shape[1] != len(H36M17):
@@ -88,7 +88,7 @@ def check_reprojection(clip: MotionClip) -> Found | None:
 def _is_nowhere(clip: MotionClip) -> bool:
     """Whether nothing places the person in front of the camera, as in photographs by cameras that nobody knows."""
     assert clip.joints3d is not None
-    unknown = clip.camera is not None and clip.camera.intrinsics[0, 0] == 0
+    unknown = clip.camera is not None and not clip.camera.known
     return bool(unknown and (np.abs(clip.joints3d[:, 0]) < AT_ORIGIN).all())
 
 

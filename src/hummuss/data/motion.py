@@ -42,6 +42,11 @@ class Camera:
         """A camera of which only the image is known: its intrinsics are zeros, as in batches without a camera."""
         return cls(np.zeros((3, 3)), np.eye(3), np.zeros(3), width, height)
 
+    @property
+    def known(self) -> bool:
+        """Whether its intrinsics are: they are zeros where nobody knows them."""
+        return bool(self.intrinsics[0, 0] > 0)
+
 
 @dataclass(frozen=True)
 class MotionClip:

@@ -265,6 +265,10 @@ class MotionStore:
         """What a clip was recorded in, from the index alone."""
         return self._index.sequence(self._index.position(name))
 
+    def person(self, name: str) -> str | None:
+        """Who of those in its sequence a clip shows, from the index alone."""
+        return self._index.person(self._index.position(name))
+
     def label(self, name: str) -> str | None:
         """Action of a clip, from the index alone."""
         return self._index.label(self._index.position(name))

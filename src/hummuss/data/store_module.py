@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from itertools import combinations
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +53,18 @@ class StoreDataModule(MotionDataModule):
         if not self.persons_together:
             return None
         names = sources.names if isinstance(sources, _Clips) else [cast(MotionClip, clip).name for clip in sources]
-        return together([self.store.sequence(name) for name in names], [self.store.span(name) for name in names])
+        spans = [self.store.span(name) for name in names]
+        found = together([self.store.sequence(name) for name in names], spans)
+        for first, second in (pair for group in found for pair in combinations(sorted(group), 2)):
+            person = self.store.person(names[first])
+            alike = person == self.store.person(names[second])
+            if alike and spans[first][0] <= spans[second][1] and spans[second][0] <= spans[first][1]:
+                raise InputError(
+                    f"{self.store.path}: {names[first]} and {names[second]} show person {person} of one sequence at "
+                    "the same time: views of one person are no sample of several, set data.init_args.persons_together: "
+                    "false, or prepare clips that say who is who"
+                )
+        return found
 
     def _names(self, split: str) -> list[str]:
         names = self.store.names(split)

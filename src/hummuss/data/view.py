@@ -67,6 +67,16 @@ class View:
         if clip.frame == "world":
             if clip.joints3d is None:
                 raise InputError(f"clip {clip.name} is in the world frame and has no joints3d: nothing to look at")
+            # A camera drawn here would show the joints from elsewhere than these keypoints do, one without intrinsics
+            # all of them in the image's corner.
+            if (clip.camera is None and detected) or (clip.camera is not None and not clip.camera.known):
+                raise InputError(
+                    f"clip {clip.name} is in the world frame and "
+                    + ("brings 2D keypoints without" if detected else "has the size of an image, but not")
+                    + " the camera that saw it: give that one's intrinsics, rotation and translation, or joints3d in "
+                    "its coordinates and frame='camera'; for a virtual camera leave out "
+                    + ("the keypoints" if detected else "the size")
+                )
             own = clip.camera or camera
             assert own is not None
             clip = to_camera(clip, own, rest_pelvis)

@@ -81,7 +81,10 @@ class ActionHead(Head):
         if not self.classes:
             self._name(classes)
         elif classes != self.classes:
-            raise RuntimeError(f"the checkpoint tells apart {classes}, this head {self.classes}")
+            raise InputError(
+                f"the checkpoint tells apart {', '.join(classes)}, this head {', '.join(self.classes)}: give "
+                "data.init_args.classes as its run had them, in the same order"
+            )
 
     def check_data(self, data: MotionDataModule) -> None:
         """Take the data's classes and its majority class; refuse others than the head was trained on."""

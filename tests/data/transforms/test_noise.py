@@ -130,6 +130,15 @@ def test_impossible_settings_are_refused() -> None:
         RealisticNoise(missed=1.5)
     with pytest.raises(InputError, match=r"detection noise: correlation is 0\.0"):
         RealisticNoise(correlation=0.0)
+    for noise in (DetectionNoise, RealisticNoise):
+        for wrong, message in (
+            ({"missed": 1.0}, "missed is 1.0, expected a share"),
+            ({"gross": 2.0}, "gross is 2.0, expected a share"),
+            ({"scale": (0.02, 0.01)}, r"scale is \(0.02, 0.01\), expected smallest <= largest share"),
+            ({"scale": (0.4, 1.2)}, r"scale is \(0.4, 1.2\), expected"),
+        ):
+            with pytest.raises(InputError, match=f"detection noise: {message}"):
+                noise(**wrong)
 
 
 def test_the_default_noise_draws_what_it_drew_when_published_results_were_made() -> None:

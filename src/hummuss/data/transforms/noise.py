@@ -8,6 +8,7 @@ from jaxtyping import Float
 from hummuss.body.skeleton import H36M17
 from hummuss.data.motion import MotionClip
 from hummuss.data.transforms.episodes import active_episodes, check_episodes
+from hummuss.errors import InputError
 
 # How far annotators of COCO disagree on a joint, as a share of the person's size: the constants of its keypoint
 # evaluation (cocodataset.org, OKS). Only their ratios are used here. The trunk's joints are means of hips and
@@ -28,6 +29,17 @@ SWAPPED_TOGETHER = tuple(
 GROSS_TAIL = 3
 
 
+def check_scale(scale: tuple[float, float]) -> None:
+    """Refuse a range of standard deviations that is none.
+
+    Raises:
+        InputError: one below 0 or of 1 and more, which would be as large as the person, or the larger first.
+    """
+    low, high = scale
+    if not 0 <= low <= high < 1:
+        raise InputError(f"detection noise: scale is {scale}, expected smallest <= largest share, from 0 to below 1")
+
+
 @dataclass(frozen=True)
 class DetectionNoise:
     """Gaussian errors, rare gross errors and missed joints; confidence falls with the error.
@@ -41,6 +53,14 @@ class DetectionNoise:
     scale: tuple[float, float] = (0.004, 0.012)
     gross: float = 0.02
     missed: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_scale(self.scale)
+        for name in ("gross", "missed"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"detection noise: {name} is {getattr(self, name)}, expected a share from 0 to below 1"
+                )
 
     def apply(self, clip: MotionClip, rng: np.random.Generator) -> MotionClip:
         """Return the clip with noisy keypoints; missing joints become zeros."""
@@ -97,6 +117,7 @@ class RealisticNoise:
     seconds: float = 0.15
 
     def __post_init__(self) -> None:
+        check_scale(self.scale)
         shares = {name: getattr(self, name) for name in ("gross", "missed", "swapped")}
         check_episodes("detection noise", shares, {"correlation": self.correlation, "seconds": self.seconds})
 

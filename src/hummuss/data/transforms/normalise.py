@@ -10,6 +10,7 @@ from hummuss.errors import InputError
 
 MODES = ("image", "box", "frame")
 BOX_SECONDS = 0.5
+BOX_JOINTS = 4  # fewer are no measure of a person's size
 LEAST = 1e-6  # pixels that an extent has
 
 
@@ -22,10 +23,10 @@ def normalise(
 ) -> Float[np.ndarray, "F J 3"]:
     """Pixels and confidence -> normalised coordinates and confidence; missing joints stay zeros.
 
-    ``image``: 2x/w - 1 and 2y/w - h/w. ``box``: centre and half size of the box around the joints seen in the first
-    0.5 s that show anyone, then fixed for the clip. ``frame``: middle and extent (root mean square distance from it) of
-    the joints seen in each frame by itself, so that a pose looks alike wherever the person stands; where that is, is
-    lost.
+    ``image``: 2x/w - 1 and 2y/w - h/w. ``box``: centre and half size of the box around the joints seen until 0.5 s
+    after the first frame that shows four of them (as many as any frame shows, where none shows four), then fixed for
+    the clip. ``frame``: middle and extent (root mean square distance from it) of the joints seen in each frame by
+    itself, so that a pose looks alike wherever the person stands; where that is, is lost.
 
     Args:
         keypoints: pixels and confidence.
@@ -48,14 +49,15 @@ def normalise(
         centre, half = np.array([width / 2, height / 2]), np.array(width / 2)
     elif mode == "box":
         detected = keypoints[..., 2] > 0
-        anyone = detected.any(1)
-        if not anyone.any():
+        count = detected.sum(1)
+        if not count.any():
             raise InputError(
                 f"normalisation 'box' found no joint from {times[0]:.2f} s to {times[-1]:.2f} s: cut the clip where "
                 "nobody is seen, or use 'image' or 'frame'"
             )
-        # A clip may begin before anyone comes into view: its frames until then are zeros, whatever the box.
-        early = times <= times[anyone.argmax()] + BOX_SECONDS
+        # A clip may begin before anyone comes into view, or with a hand in the image.
+        enough = count >= min(BOX_JOINTS, count.max())
+        early = times <= times[enough.argmax()] + BOX_SECONDS
         points = keypoints[early][detected[early]][:, :2]
         low, high = points.min(0), points.max(0)
         centre, half = (low + high) / 2, np.maximum((high - low).max() / 2, LEAST)
