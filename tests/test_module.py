@@ -1,16 +1,18 @@
 """The training module: loss weights, optimiser groups, names of metrics."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, LambdaCallback
 
 from hummuss import HumMUSS, Inference, InputError, MotionModule
 from hummuss.backbones import PerFrame
 from hummuss.backbones.ssm import DiagonalSSM
 from hummuss.data import SyntheticDataModule
-from hummuss.heads import MeshHead, PoseHead
+from hummuss.heads import ActionHead, MeshHead, PoseHead
 
 
 def plain() -> PerFrame:
@@ -127,6 +129,50 @@ def test_an_order_of_lightnings_own_is_refused(tmp_path) -> None:
         trainer(tmp_path, overfit_batches=1).fit(MotionModule(plain(), {"pose": PoseHead}), data())
     with pytest.raises(InputError, match="batch_size is 0, expected 1 or more"):
         SyntheticDataModule(frames=5, batch_size=0)
+
+
+def test_only_a_run_that_goes_on_begins_within_an_epoch(tmp_path) -> None:
+    """One data module for all, as in a notebook: what it was told of earlier runs is not of this one."""
+    own, half = data(), tmp_path / "half.ckpt"
+    save = LambdaCallback(on_train_batch_end=lambda train, *_: None if half.exists() else train.save_checkpoint(half))
+    trainer(tmp_path, callbacks=[save]).fit(MotionModule(plain(), {"pose": PoseHead}), data())
+    trainer(tmp_path).validate(MotionModule(plain(), {"pose": PoseHead}), own, ckpt_path=half, verbose=False)
+    drawn = []
+    for checkpoint in (None, half, None):
+        train = trainer(tmp_path)
+        train.fit(MotionModule(plain(), {"pose": PoseHead}), own, ckpt_path=checkpoint)
+        assert train.global_step == 2
+        drawn.append(list(train.train_dataloader.sampler))
+    assert drawn == [[0, 1, 2, 3], [2, 3], [0, 1, 2, 3]]
+
+
+def test_weights_of_heads_that_learn_their_classes_are_averaged(tmp_path) -> None:
+    """Callbacks copy the model before it is set up."""
+    module = MotionModule(plain(), {"action": ActionHead, "pose": PoseHead})
+    trainer(tmp_path, callbacks=[EMAWeightAveraging(decay=0.5)]).fit(module, data())
+    assert module.heads["action"].classes == data().classes
+
+
+def test_processes_drop_what_one_that_accumulates_their_batches_would(tmp_path) -> None:
+    module = MotionModule(plain(), {"pose": PoseHead})
+    module._seed = 3
+
+    def seeds(processes: int, rank: int, batches: int) -> list[int]:
+        module.trainer = SimpleNamespace(world_size=processes, global_rank=rank, current_epoch=4)
+        found = []
+        for batch in range(batches):
+            module.on_train_batch_start({}, batch)
+            found.append(torch.initial_seed())
+        return found
+
+    one, two = seeds(1, 0, 6), [seeds(2, rank, 3) for rank in (0, 1)]
+    assert one == [seed for pair in zip(*two, strict=True) for seed in pair]
+    assert len(set(one)) == 6
+
+
+def test_a_warmup_of_more_than_all_steps_is_refused() -> None:
+    with pytest.raises(InputError, match=r"warmup is 5.0, expected a share of the training steps"):
+        MotionModule(plain(), {"pose": PoseHead}, warmup=5.0)
 
 
 def test_a_weight_of_no_head_is_refused() -> None:

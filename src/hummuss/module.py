@@ -83,6 +83,8 @@ class MotionModule(L.LightningModule):
         self.backbone_learning_rate = learning_rate if backbone_learning_rate is None else backbone_learning_rate
         self.ssm_learning_rate = self.backbone_learning_rate if ssm_learning_rate is None else ssm_learning_rate
         self.learning_rate = learning_rate
+        if not 0 <= warmup <= 1:
+            raise InputError(f"model.init_args.warmup is {warmup}, expected a share of the training steps, 0 to 1")
         self.weight_decay, self.warmup = weight_decay, warmup
         self.inference = inference or Inference()
         self.protocol = protocol or Plain()
@@ -128,12 +130,9 @@ class MotionModule(L.LightningModule):
                 f"trainer.precision is {self.trainer.precision}: give one of {', '.join(PRECISIONS)}; weights stay in "
                 "float32, the precision that mixed ones keep for all that needs it"
             )
-        data = getattr(self.trainer, "datamodule", None)
-        if data is not None:
-            self.check_data(data)
 
     def check_data(self, data: MotionDataModule) -> None:
-        """Let every head look at the data before anything is trained, see `Head.check_data`."""
+        """Let every head look at the data, see `Head.check_data`: a data module asks before anything is trained."""
         check_tasks(data.tasks, self.heads)
         for task, part in data.tasks.items():
             for name in heads_of(task, self.heads):
@@ -155,7 +154,9 @@ class MotionModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         # Dropout depends on the seed and the batch alone: a resumed run draws what the uninterrupted one would have.
-        torch.manual_seed(hash((self._seed, self.current_epoch, batch_idx, self.global_rank)))
+        # Several processes draw what one that accumulates their batches would.
+        batch = batch_idx * self.trainer.world_size + self.global_rank
+        torch.manual_seed(hash((self._seed, self.current_epoch, batch, 0)))
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         total, samples = torch.zeros((), device=self.device), 0

@@ -131,11 +131,6 @@ class HummussCLI(LightningCLI):
             if callback.class_path.startswith("hummuss.callbacks.") and "folder" in callback.get("init_args", {}):
                 callback.init_args.folder = str(self.folder)
 
-    def instantiate_classes(self) -> None:
-        super().instantiate_classes()
-        # Callbacks that copy the model do so before the trainer sets it up: by then heads must know their classes.
-        self.model.check_data(self.datamodule)
-
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         trainer: Any = super().instantiate_trainer(**kwargs)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:

@@ -279,6 +279,15 @@ class MotionDataModule(L.LightningDataModule, ABC):
         """This process's rank, of how many that train together."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
+    def setup(self, stage: str) -> None:
+        """Called by Lightning before anything of a checkpoint is restored, and before callbacks copy the model: by then
+        heads must have seen the data.
+        """
+        self.resumed = None
+        check = None if self.trainer is None else getattr(self.trainer.lightning_module, "check_data", None)
+        if check is not None:
+            check(self)
+
     def state_dict(self) -> dict[str, Any]:
         """Where training is: its epoch, each process's batches of it, and how many windows a batch of all has."""
         assert self.trainer is not None
@@ -291,9 +300,10 @@ class MotionDataModule(L.LightningDataModule, ABC):
         """Called by Lightning before it asks for the loaders.
 
         The sampler's `set_epoch` would be too late: Lightning calls it when loader processes have already begun on
-        the first batches of a resumed run.
+        the first batches of a resumed run. What a checkpoint is only scored on has no place to go on from.
         """
-        self.resumed = state_dict
+        if self.trainer is None or self.trainer.state.fn == "fit":
+            self.resumed = state_dict
 
     def _resumed(self, processes: int) -> tuple[int, int]:
         if self.resumed is None:

@@ -61,7 +61,7 @@ class MultiDataModule(PartsDataModule):
         return {name: part.state_dict() for name, part in self._attached().items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Called by Lightning for every checkpoint; what is not trained on has no place to go on from."""
+        """Called by Lightning for every checkpoint; see `MotionDataModule.load_state_dict`."""
         if self.trainer is not None and self.trainer.state.fn != "fit":
             return
         if set(state_dict) != set(self.parts):
@@ -69,8 +69,13 @@ class MultiDataModule(PartsDataModule):
                 f"the checkpoint is of a run with the parts {', '.join(state_dict)}, now they are "
                 f"{', '.join(self.parts)}: resume with the data it had"
             )
-        for name, part in self.parts.items():
+        for name, part in self._attached().items():
             part.load_state_dict(state_dict[name])
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        for part in self.parts.values():
+            part.resumed = None
 
     def _attached(self) -> dict[str, MotionDataModule]:
         """The parts, told of the trainer: Lightning tells only this module."""
