@@ -155,8 +155,8 @@ class MotionModule(L.LightningModule):
     def on_train_batch_start(self, batch: TrainingBatch, batch_idx: int) -> None:
         # Dropout depends on the seed and the batch alone: a resumed run draws what the uninterrupted one would have.
         # Several processes draw what one that accumulates their batches would.
-        batch = batch_idx * self.trainer.world_size + self.global_rank
-        torch.manual_seed(hash((self._seed, self.current_epoch, batch, 0)))
+        number = batch_idx * self.trainer.world_size + self.global_rank
+        torch.manual_seed(hash((self._seed, self.current_epoch, number, 0)))
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         total, samples = torch.zeros((), device=self.device), 0
