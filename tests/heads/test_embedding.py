@@ -151,7 +151,7 @@ def recorded(name: str, person: str = "", frames: int = 12) -> MotionClip:
     keypoints[..., 2] = 1
     return MotionClip(
         name=name + person, sequence=name, subject="P003", split="test", label=f"A{int(name[-3:]):03}", fps=30.0,
-        frame="camera", camera=Camera.of_size(1000, 1000), keypoints2d=keypoints,
+        frame="camera", camera=Camera.of_size(1000, 1000), keypoints2d=keypoints, person=person or None,
     )  # fmt: skip
 
 
