@@ -166,6 +166,10 @@ BACKBONE = {
     "S4D-Lin {}, S4D-Inv {}.": [ablation("init-lin"), ablation("init-inv")],
     "**16 modes are ahead of 8** ({} mm)": [ablation("m8")],
     "(`s4d-steps`, 0.001 to 0.1 on both) {} mm": [ablation("s4d-steps")],
+    "both axes HumMUSS has {} mm (one seed, in float32 on a processor), with ranges that fit {} and attention {}": [
+        of_seed("base_study", "s4d-steps"),
+        *(spread(trained("base_study", model)) for model in ("hummuss", "dstformer")),
+    ],
     "at the lower end {}, four times larger {}.": [ablation("slow-steps"), ablation("fast-steps")],
     "along them alone (`s4d-joints`) it has {} mm": [ablation("s4d-joints")],
     "DSTformer (`dstformer`) has {} mm": [ablation("dstformer")],
