@@ -12,13 +12,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hummuss.backbones.cost import cost
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
 from hummuss.cli.pages import read_rows, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, load_contestants, load_data
-from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates
+from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates, training_facts
 from hummuss.evaluation.framerate_lines import line_of
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.moments import choose_moments, clips_scored
@@ -146,13 +145,11 @@ def _check_trainings(added: Mapping[Path, Sequence[Row]], contestants: Sequence[
     """
     trainings: dict[tuple[Hashable, ...], tuple[str, dict[str, Any]]] = {}
     sizes: dict[str, tuple[str, float]] = {}
-    for own in contestants:
-        name, training = str(own.run.checkpoint), _training(own.model, own.augmented, str(own.strides), None)
-        trainings[training] = (
-            name,
-            dict(zip(TRAINED, (str(own.strides), own.run.trained_frames, own.recipe), strict=True)),
-        )
-        sizes[own.model] = name, cost(own.run.model.backbone, own.run.trained_frames).multiply_adds
+    for own in contestants if any(added.values()) else ():  # to count multiply-adds takes time
+        name, row = str(own.run.checkpoint), training_facts(own) | own.origin
+        training = _training(own.model, own.augmented, str(own.strides), None)
+        trainings[training] = name, {column: row[column] for column in TRAINED}
+        sizes[own.model] = name, row["multiply_adds_per_frame"]
     for path, rows in added.items():
         for row in rows:
             model, name = row["model"], f"checkpoint {row['checkpoint']}"

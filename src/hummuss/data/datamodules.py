@@ -25,6 +25,17 @@ from hummuss.errors import InputError
 set_parsing_settings(subclasses_enabled=[DetectionNoise, RealisticNoise])
 
 
+def check_at_least_one(counts: dict[str, int | None]) -> None:
+    """Refuse settings that must be a number of things; None is all of them.
+
+    Raises:
+        InputError: one below 1.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InputError(f"data.init_args.{name} is {count}, expected 1 or more")
+
+
 class MotionDataModule(L.LightningDataModule, ABC):
     """Windows of motion for training and validation, whole clips for test.
 
@@ -96,9 +107,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         self.move, self.clips_per_class = move, clips_per_class
         self.occlusion, self.clip_sampling, self.persons_together = occlusion, clip_sampling, persons_together
         counts = {"frames": frames, "batch_size": batch_size, "val_windows": val_windows, "test_windows": test_windows}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise InputError(f"data.init_args.{name} is {count}, expected 1 or more")
+        check_at_least_one(counts)
         if max_fps is not None and max_fps <= 0:
             raise InputError(
                 f"data.init_args.max_fps is {max_fps}, expected frames per second above 0, or null: no limit"

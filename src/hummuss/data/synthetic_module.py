@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hummuss.body.smpl import BodyModel
-from hummuss.data.datamodules import MotionDataModule
+from hummuss.data.datamodules import MotionDataModule, check_at_least_one
 from hummuss.data.synthetic import ACTIONS, SyntheticMotion, action_of
 from hummuss.errors import InputError
 
@@ -28,10 +28,7 @@ class SyntheticDataModule(MotionDataModule):
         duration: float = 6.0,
         **options: Any,
     ) -> None:
-        counts = {"train_clips": train_clips, "val_clips": val_clips, "test_clips": test_clips}
-        for name, count in counts.items():
-            if count < 1:
-                raise InputError(f"data.init_args.{name} is {count}, expected 1 or more")
+        check_at_least_one({"train_clips": train_clips, "val_clips": val_clips, "test_clips": test_clips})
         if not duration > 0:
             raise InputError(f"data.init_args.duration is {duration}, expected seconds above 0")
         super().__init__(classes=ACTIONS, **options)

@@ -71,7 +71,8 @@ def compare_rates(
             that would share their rows.
     """
     _check(contestants, data.max_fps)
-    facts = [_facts(contestant, 2 * ((data.frames - 1) // 2) + 1) for contestant in contestants]
+    span = {"span_frames": 2 * ((data.frames - 1) // 2) + 1}
+    facts = [training_facts(contestant) | span for contestant in contestants]
     code = code_hash(*CODE)
     for dataset, sources, moments in chosen:
         seen = see(data, sources, moments, all_rates())
@@ -166,7 +167,8 @@ def _batches(seen: Seen) -> Iterator[Int[Tensor, " n"]]:
         yield from (rates == rate).nonzero().flatten().split(size)
 
 
-def _facts(contestant: Contestant, span: int) -> Row:
+def training_facts(contestant: Contestant) -> Row:
+    """What rows say of a contestant itself, but for `Contestant.origin`."""
     backbone = contestant.run.model.backbone
     return {
         "model": contestant.model,
@@ -174,7 +176,6 @@ def _facts(contestant: Contestant, span: int) -> Row:
         "seed": contestant.seed,
         "trained_strides": str(contestant.strides),
         "trained_frames": contestant.run.trained_frames,
-        "span_frames": span,
         "multiply_adds_per_frame": round(cost(backbone, contestant.run.trained_frames).multiply_adds),
         "checkpoint": contestant.checkpoint,
     }

@@ -120,6 +120,10 @@ class TestClips:
                 raise InputError(f"{clip.name} is no recording: this protocol is for a dataset's own test clips")
         return clips
 
+    def official_count(self) -> int:
+        """How many frames the clips' official protocol scores."""
+        return sum(int(official_frames(clip).sum()) for clip in self.recorded())
+
     def extra(self, name: str, number: Int[Tensor, " B"], frame: Int[Tensor, "B F"]) -> Shaped[Tensor, "B F *shape"]:
         """A clip's further per-frame array at the frames of a batch; every clip must have it."""
         values = [self[int(clip)].extras[name][rows.cpu().numpy()] for clip, rows in zip(number, frame, strict=True)]

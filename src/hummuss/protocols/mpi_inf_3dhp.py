@@ -22,7 +22,6 @@ from hummuss.protocols.base import (
     Row,
     TestClips,
     incomplete,
-    official_frames,
     reference,
     scored_frames,
 )
@@ -117,8 +116,7 @@ class _Sequences(Evaluation):
         both = frames._replace(figures=frames.figures | all_joints.figures, counts=frames.counts | all_joints.counts)
         rows = official_rows(MPIINF3DHP.name, both, self.sequences, SEQUENCES, "mean over sequences", log="sequences")
         rows.append(Row("mean over frames", both.means(), len(both.clip), log=""))
-        valid = sum(int(official_frames(clip).sum()) for clip in self.clips.recorded())
-        notes = [self._frame_rates(), *incomplete(valid, [MPI_VALID_FRAMES], "valid frames")]
+        notes = [self._frame_rates(), *incomplete(self.clips.official_count(), [MPI_VALID_FRAMES], "valid frames")]
         return Result(rows, notes=notes, **self.spread.pictures())
 
     def _frame_rates(self) -> str:

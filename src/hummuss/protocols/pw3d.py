@@ -22,7 +22,6 @@ from hummuss.protocols.base import (
     Row,
     TestClips,
     incomplete,
-    official_frames,
     scored_frames,
 )
 from hummuss.protocols.frames import FrameFigures
@@ -161,8 +160,7 @@ class _Bodies(Evaluation):
         note = f"predictions posed on the body {self.body.name}, labels on {bodies}"
         if self.body.name == FREE_BODY:
             note += "; the free body's vertices are not SMPL's: no figure here compares with a published one"
-        valid = sum(int(official_frames(clip).sum()) for clip in self.clips.recorded())
-        notes = [note, *incomplete(valid, [PW3D_VALID_FRAMES], "frames with a valid camera")]
+        notes = [note, *incomplete(self.clips.official_count(), [PW3D_VALID_FRAMES], "frames with a valid camera")]
         return Result(rows, notes=notes, **self.spread.pictures())
 
     def _pose(

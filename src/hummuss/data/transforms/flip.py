@@ -23,7 +23,7 @@ def flip_clip(clip: MotionClip, rest_pelvis: Float[np.ndarray, "3"] | None = Non
     changes: dict = {}
     if clip.camera is not None:
         intrinsics = clip.camera.intrinsics.copy()
-        if intrinsics[0, 0] > 0:  # zeros stand for intrinsics that nobody knows, and must stay zeros
+        if clip.camera.known:  # zeros must stay zeros
             intrinsics[0, 2] = clip.camera.width - intrinsics[0, 2]
         changes["camera"] = replace(clip.camera, intrinsics=intrinsics)
     if clip.joints3d is not None:
