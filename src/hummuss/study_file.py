@@ -12,6 +12,8 @@ KEYS = {"title", "configs", "arguments", "seeds", "tested", "variants"}
 OPTIONAL = {"metrics", "note"}
 # What a study that is like another need not say: its title and variants are its own, and a note is on one page.
 INHERITED = (KEYS | OPTIONAL) - {"title", "variants", "note"}
+# Every variant is tested.
+ALL = "all"
 # In an argument, the folder of another variant's run of the same seed.
 RUN = re.compile(r"\{run:([^}]*)\}")
 
@@ -41,11 +43,12 @@ def read_study(path: Path) -> Study:
         for other in needed(variant):
             if other == name or other not in variants:
                 raise InputError(f"{path}: variant {name!r} begins with {other!r}, which must stand before it")
-    for name in given["tested"]:
+    tested = list(variants) if given["tested"] == ALL else given["tested"]
+    for name in tested:
         if name not in variants:
             raise InputError(f"{path}: tested variant {name!r} is none of {', '.join(variants)}")
     defaults: dict[str, Any] = {"metrics": METRICS}
-    return Study(**defaults | given | {"variants": variants})
+    return Study(**defaults | given | {"variants": variants, "tested": tested})
 
 
 def _check_kinds(path: Path, given: dict[str, Any]) -> None:
@@ -58,8 +61,11 @@ def _check_kinds(path: Path, given: dict[str, Any]) -> None:
         ("seeds", int, "whole numbers"),
     ):
         values = given.get(key, ())
+        if key == "tested" and values == ALL:
+            continue
         if not isinstance(values, list | tuple) or not all(type(value) is kind for value in values):
-            raise InputError(f"{path}: {key} is {values!r}, expected a list of {name}, [] for none")
+            other = f", or {ALL}" if key == "tested" else ""
+            raise InputError(f"{path}: {key} is {values!r}, expected a list of {name}, [] for none{other}")
     if twice := [seed for seed in given["seeds"] if given["seeds"].count(seed) > 1]:
         raise InputError(f"{path}: seeds has {twice[0]} twice: one training is no two seeds")
     variants = given["variants"]
@@ -90,7 +96,8 @@ def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     if content is None or "like" in content:
         raise InputError(f"{path} is like {other}, which is no study that says all itself: name one that does")
     study = read_study(other)
-    base = {key: getattr(study, key) for key in INHERITED}
+    # All of that study's variants are none of this one's.
+    base = {key: getattr(study, key) for key in INHERITED} | {"tested": content["tested"]}
     own = {key: value for key, value in given.items() if key != "like"}
     changed = {_option(argument) for argument in arguments} - {"--config"}  # one beside the other
     kept = [argument for argument in study.arguments if _option(argument) not in changed]

@@ -167,7 +167,9 @@ def test_runs_that_fail_leave_the_others_on_the_page(study: Path, monkeypatch, c
         ({"variants": {"a": {"arguments": None}}}, "variant 'a' is {'arguments': None}, expected a list of arguments"),
         ({"variants": {"a": [1]}}, "variant 'a' is [1], expected a list of arguments"),
         ({"variants": ["a"]}, "variants is ['a'], expected a mapping from names to arguments"),
-        ({"tested": None}, "tested is None, expected a list of texts, [] for none"),
+        ({"tested": None}, "tested is None, expected a list of texts, [] for none, or all"),
+        ({"tested": "some"}, "tested is 'some', expected a list of texts, [] for none, or all"),
+        ({"tested": "all", "variants": {64: []}}, "the variant's name 64 is no text to YAML"),
         ({"seeds": 3}, "seeds is 3, expected a list of whole numbers"),
         ({"seeds": [True]}, "seeds is [True], expected a list of whole numbers"),
         ({"metrics": "mpjpe"}, "metrics is 'mpjpe', expected a list of texts"),
@@ -182,6 +184,15 @@ def test_values_of_another_kind_are_refused_before_anything_is_trained(study: Pa
     study.write_text(yaml.safe_dump(content | {"tested": []} | change))
     with pytest.raises(InputError, match=re.escape(message)):
         read_study(study)
+
+
+def test_all_variants_are_tested_where_the_study_says_so(study: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(study.read_text())
+    study.write_text(yaml.safe_dump(content | {"tested": "all"}))
+    assert read_study(study).tested == ["bad", "good"]
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump({"title": "Another", "like": str(study), "variants": {"own": []}}))
+    assert read_study(other).tested == ["own"], "all of its own, none of the other's"
 
 
 def test_a_run_that_was_cut_off_goes_on_when_asked(study: Path, monkeypatch, capsys) -> None:

@@ -1,14 +1,14 @@
 """Train variants of one model with equal data and steps over several seeds, and write the comparison.
 
 A study is a YAML file: title, configs, arguments common to all, seeds, variants and tested (variants that are also
-scored on the test split; the others only on validation). A variant is a list of further arguments of `hummuss fit`, or
-a mapping of arguments and configs of its own in place of the study's. {run:NAME} in an argument stands for the folder
-of variant NAME's run of the same seed, which is trained first; NAME stands before the variant. metrics, where given,
-are what is tabulated in place of the pose metrics: names such as mpve, or of one head's such as mesh/mpve, which a run
-of several heads and one of that head alone then show side by side. note, where given, is a paragraph of the page.
-variants may be the path of another study, for its variants. like, the path of another study, stands for that one's
-configs, arguments, seeds, tested and metrics where the file does not give them; of arguments, its own replace that
-one's of the same option.
+scored on the test split, or the word all; the others only on validation). A variant is a list of further arguments of
+`hummuss fit`, or a mapping of arguments and configs of its own in place of the study's. {run:NAME} in an argument
+stands for the folder of variant NAME's run of the same seed, which is trained first; NAME stands before the variant.
+metrics, where given, are what is tabulated in place of the pose metrics: names such as mpve, or of one head's such as
+mesh/mpve, which a run of several heads and one of that head alone then show side by side. note, where given, is a
+paragraph of the page. variants may be the path of another study, for its variants. like, the path of another study,
+stands for that one's configs, arguments, seeds, tested and metrics where the file does not give them; of arguments, its
+own replace that one's of the same option.
 """
 
 import argparse
