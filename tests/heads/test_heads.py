@@ -7,7 +7,7 @@ import torch
 
 from hummuss import HumMUSS
 from hummuss.body.smpl import BodyModel
-from hummuss.heads import MeshHead, PoseHead
+from hummuss.heads import MeshHead, PoseHead, PretrainHead
 from hummuss.heads.base import RunningMean, masked_mean, velocity_error
 from hummuss.heads.pose import shown_frames
 
@@ -51,7 +51,8 @@ def test_pose_loss_is_what_its_terms_say() -> None:
             scale.append(np.linalg.norm(best * p - t, axis=-1).mean())
             if frame > 0:
                 speed = (p - predicted[clip, frame - 1]) / dt[frame] - (t - target[clip, frame - 1]) / dt[frame]
-                velocity.append(np.linalg.norm(speed, axis=-1).mean() * dt[frame] / dt[1:].mean())
+                mean = dt[1 : int(batch["valid"][clip].sum())].mean()
+                velocity.append(np.linalg.norm(speed, axis=-1).mean() * dt[frame] / mean)
     assert got["joints"] == pytest.approx(np.mean(joints), rel=1e-4)
     assert got["scale"] == pytest.approx(0.5 * np.mean(scale), rel=1e-4)
     assert got["velocity"] == pytest.approx(0.4 * np.mean(velocity), rel=1e-4)
@@ -59,13 +60,14 @@ def test_pose_loss_is_what_its_terms_say() -> None:
 
 def test_velocity_error_at_the_reference_rate_is_twenty_times_the_frame_difference() -> None:
     predicted, target = torch.randn(1, 4, 17, 3), torch.randn(1, 4, 17, 3)
-    error = 0.4 * velocity_error(predicted, target, torch.full((1, 4), 1 / 50))
+    error = 0.4 * velocity_error(predicted, target, torch.full((1, 4), 1 / 50), torch.ones(1, 3, dtype=torch.bool))
     torch.testing.assert_close(error, 20 * (predicted - target).diff(dim=1))
 
 
 def test_nearly_coincident_frames_do_not_explode() -> None:
     dt = torch.tensor([[0.02, 1e-9, 0.02, 0.02]])
-    assert velocity_error(torch.randn(1, 4, 17, 3), torch.randn(1, 4, 17, 3), dt).abs().max() < 1000
+    pairs = torch.ones(1, 3, dtype=torch.bool)
+    assert velocity_error(torch.randn(1, 4, 17, 3), torch.randn(1, 4, 17, 3), dt, pairs).abs().max() < 1000
 
 
 def test_mesh_loss_is_what_its_terms_say() -> None:
@@ -110,6 +112,28 @@ def test_padding_and_samples_without_targets_count_nothing(make) -> None:
     changed["betas"][1] += 1
     for name, value in run(changed).items():
         torch.testing.assert_close(value, before[name], msg=name)
+
+
+@pytest.mark.parametrize("make", [PoseHead, PretrainHead, lambda dim: MeshHead(dim, hidden=16, vertex_count=30)])
+def test_whatever_stands_where_nothing_is_known_no_gradient_feels_it(make) -> None:
+    torch.manual_seed(0)
+    batch, head = make_batch(), make(8)
+    batch |= {"keypoints2d_px": 300 * torch.rand(3, 6, 17, 3), "camera_k": torch.zeros(3, 3, 3)}
+    batch["has_2d_target"] = torch.tensor([True, True, False])
+    batch["has_joints3d"][1] = batch["has_smpl"][1] = False
+
+    def run(batch):
+        representation = torch.randn(3, 6, 17, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        sum(losses := head.loss(head(representation, batch), batch).values()).backward()
+        return [*(loss.detach() for loss in losses), representation.grad]
+
+    before = run(batch)
+    for wrong in (7.0, torch.nan):
+        for key in ("joints3d", "smpl_pose", "keypoints2d_px", "dt"):
+            batch[key][0, -2:] = wrong
+        batch["joints3d"][1] = batch["smpl_pose"][1] = batch["betas"][1] = batch["keypoints2d_px"][2] = wrong
+        for value, expected in zip(run(batch), before, strict=True):
+            torch.testing.assert_close(value, expected)
 
 
 @pytest.mark.parametrize("make", [PoseHead, lambda dim: MeshHead(dim, hidden=16, vertex_count=30)])

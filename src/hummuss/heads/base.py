@@ -163,17 +163,34 @@ def masked_mean(values: Float[Tensor, "B *rest"], mask: Bool[Tensor, "B *rest"])
     return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
+def known(labels: Float[Tensor, "B *rest"], counted: Bool[Tensor, "B *leading"]) -> Float[Tensor, "B *rest"]:
+    """Labels where they count, 0 where nothing is known: NaN there would be NaN in every gradient.
+
+    >>> known(torch.tensor([[1.0, torch.nan]]), torch.tensor([[True, False]]))
+    tensor([[1., 0.]])
+    """
+    return torch.where(counted[(..., *[None] * (labels.ndim - counted.ndim))], labels, 0.0)
+
+
 def velocity_error(
-    predicted: Float[Tensor, "B F J 3"], target: Float[Tensor, "B F J 3"], dt: Float[Tensor, "B F"]
+    predicted: Float[Tensor, "B F J 3"],
+    target: Float[Tensor, "B F J 3"],
+    dt: Float[Tensor, "B F"],
+    pairs: Bool[Tensor, "B F-1"],
 ) -> Float[Tensor, "B F-1 J 3"]:
     """Difference of velocities in m/s, weighted by dt / mean dt: near-coincident frames must not explode.
 
+    Args:
+        predicted, target: joints, metres.
+        dt: seconds since the frame before.
+        pairs: neighbouring frames that count, see `consecutive`; the mean is theirs, whatever stands in padding.
+
     Source: SPEC section 4.
     """
-    intervals = dt[:, 1:]
-    weight = intervals / intervals.mean(-1, keepdim=True)
-    velocity = (predicted - target).diff(dim=1) / intervals[..., None, None]
-    return velocity * weight[..., None, None]
+    # A velocity's own dt and that of its weight cancel: what is left is the clip's mean.
+    mean = known(dt[:, 1:], pairs).sum(-1) / pairs.sum(-1).clamp(min=1)
+    mean = torch.where(pairs.any(-1), mean, 1.0)
+    return (predicted - target).diff(dim=1) / mean[:, None, None, None]
 
 
 def consecutive(valid: Bool[Tensor, "B F"]) -> Bool[Tensor, "B F-1"]:

@@ -18,6 +18,7 @@ from hummuss.heads.base import (
     Prediction,
     RunningMean,
     consecutive,
+    known,
     masked_mean,
     velocity_error,
 )
@@ -122,18 +123,21 @@ class MeshHead(Head):
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """L1 on joints and their velocities where the sample has joints, on the body where it has body labels."""
-        valid, dt = batch["valid"], batch["dt"]
-        has_joints, has_body = valid & batch["has_joints3d"][:, None], valid & batch["has_smpl"][:, None]
+        valid, has_smpl = batch["valid"], batch["has_smpl"]
+        has_joints, has_body = valid & batch["has_joints3d"][:, None], valid & has_smpl[:, None]
+        labels = {"joints3d": has_joints, "smpl_pose": has_body, "betas": has_smpl}
+        batch = batch | {name: known(batch[name], counted) for name, counted in labels.items()}
         joints = self._target_joints(batch)
         rotations = _label_rotations(batch)
         with torch.no_grad():
             vertices = self._pose(rotations, batch["betas"], self.loss_vertices).vertices
-        velocity = velocity_error(prediction["joints"], joints, dt).abs().mean((-1, -2))
+        pairs = consecutive(has_joints)
+        velocity = velocity_error(prediction["joints"], joints, batch["dt"], pairs).abs().mean((-1, -2))
         terms = {
             "joints": masked_mean(_l1(prediction["joints"], joints), has_joints),
-            "velocity": masked_mean(velocity, consecutive(has_joints)),
+            "velocity": masked_mean(velocity, pairs),
             "rotations": masked_mean((prediction["rotations"] - rotations).abs().mean((-1, -2, -3)), has_body),
-            "betas": masked_mean((prediction["betas"] - batch["betas"]).abs().mean(-1), batch["has_smpl"]),
+            "betas": masked_mean((prediction["betas"] - batch["betas"]).abs().mean(-1), has_smpl),
             "vertices": masked_mean(_l1(prediction["vertices"], vertices), has_body),
         }
         return {name: self.weights[name] * term for name, term in terms.items()}

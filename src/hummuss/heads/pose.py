@@ -13,6 +13,7 @@ from hummuss.heads.base import (
     Prediction,
     RunningMean,
     consecutive,
+    known,
     masked_mean,
     mirror_joints,
     root_relative,
@@ -67,16 +68,17 @@ class PoseHead(Head):
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """Joint, scale-aligned joint and velocity errors, metres and m/s."""
-        predicted, target = prediction["joints"], root_relative(batch["joints3d"])
         counted = batch["valid"] & batch["has_joints3d"][:, None]
+        predicted, target = prediction["joints"], root_relative(known(batch["joints3d"], counted))
         scale = (predicted * target).sum((-1, -2)) / predicted.square().sum((-1, -2)).clamp(min=1e-8)
         terms = {
             "joints": _distance(predicted, target),
             "scale": self.scale_weight * _distance(scale[..., None, None] * predicted, target),
         }
         losses = {name: masked_mean(term.mean(-1), counted) for name, term in terms.items()}
-        speed = velocity_error(predicted, target, batch["dt"]).norm(dim=-1).mean(-1)
-        return losses | {"velocity": self.velocity_weight * masked_mean(speed, consecutive(counted))}
+        pairs = consecutive(counted)
+        speed = velocity_error(predicted, target, batch["dt"], pairs).norm(dim=-1).mean(-1)
+        return losses | {"velocity": self.velocity_weight * masked_mean(speed, pairs)}
 
     def mirror(self, prediction: Prediction) -> Prediction:
         """Sides swapped, x negated."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from hummuss.heads.base import Batch, Prediction, masked_mean
+from hummuss.heads.base import Batch, Prediction, known, masked_mean
 from hummuss.heads.pose import PoseHead
 from hummuss.heads.reprojection import reprojection_error
 
@@ -35,7 +35,8 @@ class PretrainHead(PoseHead):
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """The pose head's terms over samples with 3D, ``reprojection`` over valid frames of those with 2D alone."""
-        error, seen = reprojection_error(prediction["joints"], batch["keypoints2d_px"], batch["camera_k"])
-        counted = seen & batch["valid"] & batch["has_2d_target"][:, None]
-        reprojection = self.reprojection_weight * masked_mean(error, counted)
+        counted = batch["valid"] & batch["has_2d_target"][:, None]
+        keypoints = known(batch["keypoints2d_px"], counted)
+        error, seen = reprojection_error(prediction["joints"], keypoints, batch["camera_k"])
+        reprojection = self.reprojection_weight * masked_mean(error, seen & counted)
         return super().loss(prediction, batch) | {"reprojection": reprojection}
