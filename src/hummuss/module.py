@@ -142,8 +142,8 @@ class MotionModule(L.LightningModule):
         self._seed = torch.initial_seed()
         data = getattr(self.trainer, "datamodule", None)
         # Once chosen on the test split, always chosen on the test split: what goes on or begins with earlier weights
-        # does not forget it.
-        chosen: list[bool | None] = [bool(getattr(data, "select_on_test", False))]
+        # does not forget it, nor a module that is fitted again.
+        chosen: list[bool | None] = [bool(getattr(data, "select_on_test", False)), self.selected_on_test is True]
         if self._restored:
             chosen.append(self.selected_on_test)
         elif self.pretrained is not None:

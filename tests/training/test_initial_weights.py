@@ -103,14 +103,24 @@ def test_another_backbone_is_refused_by_name(earlier, tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("no weights")
     with pytest.raises(InputError, match=r"text\.ckpt is not a checkpoint of `hummuss fit`, or damaged"):
         begin(new, tmp_path / "text.ckpt")
+    for content, said in (
+        (torch.ones(2), "or damaged"),
+        ({"state_dict": {"backbone.a": 3}}, "'backbone.a' is no tensor"),
+    ):
+        torch.save(content, tmp_path / "other.ckpt")
+        with pytest.raises(InputError, match=rf"other\.ckpt is not a checkpoint of `hummuss fit`.* {said}"):
+            begin(new, tmp_path / "other.ckpt")
 
 
-def fit(model: MotionModule, tmp_path: Path, **options) -> L.Trainer:
+def fit(model: MotionModule, tmp_path: Path, select_on_test: bool = False, **options) -> L.Trainer:
     trainer = L.Trainer(
         max_epochs=1, logger=False, enable_progress_bar=False, accelerator="cpu", default_root_dir=tmp_path,
         num_sanity_val_steps=0, enable_model_summary=False, enable_checkpointing=False, limit_val_batches=0,
     )  # fmt: skip
-    trainer.fit(model, SyntheticDataModule(frames=5, batch_size=2, windows_per_epoch=2, val_windows=2), **options)
+    data = SyntheticDataModule(
+        frames=5, batch_size=2, windows_per_epoch=2, val_windows=2, select_on_test=select_on_test
+    )
+    trainer.fit(model, data, **options)
     return trainer
 
 
@@ -144,6 +154,13 @@ def test_a_choice_on_the_test_split_is_not_forgotten(earlier, tmp_path: Path, sa
     save_file({name: value.contiguous().clone() for name, value in source.state_dict().items()},
               folder / "model.safetensors")  # fmt: skip
     assert begin(module(1), folder).selected_on_test is carried
+
+
+def test_a_module_that_is_fitted_again_does_not_forget_it_either(tmp_path: Path) -> None:
+    new = module(0, {"pose": PoseHead})
+    for chosen, said in ((False, False), (True, True), (False, True)):
+        fit(new, tmp_path, select_on_test=chosen)
+        assert new.selected_on_test is said
 
 
 def test_backbone_head_and_state_space_learn_at_their_own_rates() -> None:

@@ -62,7 +62,7 @@ class Outcome:
 def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = None, **options: Any) -> Outcome:
     """Two epochs of a small model with dropout; the steps of an epoch are the same whatever is accumulated."""
     accumulated, workers = options.pop("accumulate_grad_batches", 1), options.pop("num_workers", 0)
-    patience = options.pop("patience", None)
+    early = options.pop("early", None)
     averaging = [EMAWeightAveraging(decay=0.5, use_buffers=False)] if options.pop("averaged", False) else []
     L.seed_everything(1)
     module = MotionModule(HumMUSS(dim=8, depth=1, modes=2, dropout=0.1), {"pose": PoseHead})
@@ -72,8 +72,8 @@ def train(folder: Path, resume: bool = False, signals: dict[int, int] | None = N
     curves = Curves(signals or {})
     # The worst epoch is the first, which a resumed session knows of by its checkpoint alone.
     best = ModelCheckpoint(folder, "best", monitor="val/mpjpe", mode="max", enable_version_counter=False)
-    early = [] if patience is None else [EarlyStopping("val/mpjpe", mode="max", patience=patience)]
-    callbacks = [curves, *averaging, *early, best, LastCheckpoint(2, str(folder))]
+    stops = [] if early is None else [EarlyStopping("val/mpjpe", **{"mode": "max"} | early)]
+    callbacks = [curves, *averaging, *stops, best, LastCheckpoint(2, str(folder))]
     trainer = L.Trainer(
         **{"max_epochs": 2, "logger": False} | options, callbacks=callbacks,
         plugins=[AtomicCheckpointIO()], accumulate_grad_batches=accumulated, enable_progress_bar=False,
@@ -131,7 +131,7 @@ def test_loader_processes_resume_at_the_same_window(whole: Outcome, tmp_path, mo
 @pytest.mark.parametrize("step", [1, STEPS + 1, STEPS + 2])
 def test_a_validation_within_an_epoch_is_not_forgotten(step: int, tmp_path, monkeypatch) -> None:
     # After steps 2, 4, 6 and 8: the first is the best, the last ends it.
-    often = {"max_epochs": 3, "val_check_interval": 2, "patience": 3}
+    often = {"max_epochs": 3, "val_check_interval": 2, "early": {"patience": 3}}
     expected = train(tmp_path / "whole", **often)
     assert list(expected.curves.validation) == [2, 4, 6, 8]
     before = interrupted(tmp_path / "cut", monkeypatch, step, **often)
@@ -139,15 +139,19 @@ def test_a_validation_within_an_epoch_is_not_forgotten(step: int, tmp_path, monk
 
 
 @pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint need to be provided")
-def test_what_was_stopped_early_does_not_go_on(tmp_path) -> None:
-    patient = {"patience": 1, "max_epochs": 4}
-    stopped = train(tmp_path, **patient)
-    assert list(stopped.curves.validation) == [STEPS, 2 * STEPS]
-    resumed = train(tmp_path, resume=True, **patient)
-    assert resumed.curves.loss == {}
-    assert torch.equal(resumed.weights, stopped.weights)
-    more = train(tmp_path, resume=True, max_epochs=3)  # unless nothing stops it
-    assert list(more.curves.validation) == [3 * STEPS]
+@pytest.mark.parametrize(
+    ("early", "epochs"),
+    [({"patience": 1}, 2), ({"stopping_threshold": 1e9, "mode": "min"}, 1), ({"divergence_threshold": 1e9}, 1)],
+)
+def test_what_was_stopped_early_does_not_go_on(early: dict[str, Any], epochs: int, tmp_path) -> None:
+    stopped = train(tmp_path, early=early, max_epochs=4)
+    assert list(stopped.curves.validation) == [STEPS * epoch for epoch in range(1, epochs + 1)]
+    for _ in range(2):
+        resumed = train(tmp_path, resume=True, early=early, max_epochs=4)
+        assert resumed.curves.loss == {}
+        assert torch.equal(resumed.weights, stopped.weights)
+    more = train(tmp_path, resume=True, max_epochs=epochs + 1)  # unless nothing stops it
+    assert list(more.curves.validation) == [(epochs + 1) * STEPS]
 
 
 def test_a_run_whose_folder_was_moved_keeps_its_best(whole: Outcome, tmp_path, monkeypatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.errors import InputError
@@ -72,8 +73,8 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._step = trainer.global_step
         # Lightning forgets that a run was ended early: it would go on, an epoch at each resumption.
-        ended = (own for own in cast(Any, trainer).callbacks if isinstance(own, EarlyStopping))
-        trainer.should_stop |= any(own.wait_count >= own.patience for own in ended)
+        early = (own for own in cast(Any, trainer).callbacks if isinstance(own, EarlyStopping))
+        trainer.should_stop |= any(own.stopping_reason is not EarlyStoppingReason.NOT_STOPPED for own in early)
         # Lightning puts back the handlers it found when the run ends.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._note)
