@@ -142,6 +142,16 @@ def test_one_name_for_two_places_is_told_apart() -> None:
     assert smpl[SMPL24.joints.index("neck")][0] == 9
 
 
+def test_a_joint_that_is_not_used_changes_none() -> None:
+    joints = np.random.default_rng(0).normal(size=(2, 25, 3))
+    expected = convert_joints(joints, "ntu25", "h36m17")
+    joints[:, get_layout("ntu25").joints.index("left_hand_tip")] = np.nan
+    np.testing.assert_array_equal(convert_joints(joints, "ntu25", "h36m17"), expected)
+    joints[:, get_layout("ntu25").joints.index("left_knee")] = np.nan
+    lost = np.isnan(convert_joints(joints, "ntu25", "h36m17")).any((0, 2))
+    assert [H36M17.joints[joint] for joint in np.flatnonzero(lost)] == ["left_knee"]
+
+
 def test_a_position_cannot_be_missing() -> None:
     with pytest.raises(InputError, match="layout 'smpl24' has nothing for nose, head of 'h36m17'"):
         convert_joints(np.zeros((24, 3)), "smpl24", "h36m17")

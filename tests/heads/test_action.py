@@ -86,6 +86,9 @@ def test_classes_come_from_the_data_and_stay_in_the_checkpoint() -> None:
     again = ActionHead(8, hidden=16)
     again.load_state_dict(head.state_dict())
     assert again.classes == data.classes
+    wide = ActionHead(8, hidden=16).double()
+    wide.load_state_dict(head.state_dict())
+    assert {value.dtype for value in wide.parameters()} == {torch.float64}
     batch, representation = make_batch(), torch.randn(4, 6, 17, 8)
     torch.testing.assert_close(
         again.eval()(representation, batch)["logits"], head.eval()(representation, batch)["logits"]

@@ -88,6 +88,8 @@ def test_accuracy_is_the_nearest_first_clips() -> None:
     others = np.setdiff1d(np.arange(60), exemplars)
     nearest = KNeighborsClassifier(1, metric="cosine").fit(z[exemplars], true[exemplars])
     assert float(metric.compute()) == pytest.approx(100 * nearest.score(z[others], true[others]))
+    with pytest.warns(UserWarning, match="before the ``update`` method"):
+        assert OneShotAccuracy().compute().isnan()
     lone = OneShotAccuracy()
     lone.update(embedding[:2], torch.tensor([0, 1]), torch.tensor([0, 1]))
     assert lone.compute().isnan()

@@ -104,7 +104,9 @@ def convert_joints(
         raise InputError(
             f"layout {source!r} has nothing for {', '.join(lacking)} of {target!r}: choose a target that it can fill"
         )
-    return np.einsum("ts,...sc->...tc", weights, joints).astype(joints.dtype)
+    # Joint by joint: NaN of one that is not used, times a weight of 0, would be NaN.
+    converted = [np.einsum("s,...sc->...c", row[row > 0], joints[..., row > 0, :]) for row in weights]
+    return np.stack(converted, -2).astype(joints.dtype)
 
 
 def flip_pose(smpl_pose: Float[torch.Tensor, "*batch 24 3"]) -> Float[torch.Tensor, "*batch 24 3"]:

@@ -66,7 +66,8 @@ class ActionHead(Head):
 
     def _name(self, classes: Sequence[str]) -> None:
         self.classes = list(classes)
-        self.classify = nn.Linear(self.hidden, len(self.classes))
+        place = self.embed[1].weight  # of a type and on a device that the head may have been given before
+        self.classify = nn.Linear(self.hidden, len(self.classes), device=place.device, dtype=place.dtype)
 
     def found_settings(self) -> dict[str, Any]:
         return {"classes": self.classes}

@@ -48,6 +48,8 @@ class OneShotAccuracy(Metric):
         self.samples.append(sample[chosen])
 
     def compute(self) -> Float[Tensor, ""]:
+        if isinstance(self.samples, list) and not self.samples:
+            return torch.tensor(torch.nan, device=self.device)
         order = dim_zero_cat(self.samples).argsort()
         embedding, label = (dim_zero_cat(values)[order] for values in (self.embeddings, self.labels))
         earlier = torch.ones(len(label), len(label), dtype=torch.bool, device=label.device).tril(-1)
