@@ -194,9 +194,10 @@ def test_a_stream_equals_the_offline_pass(dtype: torch.dtype, tolerance: float, 
             assert_same(streamed, Inference(windows="whole", flip=flip).predict(model, batch, 9), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("windows", ["whole", 9, 100])
+@pytest.mark.parametrize("windows", ["whole", 9, 100, "stream"])
 def test_padding_changes_nothing(windows) -> None:
-    model, batch = make_model(), make_batch(clips=1)
+    streams = windows == "stream"
+    model, batch = make_model(causal=streams), make_batch(clips=1)
     padded = make_batch(clips=1, frames=30, seed=3)
     for key in batch:
         if key in ("betas", "clip"):
@@ -205,7 +206,8 @@ def test_padding_changes_nothing(windows) -> None:
             padded[key][:, 4:27] = batch[key]
     padded["valid"][:] = False
     padded["valid"][:, 4:27] = True
-    inference = Inference(windows=windows, flip=True)
+    padded["dt"][~padded["valid"]] = torch.nan
+    inference = Inference(stream=True, flip=True) if streams else Inference(windows=windows, flip=True)
     short, long = (inference.predict(model, each, 9) for each in (batch, padded))
     for name, head in model.heads.items():
         for key in head.frame_outputs:

@@ -161,7 +161,7 @@ class Inference:
     def _once(self, model: Model, batch: Batch, size: int | None) -> dict[str, Prediction]:
         """Predictions for whole clips, or means over windows."""
         if self.stream:
-            return model.decode(stream(model.backbone, batch["keypoints"], batch["dt"]), batch)
+            return model.decode(_streamed(model.backbone, batch), batch)
         if size is None:
             return _whole(model, batch)
         return _windowed(model, batch, size, self._stride(size))
@@ -207,6 +207,20 @@ def stream(
         representation, state = causal.step(frame, interval, state)
         steps.append(representation)
     return torch.stack(steps, 1)
+
+
+def _streamed(backbone: nn.Module, batch: Batch) -> Float[Tensor, "B F J dim_rep"]:
+    """The representation of clips, frame by frame, whichever side padding is on; zeros there."""
+    check_valid(batch["valid"])
+    padding = ~batch["valid"]
+    clips = torch.arange(len(padding), device=padding.device)[:, None]
+    order = padding.byte().argsort(dim=1, stable=True)  # all clips begin at once, padding comes last
+    keypoints = batch["keypoints"].masked_fill(padding[..., None, None], 0.0)
+    dt = batch["dt"].masked_fill(padding, 1.0)
+    streamed = stream(backbone, keypoints[clips, order], dt[clips, order])
+    representation = torch.empty_like(streamed)
+    representation[clips, order] = streamed
+    return representation.masked_fill(padding[..., None, None], 0.0)
 
 
 def goes_on(backbone: nn.Module) -> bool:
