@@ -62,7 +62,10 @@ def test_the_card_shows_the_figures_of_this_checkpoint_and_where_it_comes_from(r
         assert f"| all | mpjpe, mm | {figures['mpjpe']:.1f} | {figures['mean_pose/mpjpe']:.1f} |" in card
     assert [line for line in card.splitlines() if line.startswith("### ")] == ["### val", "### test"]
     facts = json.loads((run / "test.json").read_text())["facts"]
-    for line in (f"- sha256: {facts['sha256']}", "- seed: 0", "- dataset: synthetic", f"- commit: {facts['commit']}"):
+    for line in (
+        f"- sha256: {facts['sha256']}", "- seed: 0", "- dataset: synthetic", f"- commit: {facts['commit']}",
+        "- test data: 2 clips of each group, evenly spaced", f"- frame rate: {facts['frame_rate']}",
+    ):  # fmt: skip
         assert line in card
     assert "at 15 to 60 frames per second" in card
     assert "library_name: hummuss" in card.split("---")[1]

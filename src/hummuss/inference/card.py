@@ -46,7 +46,7 @@ def card_facts(name: str, summary: Mapping[str, Any], checkpoint: Path, sha256: 
     provenance = {"checkpoint": checkpoint.name, "sha256": sha256}
     provenance |= {
         key: summary[key]
-        for key in (*known, "dataset", "protocol", "inference", "selected_on_test")
+        for key in (*known, "dataset", "protocol", "test_data", "frame_rate", "inference", "selected_on_test")
         if summary.get(key) is not None
     }
     return {"name": name, "provenance": provenance, "figures": measured}
