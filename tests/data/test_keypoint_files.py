@@ -152,6 +152,9 @@ def test_mediapipes_time_stamps(tmp_path) -> None:
     assert clip.fps == 25.0
     [again] = clips(write(tmp_path, even), fps=30.0, layout="coco17")
     assert again.fps == 25.0, "options are for what files do not say"
+    since_1970 = [entry | {"timestamp_ms": 1_795_000_000_000 + 40 * n} for n, entry in enumerate(mediapipe(detected))]
+    [clip] = clips(write(tmp_path, since_1970))
+    np.testing.assert_allclose(np.diff(clip.times), 0.04, atol=1e-6)
 
 
 def test_mmposes_inferencer_counts_from_zero(tmp_path) -> None:
@@ -198,6 +201,14 @@ def test_ultralytics_frames_with_its_trackers_numbers(tmp_path) -> None:
     expected = np.delete(detected, 4, 0)
     expected[2, 9] = 0
     check(clip, expected, "coco17")
+
+
+def test_joints_at_the_origin_are_missing_in_other_lists_too(tmp_path) -> None:
+    detected = points(4, 17)
+    detected[2, 9] = (0, 0, 0.3)
+    [clip] = clips(write(tmp_path, coco(detected)), layout="coco17", fps=25.0)
+    detected[2, 9] = 0
+    check(clip, detected, "coco17")
 
 
 def test_ultralytics_models_without_visibility(tmp_path) -> None:
@@ -390,6 +401,11 @@ def changed(entries: list[dict], key: str, value: object) -> list[dict]:
         (changed(mediapipe(points(2, 33)), "pose_landmarks", [[{"x": 1}]]), "frame 1: expected keypoints x, y"),
         (changed(mediapipe(points(2, 33), timestamp_ms=5), "timestamp_ms", None), "frame 1: expected a timestamp_ms"),
         (changed(mediapipe(points(2, 33), timestamp_ms=5), "timestamp_ms", -1), "frame 1: expected a timestamp_ms"),
+        (
+            changed(mediapipe(points(2, 33)), "timestamp_ms", 5),
+            "frame 0: expected a timestamp_ms from 0 to 1e\\+13, as",
+        ),
+        (mediapipe(points(2, 33), timestamp_ms=5), "frame 1 has the timestamp_ms of frame 0, 5: drop either"),
     ],
 )
 def test_a_damaged_entry_is_named(content: object, message: str) -> None:

@@ -63,8 +63,10 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
     points = changed(0, 2, 10, 2)  # the right wrist's confidence
     points[2, 10, :2] = np.nan
     points[3, 10] = (1e30, -np.inf, 0)
+    points[4, 10] = (0, 0, 0.4)  # Ultralytics' way to say so
     clip = read_keypoints(write(tmp_path, keypoints=points))
-    assert (clip.keypoints2d[2:4, 16] == 0).all()
+    assert (clip.keypoints2d[2:5, 16] == 0).all()
+    assert (clip.keypoints2d[5, 16] > 0).all()
     assert np.isfinite(clip.keypoints2d).all()
 
 

@@ -64,7 +64,7 @@ def clip_from_keypoints(
 
 
 def detected_joints(keypoints: ArrayLike) -> Float32[np.ndarray, "F J 3"]:
-    """Pixels and confidence; joints of no confidence are zeros.
+    """Pixels and confidence; joints of no confidence, or at the origin, are zeros.
 
     Raises:
         InputError: another shape, positions or confidences out of their range.
@@ -86,10 +86,25 @@ def detected_joints(keypoints: ArrayLike) -> Float32[np.ndarray, "F J 3"]:
         found = confidence[outside][0]
         raise InputError(f"{_first(outside)} has confidence {found:g}, expected 0 to 1: scale it")
     values = np.concatenate([values[..., :2], np.minimum(confidence, 1)[..., None]], -1)
-    values = np.where(confidence[..., None] == 0, 0, values)  # whatever stands for "nowhere", NaN too
+    values = missing_at_the_origin(values)
+    values = np.where(values[..., 2:] == 0, 0, values)  # whatever stands for "nowhere", NaN too
     if (np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)) > LARGEST_POSITION).any():
         raise InputError(f"a keypoint lies beyond {LARGEST_POSITION:g} pixels: it is damaged")
     return values.astype(np.float32)
+
+
+def missing_at_the_origin(keypoints: Float[np.ndarray, "*batch J 3"]) -> Float[np.ndarray, "*batch J 3"]:
+    """The same keypoints, of no confidence where they are exactly at (0, 0).
+
+    Ultralytics puts joints of a confidence below 0.5 there and keeps the confidence; nobody's joint is that exactly in
+    the image's corner.
+
+    >>> missing_at_the_origin(np.array([[0.0, 0.0, 0.3], [0.0, 9.0, 0.3]]))
+    array([[0. , 0. , 0. ],
+           [0. , 9. , 0.3]])
+    """
+    placed = (keypoints[..., :2] != 0).any(-1, keepdims=True)
+    return np.concatenate([keypoints[..., :2], keypoints[..., 2:] * placed], -1)
 
 
 def make_clip(

@@ -22,6 +22,7 @@ from hummuss.errors import InputError
 
 # MediaPipe's times, in milliseconds, are kept to the microsecond.
 MICROSECONDS = 1e6
+LATEST_MS = 1e13  # beyond any clock that counts milliseconds since 1970
 # Keys of objects that are no file of one person's keypoints.
 DETECTIONS = ("frames", "instance_info", "annotations")
 KNOWN = (
@@ -106,17 +107,22 @@ def openpose_frame(content: Any, frame: int, source: str) -> list[Seen]:
 
 
 def _mediapipe(entries: list[dict[str, Any]], source: str) -> Detections:
-    timed = "timestamp_ms" in entries[0]
+    timed = any("timestamp_ms" in entry for entry in entries)
     seen: list[Seen] = []
+    shown: dict[int, int] = {}
     for number, entry in enumerate(entries):
         place, frame = f"{source}, frame {number}", number
         if timed:
             time = entry.get("timestamp_ms")
-            if not isinstance(time, (int, float)) or not 0 <= time <= 1e11:
+            if not isinstance(time, (int, float)) or not 0 <= time <= LATEST_MS:
                 raise InputError(
-                    f"{place}: expected a timestamp_ms from 0 on, as other frames have, found {time!r:.60}"
+                    f"{place}: expected a timestamp_ms from 0 to {LATEST_MS:g}, as other frames have, "
+                    f"found {time!r:.60}"
                 )
             frame = round(time * MICROSECONDS / 1e3)
+            if frame in shown:
+                raise InputError(f"{place} has the timestamp_ms of frame {shown[frame]}, {time!r:.60}: drop either")
+            shown[frame] = number
         people = entry.get("pose_landmarks", entry.get("landmarks"))
         if not isinstance(people or [], list):
             raise InputError(f"{place}: expected a list of people's landmarks, found {people!r:.60}")

@@ -98,7 +98,7 @@ def _by_joint(person: dict[str, Any], place: str) -> Float64[np.ndarray, "J 3"]:
 
 
 def _by_axis(keypoints: dict[str, Any], place: str) -> Float64[np.ndarray, "J 3"]:
-    """Ultralytics'. Many of its versions put joints of a confidence below 0.5 at (0, 0), and keep the confidence."""
+    """Ultralytics'."""
     x, y = keypoints.get("x"), keypoints.get("y")
     visible = keypoints.get("visible", [1.0] * len(x) if isinstance(x, list) else None)
     axes = [axis for axis in (x, y, visible) if isinstance(axis, list)]
@@ -107,6 +107,4 @@ def _by_axis(keypoints: dict[str, Any], place: str) -> Float64[np.ndarray, "J 3"
             f"{place}: expected keypoints as lists x, y and visible of one length, found {keypoints!r:.60}"
         )
     triples = keypoint_triples([value for joint in zip(*axes, strict=True) for value in joint], place)
-    triples = check_confidence(triples, place)
-    triples[(triples[:, :2] == 0).all(-1), 2] = 0
-    return triples
+    return check_confidence(triples, place)

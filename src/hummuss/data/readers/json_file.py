@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from hummuss.data.keypoints import LARGEST_CONFIDENCE, LARGEST_POSITION
+from hummuss.data.keypoints import LARGEST_CONFIDENCE, LARGEST_POSITION, missing_at_the_origin
 from hummuss.errors import InputError
 
 LARGEST_NUMBER = 2**53
@@ -47,7 +47,7 @@ def keypoint_triples(value: Any, place: str) -> Float64[np.ndarray, "J 3"]:
 
 
 def check_confidence(keypoints: Float64[np.ndarray, "J 3"], place: str) -> Float64[np.ndarray, "J 3"]:
-    """The same keypoints, confidences a little above 1, as OpenPose writes some, counted as 1.
+    """The same keypoints, confidences a little above 1, as OpenPose writes some, counted as 1; missing at (0, 0).
 
     Raises:
         InputError: a confidence below 0, or so high that it is on another scale; names the ``place``.
@@ -56,7 +56,7 @@ def check_confidence(keypoints: Float64[np.ndarray, "J 3"], place: str) -> Float
     if outside.any():
         joint = int(np.argmax(outside))
         raise InputError(f"{place}: joint {joint} has confidence {keypoints[joint, 2]:g}, expected 0 to 1: scale it")
-    return np.concatenate([keypoints[:, :2], np.minimum(keypoints[:, 2:], 1)], -1)
+    return missing_at_the_origin(np.concatenate([keypoints[:, :2], np.minimum(keypoints[:, 2:], 1)], -1))
 
 
 def frame_number(value: Any, place: str) -> int:

@@ -44,7 +44,7 @@ def normalise(
         present = present & ~hidden[..., None]
     if mode == "image":
         if image_size is None:
-            raise InputError("normalisation 'image' needs the image's width and height: give them, or use 'box'")
+            raise InputError("normalisation 'image' needs the image's width and height: give them with the keypoints")
         width, height = image_size
         centre, half = np.array([width / 2, height / 2]), np.array(width / 2)
     elif mode == "box":
