@@ -11,7 +11,7 @@ import torch
 
 from hummuss.body.smpl import BodyModel
 from hummuss.cli.main import main
-from hummuss.data import MotionClip, StoreWriter
+from hummuss.data import MotionClip, StoreWriter, read_keypoints
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -223,6 +223,38 @@ def test_mistakes_in_the_call_are_one_line(runs, capsys) -> None:
         assert message in one_error(capsys)
     with pytest.raises(SystemExit):
         main(["predict", "--ckpt_path", "x", "walk.npz", "out.npz", "--windows", "0"])
+
+
+def test_nothing_but_an_earlier_prediction_is_written_over(runs, capsys) -> None:
+    write()
+    write("other.npz")
+    Path("half.npz").write_bytes(Path("walk.npz").read_bytes()[:500])
+    for out in ("other.npz", "half.npz"):
+        before = {path: path.read_bytes() for path in Path().iterdir()}
+        assert main(["predict", "--ckpt_path", "no run, which is not looked at before", "walk.npz", out]) == 2
+        assert f"{out} is there already and no prediction: name another file" in one_error(capsys)
+        assert {path: path.read_bytes() for path in Path().iterdir()} == before
+    for _ in range(2):
+        assert predict(runs / "pose/1", "walk.npz")["joints3d"].shape == (40, 17, 3)
+    with StoreWriter(Path("store")) as store:
+        store.add(read_keypoints("walk.npz"))
+    assert main(["predict", "--ckpt_path", str(runs / "pose/1"), "store", "store/out", "--clips", "all"]) == 2
+    assert "store/out lies in the store store itself" in one_error(capsys)
+
+
+def test_what_cannot_be_written_leaves_what_was_there(runs, monkeypatch, capsys) -> None:
+    predict(runs / "pose/1", write())
+    before = Path("out.npz").read_bytes()
+
+    def fails(file, **_arrays) -> None:
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", fails)
+    assert main(["predict", "--ckpt_path", str(runs / "pose/1"), "walk.npz", "out.npz"]) == 2
+    assert "out.npz could not be written (No space left on device): make room" in one_error(capsys)
+    assert Path("out.npz").read_bytes() == before
+    assert not list(Path().glob(".*"))
 
 
 def test_the_example_in_the_docs_runs(runs) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
 
 from hummuss.body.skeleton import LAYOUTS
@@ -108,6 +110,8 @@ def _clips(arguments: argparse.Namespace) -> list[tuple[Callable[[], MotionClip]
         if out.suffix == ".npz":
             raise InputError(f"{out}: clips of a store go into a folder, one file each: name one")
         store = MotionStore(source)
+        if source.resolve() in (out.resolve(), *out.resolve().parents):
+            raise InputError(f"{out} lies in the store {source} itself: name a folder outside of it")
         chosen = _chosen(store, arguments.clips)
         for name in chosen:
             _check_place(out / f"{name}.npz")
@@ -124,15 +128,29 @@ def _clips(arguments: argparse.Namespace) -> list[tuple[Callable[[], MotionClip]
 
 
 def _check_place(path: Path) -> None:
-    """Refuse a place that no file can be written to, before a model is loaded and run for it."""
+    """Refuse a place that no file can be written to, before a model is loaded and run for it, or that is taken.
+
+    An earlier prediction is written anew; anything else, such as another recording of keypoints, is somebody's.
+    """
     for file in (path, path.with_suffix(".png")):
         if file.is_dir():
             raise InputError(f"{file} is a folder: name another file to write")
+    if path.exists() and not _is_prediction(path):
+        raise InputError(f"{path} is there already and no prediction: name another file to write, or move it away")
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir():
         raise InputError(f"{path} cannot be written, as {parent} is a file: name another place")
     if not os.access(parent, os.W_OK):
         raise InputError(f"{path} cannot be written, as {parent} lets you write nothing: name another place")
+
+
+def _is_prediction(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            return isinstance(content, np.lib.npyio.NpzFile) and "inference" in content
+    except (OSError, ValueError, EOFError, BadZipFile):
+        return False
 
 
 def _chosen(store: MotionStore, wanted: Sequence[str]) -> list[str]:

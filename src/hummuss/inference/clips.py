@@ -58,13 +58,28 @@ class ClipPrediction:
     def save(self, path: str | PathLike[str]) -> None:
         """Write an npz with the attributes that are not None, under their names; missing folders are made.
 
-        Actions are two arrays, ``classes`` and ``probabilities``.
+        Actions are two arrays, ``classes`` and ``probabilities``. What was there is replaced once all is written.
+
+        Raises:
+            InputError: the file system did not take it. What was there before is still there.
         """
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(path)
         public = {entry.name: getattr(self, entry.name) for entry in fields(self) if not entry.name.startswith("_")}
         if (actions := public.pop("actions")) is not None:
             public |= {"classes": list(actions), "probabilities": np.array([*actions.values()], np.float32)}
-        np.savez_compressed(path, **{name: value for name, value in public.items() if value is not None})
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as file:
+                    np.savez_compressed(file, **{name: value for name, value in public.items() if value is not None})
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{path} could not be written ({error.strerror}): make room, or name another place"
+            ) from error
 
     def draw(self, path: str | PathLike[str], count: int = 6) -> None:
         """Write a PNG of frames spread over the clip: 2D input, prediction, and the truth where the clip has one.
@@ -147,7 +162,8 @@ def _instants(clip: MotionClip) -> Instants:
     if len(times) == 1:
         if clip.fps is None:
             raise InputError(
-                f"clip {clip.name} has one frame with a time stamp, which gives no interval: give fps in its place"
+                f"clip {clip.name} has one frame with a time stamp, which gives no interval: its file must say fps in "
+                "place of timestamps"
             )
         gaps = np.array([1 / clip.fps])
         return Instants(times, gaps, np.zeros(1))
