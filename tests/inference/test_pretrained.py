@@ -252,6 +252,14 @@ def test_a_body_of_your_own_is_named_by_its_file_alone_and_found_where_you_say(t
     with pytest.raises(InputError, match=r"mine\.npz.*name your own copy, as in load\(\.\.\., body_path="):
         load(tmp_path / "shared")
     assert load(tmp_path / "shared", body_path=str(own)).model.heads["mesh"].body.name == "mine"
+    own.rename(own.with_name("another.npz"))
+    with pytest.raises(
+        InputError, match=r"with the body mine, and body_path is .*another\.npz: .* name your copy mine"
+    ):
+        load(tmp_path / "shared", body_path=str(own.with_name("another.npz")))
+    own.with_name("another.npz").rename(own)
+    with pytest.raises(InputError, match="the model poses no body of a file: drop body_path"):
+        load("pose-cmu", body_path=str(own))
     points = np.random.default_rng(0).uniform(100, 500, (5, 17, 2))
     np.savez(tmp_path / "walk.npz", keypoints=points, layout="h36m17", fps=25.0, width=640, height=480)
     files = [str(tmp_path / "walk.npz"), str(tmp_path / "out.npz"), "--body_path", str(own)]

@@ -111,14 +111,19 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
         )
     backbone = _make("backbone", _class("backbone", config["backbone"], BACKBONES), config["backbone"]["init_args"])
     heads: dict[str, Callable[[int], Head]] = {}
+    bodies: set[str] = set()
     for name, entry in _object("heads", config["heads"]).items():
         found = _class(f"heads.{name}", entry, HEADS)
         _check_files(f"heads.{name}", entry["init_args"])
-        own = {key: value for key, value in (files or {}).items() if key in entry["init_args"]}
-        arguments = dict(entry["init_args"]) | own
+        body = entry["init_args"].get("body_path")
+        arguments = dict(entry["init_args"])
+        if body is not None:
+            bodies.add(body)
+            arguments |= files or {}
         heads[name] = partial(_make_head, f"heads.{name}", found, arguments)
     if not heads:
         raise InputError("config.json: heads is empty: a model needs one to predict anything")
+    _check_bodies(files or {}, bodies)
     inference = _make("inference", Inference, config["inference"])
     model = MotionModule(backbone, heads, inference=inference).eval()
     rates, frames = config["frame_rates"], config["trained_frames"]
@@ -130,6 +135,19 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
     if layout is None:
         raise InputError(f"config.json: layout is {config['layout']!r}, expected the name of a joint layout")
     return Parts(model, _view(config["view"]), frames, layout, None if rates is None else (rates[0], rates[1]))
+
+
+def _check_bodies(files: Mapping[str, str], bodies: set[str]) -> None:
+    """Refuse files that the model has no use for, and a body by another name: its shape space is not the model's."""
+    if files and not bodies:
+        raise InputError(f"the model poses no body of a file: drop {', '.join(files)}")
+    for body in bodies if "body_path" in files else ():
+        if Path(files["body_path"]).stem != Path(body).stem:
+            raise InputError(
+                f"the model was trained with the body {Path(body).stem}, and body_path is {files['body_path']}: "
+                "what it says of shape means nothing to another body; where both are the same, name your copy "
+                f"{Path(body).stem}"
+            )
 
 
 def _frame_rates(data: Mapping[str, Any]) -> list[float] | None:
