@@ -46,6 +46,14 @@ def test_a_licensed_body_needs_its_regressor(tmp_path) -> None:
     np.save(tmp_path / "wrong.npy", regressor[:, :100])
     with pytest.raises(InputError, match=r"wrong.npy: the joint regressor has shape \(17, 100\), expected \(17, \d+\)"):
         BodyModel(str(path), str(tmp_path / "wrong.npy"))
+    np.save(tmp_path / "millimetres.npy", regressor / 1000)
+    with pytest.raises(
+        InputError, match=r"millimetres.npy: the joint regressor has weights in row 0 that sum to 0.001"
+    ):
+        BodyModel(str(path), str(tmp_path / "millimetres.npy"))
+    np.savez(tmp_path / "several.npz", regressor)
+    with pytest.raises(InputError, match=r"several.npz is an archive of several arrays"):
+        BodyModel(str(path), str(tmp_path / "several.npz"))
     (tmp_path / "cut.npy").write_bytes((tmp_path / "wrong.npy").read_bytes()[:300])
     with pytest.raises(InputError, match=r"cut.npy is no .npy array, or a damaged one"):
         BodyModel(str(path), str(tmp_path / "cut.npy"))
@@ -76,6 +84,10 @@ def broken(**changes) -> dict[str, np.ndarray]:
             r"posedirs has shape \(\d+, 3, 135\), expected \(\d+, 3, 207\)",
         ),
         ({"shapedirs": lambda s: s[..., :4]}, "has 4 shape directions, at least 10"),
+        ({"v_template": lambda v: np.where(np.arange(len(v))[:, None] == 3, np.nan, v)}, "v_template has a NaN or inf"),
+        ({"f": lambda f: f + 10}, r"f names vertices \d+ to \d+ of \d+: the file is damaged"),
+        ({"weights": lambda w: 2 * w}, r"weights has weights in row \d+ that sum to 2, expected 1"),
+        ({"J_regressor": lambda r: 1e-3 * r}, "J_regressor has weights in row 0 that sum to 0.001, expected 1"),
     ],
 )
 def test_a_file_of_another_format_is_refused(tmp_path, changes, message) -> None:

@@ -103,6 +103,7 @@ def test_other_layouts_are_converted(layout: str) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked")
 def test_a_refused_frame_leaves_no_trace() -> None:
     run = make_run()
     points, times = make_frames(12)
@@ -118,6 +119,8 @@ def test_a_refused_frame_leaves_no_trace() -> None:
         (good, times[5] + 1.5, r"a pause of 1\.5 s: nobody knows what happened in it; call reset\(\) first"),
         (good, times[5] + 1, r"a pause of 1 s: .*, or give seconds if these are frame numbers"),
         (good, np.nan, "time is nan"),
+        (good, None, "time is nan"),
+        (good, "now", "time is not an array of numbers"),
         (damaged, now, r"frame at 100000\.24 s: clip live: keypoints2d has a NaN or infinity"),
         (good[:16], now, r"frame at 100000\.24 s: 16 joints given, but layout 'h36m17' has 17"),
         (good[None], now, r"frame at 100000\.24 s: keypoints has shape \(1, 17, 3\), expected 2 dimensions"),
@@ -228,8 +231,11 @@ def test_its_state_does_not_grow() -> None:
         ({}, {"fps": 1.0}, r"fps is 1\.0"),
         ({}, {"fps": np.nan}, "fps is nan"),
         ({}, {"fps": np.inf}, "fps is inf"),
+        ({}, {"fps": None}, "fps is nan"),
+        ({}, {"fps": "fast"}, "fps is not an array of numbers"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_cannot_be_live_is_refused_at_once(run: dict, options: dict, message: str) -> None:
     made = make_run("pose", **run)
     with pytest.raises(InputError, match=message):

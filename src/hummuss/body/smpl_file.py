@@ -25,6 +25,7 @@ FORMAT: dict[str, tuple[int | str, ...]] = {
     "kintree_table": (2, 24),
 }
 BETAS = 10
+SUM_TOLERANCE = 0.1  # of weights, whose sum is 1
 POSE_FEATURES = 207  # 23 joints x 9 entries of R - I
 
 
@@ -50,6 +51,15 @@ def read_body(file: Path) -> dict[str, Any]:
         )
         if not fits:
             raise InputError(f"{file}: {key} has shape {got}, the SMPL format has {shape}: is it another body model?")
+        if not np.isfinite(arrays[key]).all():
+            raise InputError(f"{file}: {key} has a NaN or infinity: the file is damaged, get it again")
+    triangles = arrays["f"]
+    if triangles.size and not 0 <= int(triangles.min()) <= int(triangles.max()) < vertices[0]:
+        raise InputError(
+            f"{file}: f names vertices {triangles.min()} to {triangles.max()} of {vertices[0]}: the file is damaged"
+        )
+    for key in ("weights", "J_regressor"):
+        _check_sums(arrays[key], f"{file}: {key}")
     parents = arrays["kintree_table"][0].astype(np.int64)
     if not np.array_equal(parents[1:], SMPL24.parents[1:]):
         raise InputError(
@@ -92,6 +102,8 @@ def read_h36m_regressor(arrays: dict[str, Any], file: Path, regressor_file: str 
             regressor = np.load(regressor_file, allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
             raise InputError(f"{regressor_file} is no .npy array, or a damaged one ({error}): get it again") from error
+        if not isinstance(regressor, np.ndarray):
+            raise InputError(f"{regressor_file} is an archive of several arrays: save the regressor alone, by np.save")
     elif "h36m_regressor" in arrays:
         regressor = arrays["h36m_regressor"]
     else:
@@ -100,6 +112,7 @@ def read_h36m_regressor(arrays: dict[str, Any], file: Path, regressor_file: str 
         )
     if regressor.shape != shape:
         raise InputError(f"{regressor_file or file}: the joint regressor has shape {regressor.shape}, expected {shape}")
+    _check_sums(regressor, f"{regressor_file or file}: the joint regressor")
     # SPIN's file lists the left leg before the right one, which no later check would notice.
     for joint, x in zip(H36M17.joints, (regressor @ arrays["v_template"])[:, 0], strict=True):
         if (joint.startswith("left") and x <= 0) or (joint.startswith("right") and x >= 0):
@@ -109,6 +122,14 @@ def read_h36m_regressor(arrays: dict[str, Any], file: Path, regressor_file: str 
                 f"the body's other side (x = {x:.2f} m): give one in Human3.6M's order, right leg first"
             )
     return torch.as_tensor(regressor, dtype=torch.float32)
+
+
+def _check_sums(rows: np.ndarray, place: str) -> None:
+    """Refuse weights that do not sum to 1: they would move or shrink what is averaged by them."""
+    sums = rows.sum(1)
+    if not np.isclose(sums, 1, atol=SUM_TOLERANCE).all():
+        row = int(np.argmax(np.nan_to_num(np.abs(sums - 1), nan=np.inf)))
+        raise InputError(f"{place} has weights in row {row} that sum to {sums[row]:.3g}, expected 1: is it damaged?")
 
 
 def _dense(value: Any) -> Any:

@@ -84,6 +84,7 @@ class LiveStream:
             )
         if normalisation == "image" and image_size is None:
             raise InputError("normalisation 'image' needs the image's width and height: give image_size")
+        fps = float(numbers("fps", fps, 0))
         if not 1 / LONGEST_PAUSE < fps < np.inf:
             raise InputError(f"fps is {fps}, expected more than {1 / LONGEST_PAUSE:g} frame per second")
         self.fps, self.layout = fps, get_layout(layout).name
@@ -109,6 +110,7 @@ class LiveStream:
             InputError: a time that does not increase, or after a pause of a second or more; keypoints that
                 `clip_from_keypoints` would refuse. The frame then does not count, and the next may follow.
         """
+        time = float(numbers("time", time, 0))
         dt = self._interval(time)
         clip = self._see(keypoints, time)
         batch = to_batch(self._run, clip, Instants(clip.times, np.array([dt]), np.zeros(1)))
@@ -118,9 +120,9 @@ class LiveStream:
         mean = self._mean + (representation.double() - self._mean) / count
         model = self._run.model
         outputs = pick_outputs(model, _predict(model, representation, mean, batch))
-        self._state, self._mean, self._count, self._time = state, mean, count, float(time)
+        self._state, self._mean, self._count, self._time = state, mean, count, time
         return LiveFrame(
-            time=float(time),
+            time=time,
             dt=dt,
             confidence=to_array(batch["keypoints"][0, 0, :, 2]),
             joints3d=None if outputs.joints3d is None else outputs.joints3d[0],
@@ -137,7 +139,7 @@ class LiveStream:
             raise InputError(f"time is {time}, expected the seconds at which the frame was taken")
         if self._time is None:
             return 1 / self.fps
-        dt = float(time) - self._time
+        dt = time - self._time
         said = f"the frame at {time:.15g} s comes after the one at {self._time:.15g} s"
         if dt <= 0:
             raise InputError(
