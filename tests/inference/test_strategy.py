@@ -16,7 +16,8 @@ from hummuss.backbones.inputs import check_valid
 from hummuss.body.skeleton import H36M17
 from hummuss.heads import ActionHead, MeshHead, PoseHead
 from hummuss.inference import Inference
-from hummuss.inference.strategy import mirror_keypoints, stream, window_starts
+from hummuss.inference.strategy import mirror_keypoints, window_starts
+from hummuss.inference.streaming import stream
 
 HEADS = {"pose": PoseHead, "mesh": lambda dim_rep: MeshHead(dim_rep, hidden=8, vertex_count=5)}
 

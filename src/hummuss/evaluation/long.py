@@ -18,7 +18,8 @@ from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import find_head, refuse_alike
 from hummuss.heads.pose import PoseHead
 from hummuss.inference.memory import fits
-from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, goes_on, mirror_keypoints, stream
+from hummuss.inference.strategy import FRAMES_AT_ONCE, Inference, mirror_keypoints
+from hummuss.inference.streaming import goes_on, stream
 from hummuss.metrics.per_joint import position_errors
 
 COLUMNS = (

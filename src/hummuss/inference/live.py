@@ -18,7 +18,7 @@ from hummuss.inference.clips import to_batch
 from hummuss.inference.outputs import pick_outputs, to_array
 from hummuss.inference.pretrained import Pretrained
 from hummuss.inference.runs import Run
-from hummuss.inference.strategy import causal_backbone
+from hummuss.inference.streaming import causal_backbone
 from hummuss.module import MotionModule
 
 # Seconds; what happened in that time or a longer one, the frames around it do not tell. Frame numbers, taken for

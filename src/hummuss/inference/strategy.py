@@ -8,7 +8,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +20,7 @@ from hummuss.data.windows import FRAME_KEYS
 from hummuss.errors import InputError
 from hummuss.heads.base import Batch, Head, Prediction, mean_over_rows
 from hummuss.inference.memory import fits, fits_in_pieces
+from hummuss.inference.streaming import goes_on, streamed
 
 # Frames that are computed at once when a clip is cut into windows or pieces: enough to keep any device busy.
 FRAMES_AT_ONCE = 2048
@@ -161,7 +162,7 @@ class Inference:
     def _once(self, model: Model, batch: Batch, size: int | None) -> dict[str, Prediction]:
         """Predictions for whole clips, or means over windows."""
         if self.stream:
-            return model.decode(_streamed(model.backbone, batch), batch)
+            return model.decode(streamed(model.backbone, batch), batch)
         if size is None:
             return _whole(model, batch)
         return _windowed(model, batch, size, self._stride(size))
@@ -176,70 +177,6 @@ def _frames(name: str, value: Any, otherwise: str = "") -> int:
     if frames < 1:
         raise InputError(f"inference.{name} is {value!r}: give {otherwise}a whole number of frames above 0")
     return frames
-
-
-@runtime_checkable
-class CausalBackbone(Protocol):
-    """What a causal backbone has beside `forward`."""
-
-    def init_state(self, batch_size: int) -> Any: ...
-
-    def step(self, keypoints: Tensor, dt: Tensor, state: Any) -> tuple[Tensor, Any]: ...
-
-
-def stream(
-    backbone: nn.Module, keypoints: Float[Tensor, "B F J 3"], dt: Float[Tensor, "B F"]
-) -> Float[Tensor, "B F J dim_rep"]:
-    """Run a causal backbone frame by frame; equal to its offline pass at every frame before padding.
-
-    Raises:
-        InputError: a backbone that is not causal.
-
-    >>> from hummuss import HumMUSS
-    >>> causal = HumMUSS(dim=8, depth=1, causal=True)
-    >>> stream(causal, torch.rand(1, 5, 17, 3), torch.full((1, 5), 0.04)).shape
-    torch.Size([1, 5, 17, 8])
-    """
-    causal = causal_backbone(backbone)
-    state = causal.init_state(len(dt))
-    steps = []
-    for frame, interval in zip(keypoints.unbind(1), dt.unbind(1), strict=True):
-        representation, state = causal.step(frame, interval, state)
-        steps.append(representation)
-    return torch.stack(steps, 1)
-
-
-def _streamed(backbone: nn.Module, batch: Batch) -> Float[Tensor, "B F J dim_rep"]:
-    """The representation of clips, frame by frame, whichever side padding is on; zeros there."""
-    check_valid(batch["valid"])
-    padding = ~batch["valid"]
-    clips = torch.arange(len(padding), device=padding.device)[:, None]
-    order = padding.byte().argsort(dim=1, stable=True)  # all clips begin at once, padding comes last
-    keypoints = batch["keypoints"].masked_fill(padding[..., None, None], 0.0)
-    dt = batch["dt"].masked_fill(padding, 1.0)
-    streamed = stream(backbone, keypoints[clips, order], dt[clips, order])
-    representation = torch.empty_like(streamed)
-    representation[clips, order] = streamed
-    return representation.masked_fill(padding[..., None, None], 0.0)
-
-
-def goes_on(backbone: nn.Module) -> bool:
-    """Whether a backbone can be shown a clip piece by piece, as `HumMUSS.advance` can if it is causal."""
-    return getattr(backbone, "causal", False) and hasattr(backbone, "advance")
-
-
-def causal_backbone(backbone: nn.Module) -> CausalBackbone:
-    """The same backbone, which can stream.
-
-    Raises:
-        InputError: it is not causal.
-    """
-    if not getattr(backbone, "causal", False):
-        raise InputError(
-            f"{type(backbone).__name__} needs the frames to come: only a causal model can stream "
-            "(train one with configs/backbone/hummuss-causal.yaml), others predict whole clips"
-        )
-    return cast(CausalBackbone, backbone)
 
 
 def mirror_keypoints(batch: Batch) -> Batch:
