@@ -27,9 +27,16 @@ def test_mesh_begins_with_a_pretrained_backbone_and_says_so(capsys: pytest.Captu
     begun = ["--model.init_args.pretrained", "runs/pretrain/1/last.ckpt"]
     capsys.readouterr()
     assert main([*mesh, *small, *begun]) == 0
-    said = " ".join(capsys.readouterr().out.split())
+    told = capsys.readouterr()
+    assert "was trained with" not in told.err
+    said = " ".join(told.out.split())
     assert "begins with runs/pretrain/1/last.ckpt" in said
     assert "head mesh starts anew: the file has none of that name" in said
+
+    other = ["--model.init_args.backbone.init_args.directions", "sum"]
+    assert main([*mesh, *small, *begun, *other]) == 0
+    told = "the backbone of runs/pretrain/1/last.ckpt was trained with directions product (here sum): it computes some"
+    assert told in capsys.readouterr().err
 
     assert main([*mesh, "--model.init_args.backbone.init_args.dim", "32", *begun]) == 2
     assert "the backbone in runs/pretrain/1/last.ckpt has in other shapes" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.cli import runs
+from hummuss.cli.begun import tell_other_options
 from hummuss.cli.dropped import telling_logger
 from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
@@ -97,6 +98,8 @@ class HummussCLI(LightningCLI):
         if config.get("ckpt_path") in NEWEST:
             newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
             config.ckpt_path = str(whole_checkpoint(newest))
+        if self.subcommand == "fit" and not config.get("ckpt_path"):
+            tell_other_options(config.model.init_args.as_dict())
         config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table
