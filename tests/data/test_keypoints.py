@@ -73,7 +73,7 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layout": None}, "has no layout: name the joints' order, one of blazepose33, body25, coco17"),
+        ({"layout": None}, r"has no layout: name the joints' order \(--layout\), one of blazepose33, body25, coco17"),
         ({"layout": "coco18"}, "unknown joint layout 'coco18'"),
         ({"layout": "smpl24"}, "17 joints given, but layout 'smpl24' has 24"),
         ({"fps": None}, "has neither fps nor timestamps"),

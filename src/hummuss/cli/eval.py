@@ -41,7 +41,8 @@ def add_common(parser: argparse.ArgumentParser, out: Path) -> None:
         "--windows",
         type=count,
         default=400,
-        help="test moments or windows of each dataset, or clips of each group, evenly spaced: at most so many",
+        help="test moments or windows of each dataset, or clips of each group, evenly spaced: at most so many "
+        "(default: %(default)s)",
     )
     parser.add_argument("--split", default="test", choices=["test", "val"])
     add_device(parser, "the models run")

@@ -12,10 +12,11 @@ from hummuss.evaluation.long_page import write_page
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Lengths, how many clips are made that long, and how long a stream may be."""
-    text = "frames of clips played forwards and backwards in turn, and of long synthetic performances"
+    shown = "(default: %(default)s)"
+    text = f"frames of clips played forwards and backwards in turn, and of long synthetic performances {shown}"
     parser.add_argument("--lengths", type=count, nargs="+", default=[4000, 16000], help=text)
-    parser.add_argument("--clips", type=count, default=4, help="how many of either, of each dataset")
-    text = "stream no sequence of more frames, each of which takes some milliseconds"
+    parser.add_argument("--clips", type=count, default=4, help=f"how many of either, of each dataset {shown}")
+    text = f"stream no sequence of more frames, each of which takes some milliseconds {shown}"
     parser.add_argument("--streamed", type=count, default=16000, help=text)
 
 

@@ -11,7 +11,7 @@ from hummuss.errors import InputError
 
 def add_out(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
     """``--out``, required where there is no default."""
-    text = "page to write, without an ending"
+    text = "page to write, without an ending" + ("" if default is None else " (default: %(default)s)")
     parser.add_argument("--out", type=page_path, default=default, required=default is None, help=text)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin, constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from hummuss.data.motion import MotionClip
@@ -82,7 +82,8 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name="hummuss", tags=[
     def _save_pretrained(self, save_directory: Path) -> None:
         """Called by ``save_pretrained``, which writes config.json and the card itself."""
         state = {name: value.detach().cpu().contiguous().clone() for name, value in self.model.state_dict().items()}
-        save_file(state, save_directory / WEIGHTS, metadata={"format": "pt"})
+        # `safetensors.torch.save_file` makes a file that nobody else may read.
+        (save_directory / WEIGHTS).write_bytes(save(state, metadata={"format": "pt"}))
 
     @classmethod
     def _from_pretrained(

@@ -90,7 +90,9 @@ def _to_clip(path: Path, values: dict[str, Any]) -> MotionClip:
     if "keypoints" not in values:
         raise InputError(f"{path} has no keypoints, only {', '.join(values) or 'nothing'}: expected (F, J, 2 or 3)")
     if "layout" not in values:
-        raise InputError(f"{path} has no layout: name the joints' order, one of {', '.join(sorted(LAYOUTS))}")
+        raise InputError(
+            f"{path} has no layout: name the joints' order (--layout), one of {', '.join(sorted(LAYOUTS))}"
+        )
     if "fps" not in values and "timestamps" not in values:
         raise InputError(f"{path} has neither fps nor timestamps (seconds): the model must know when frames were taken")
     size = [name for name in ("width", "height") if name in values]

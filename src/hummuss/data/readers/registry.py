@@ -54,7 +54,8 @@ READERS: dict[str, Reader] = {
     "pw3d": Reader(read_pw3d, "3D Poses in the Wild: the folder that holds sequenceFiles", BODY_OPTIONS),
     "keypoints": Reader(
         keypoint_files.read_keypoint_files,
-        "your own 2D keypoints: npz, npy, JSON of COCO results, AlphaPose, OpenPose, MediaPipe; a file, or a folder",
+        "your own 2D keypoints: npz, npy, JSON of COCO results, AlphaPose, OpenPose, MediaPipe, mmpose, Ultralytics; "
+        "a file, or a folder",
         keypoint_files.OPTIONS,
     ),
     "ntu": Reader(ntu.read_ntu, "NTU RGB+D 60 or 120: a folder of .skeleton files or of their zips", ntu.OPTIONS),
