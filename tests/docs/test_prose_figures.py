@@ -46,6 +46,14 @@ def ablation(variant: str, metric: str = "mpjpe") -> str:
     return spread(trained("ablation", variant, metric))
 
 
+def ablation_tested(group: str, *variants: str) -> list[str]:
+    """Of the first seed, the only one that all of them were tested with."""
+    return [
+        f"{by_seed('ablation', 'value', variant=variant, metric='mpjpe', split='test', group=group)['0']:.1f}"
+        for variant in variants
+    ]
+
+
 def shown(page: str, model: str, variant: str, stride: int, varied: bool = True) -> dict[str, float]:
     """Of a page of frame rates, on captured clips."""
     return by_seed(
@@ -170,6 +178,10 @@ BACKBONE = {
         of_seed("base_study", "s4d-steps"),
         *(spread(trained("base_study", model)) for model in ("hummuss", "dstformer")),
     ],
+    "buys nothing**, {} mm with it, {} without and {} with a sum": ablation_tested(
+        "asf-amc", "reference", "gate-none", "gate-sum"
+    ),
+    "on retargeted ones, {} mm against {} and {}.": ablation_tested("bvh-daz", "reference", "gate-none", "gate-sum"),
     "at the lower end {}, four times larger {}.": [ablation("slow-steps"), ablation("fast-steps")],
     "along them alone (`s4d-joints`) it has {} mm": [ablation("s4d-joints")],
     "DSTformer (`dstformer`) has {} mm": [ablation("dstformer")],
