@@ -23,8 +23,8 @@ def tell_other_options(model: Mapping[str, Any]) -> None:
     """
     if not model.get("pretrained"):
         return
-    pretrained, now = Path(model["pretrained"]), model["backbone"].get("init_args") or {}
-    earlier = _options(pretrained)
+    pretrained = Path(model["pretrained"])
+    earlier, now = _options(pretrained), _at(model, "backbone", "init_args")
     changed = [
         f"{name} {earlier[name]} (here {now[name]})"
         for name in earlier
@@ -41,12 +41,18 @@ def tell_other_options(model: Mapping[str, Any]) -> None:
 def _options(pretrained: Path) -> dict[str, Any]:
     """Arguments of the backbone as the run's config or the shared model's says them; empty where there is neither."""
     folder = pretrained if pretrained.is_dir() else pretrained.parent
-    for name, read in (("config.yaml", yaml.safe_load), ("config.json", json.loads)):
-        if (folder / name).is_file():
-            config = read((folder / name).read_text())
-            model = config["model"]["init_args"] if name == "config.yaml" else config
-            return dict(model["backbone"].get("init_args") or {})
+    if (folder / "config.yaml").is_file():
+        return _at(yaml.safe_load((folder / "config.yaml").read_text()), "model", "init_args", "backbone", "init_args")
+    if (folder / "config.json").is_file():
+        return _at(json.loads((folder / "config.json").read_text()), "backbone", "init_args")
     return {}
+
+
+def _at(content: Any, *keys: str) -> dict[str, Any]:
+    """What stands there in a file that may be another's; empty where nothing does."""
+    for key in keys:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return dict(content) if isinstance(content, Mapping) else {}
 
 
 def _plain(value: Any) -> Any:
