@@ -143,10 +143,10 @@ def test_what_does_not_fit_is_refused(made, bodies, tmp_path) -> None:
     del clips[0].extras["gender"]
     with pytest.raises(InputError, match=r"seq_0/0 has no extras\['gender'\]: prepare it again, or set gt: neutral"):
         PW3D(**bodies).check(TestClips({"": clips}))
-    halved = tmp_path / "half.npy"
+    other = tmp_path / "other.npy"
     regressor = np.load(bodies["h36m_regressor"])
-    np.save(halved, regressor * np.float32(0.5))
+    np.save(other, 0.9 * regressor + np.float32(0.1 / regressor.shape[1]))
     with pytest.raises(InputError, match=r"SMPL_FEMALE and free have different Human3.6M regressors"):
-        PW3D(**(bodies | {"h36m_regressor": str(halved)})).evaluation(
+        PW3D(**(bodies | {"h36m_regressor": str(other)})).evaluation(
             MeshHead(4, hidden=8, vertex_count=20), TestClips({"": make_clips(made)})
         )
