@@ -1,4 +1,10 @@
-"""The one exception for what a user can put right."""
+"""The one exception for what a user can put right, and those that damaged archives raise."""
+
+import zipfile
+import zlib
+
+# What zipfile and numpy raise over broken bytes; RuntimeError: kinds of archive that zipfile knows but cannot read.
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 class InputError(ValueError):

@@ -8,7 +8,6 @@ knows a short list of names.
 import io
 import pickle
 import zipfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 import scipy.sparse
 from numpy.lib import format as npy
 
-from hummuss.errors import InputError
+from hummuss.errors import DAMAGED_ARCHIVE, InputError
 
 _NUMPY = {
     "numpy": ("dtype", "ndarray"),
@@ -32,10 +31,6 @@ _PLAIN = {
     "__builtin__": ("object", "set", "frozenset", "complex", "bytearray", "slice", "xrange"),
     "_codecs": ("encode",),
 }
-
-
-# What zipfile and numpy raise over broken bytes; RuntimeError: kinds of archive that zipfile knows but cannot read.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 class _RefusedError(Exception):
@@ -127,7 +122,7 @@ def load_npz(path: str | Path, only: Collection[str] | None = None) -> dict[str,
                 if only is None or name in only:
                     with archive.open(member) as file:
                         arrays[name] = _read_array(io.BytesIO(file.read()), path)
-    except _DAMAGE as error:
+    except DAMAGED_ARCHIVE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is no .npz archive of arrays, or a damaged one ({error}): get it again") from error

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from hummuss.body.skeleton import LAYOUTS
 from hummuss.data.motion import MotionClip
 from hummuss.data.readers.keypoints import read_keypoints
 from hummuss.data.store import MotionStore
-from hummuss.errors import InputError
+from hummuss.errors import DAMAGED_ARCHIVE, InputError
 
 LIKELIEST = 3  # classes that are printed
 FILES = ("body_path", "h36m_regressor")  # of the machine at hand, which a shared model does not bring
@@ -149,7 +148,7 @@ def _is_prediction(path: Path) -> bool:
         with path.open("rb") as file:
             content = np.load(file, allow_pickle=False)
             return isinstance(content, np.lib.npyio.NpzFile) and "inference" in content
-    except (OSError, ValueError, EOFError, BadZipFile):
+    except DAMAGED_ARCHIVE:
         return False
 
 

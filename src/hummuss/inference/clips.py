@@ -18,6 +18,7 @@ from hummuss.inference.outputs import drawn_head, pick_outputs, to_array
 from hummuss.inference.runs import Run
 from hummuss.inference.strategy import Inference
 from hummuss.viz.draw import Panel, save_comparison
+from hummuss.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -63,23 +64,11 @@ class ClipPrediction:
         Raises:
             InputError: the file system did not take it. What was there before is still there.
         """
-        path = Path(path)
         public = {entry.name: getattr(self, entry.name) for entry in fields(self) if not entry.name.startswith("_")}
         if (actions := public.pop("actions")) is not None:
             public |= {"classes": list(actions), "probabilities": np.array([*actions.values()], np.float32)}
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with temporary.open("wb") as file:
-                    np.savez_compressed(file, **{name: value for name, value in public.items() if value is not None})
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{path} could not be written ({error.strerror}): make room, or name another place"
-            ) from error
+        with whole_file(Path(path), ": make room, or name another place") as file:
+            np.savez_compressed(file, **{name: value for name, value in public.items() if value is not None})
 
     def draw(self, path: str | PathLike[str], count: int = 6) -> None:
         """Write a PNG of frames spread over the clip: 2D input, prediction, and the truth where the clip has one.

@@ -1,7 +1,6 @@
 """Checkpoint files that are whole or not there, and a test whether one is whole."""
 
 import io
-import os
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
-from hummuss.errors import InputError
 from hummuss.weights import in_short
+from hummuss.whole_file import whole_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -34,33 +33,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         # Made in memory first: what fails after this is the disk's failure.
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        # One name per target, so that what a killed process left is overwritten by the next.
-        temporary = path.with_name(f".{path.name}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(temporary, "wb") as file:
-                    file.write(buffer.getbuffer())
-                    file.flush()
-                    os.fsync(file.fileno())
-                replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{path} could not be written ({error.strerror}), so the run stops; earlier checkpoints are whole: "
-                "make room and resume with --ckpt_path last"
-            ) from error
-
-
-def replace(source: Path, target: Path) -> None:
-    """Rename within a folder, so that the new name outlives a power cut."""
-    os.replace(source, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        remedy = ", so the run stops; earlier checkpoints are whole: make room and resume with --ckpt_path last"
+        with whole_file(path, remedy) as file:
+            file.write(buffer.getbuffer())
 
 
 def damage(path: Path) -> str | None:

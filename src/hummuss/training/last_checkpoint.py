@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hummuss.errors import InputError
-from hummuss.training.atomic_io import replace
+from hummuss.whole_file import replace
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 # What a shell reports for a process that SIGTERM ended.

@@ -1,10 +1,8 @@
 """Your own 2D keypoints of one person: an npz or JSON with named fields, or an npy with the keypoints alone."""
 
-import zlib
 from os import PathLike
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -12,7 +10,7 @@ from hummuss.body.skeleton import LAYOUTS
 from hummuss.data.keypoints import check_size, clip_from_keypoints, numbers
 from hummuss.data.motion import MotionClip
 from hummuss.data.readers.json_file import load_json
-from hummuss.errors import InputError
+from hummuss.errors import DAMAGED_ARCHIVE, InputError
 
 FIELDS = ("keypoints", "layout", "fps", "timestamps", "width", "height")
 SUFFIXES = (".npz", ".npy", ".json")
@@ -76,7 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
     except InputError:
         raise
     # A header may promise any number of frames, a damaged archive raise much.
-    except (ValueError, OSError, EOFError, MemoryError, NotImplementedError, BadZipFile, zlib.error) as error:
+    except (*DAMAGED_ARCHIVE, MemoryError) as error:
         raise InputError(f"{path} cannot be read ({error}): write plain numbers, as docs/predict.md shows") from error
     if not isinstance(values, dict):
         raise InputError(
