@@ -157,10 +157,16 @@ def test_resuming_without_a_run_says_so(capsys) -> None:
     assert "no run under runs/mesh has a last.ckpt" in error_of(arguments, capsys)
 
 
-def test_a_checkpoint_that_is_not_there_is_named(capsys) -> None:
-    for command in ("fit", "test"):
-        arguments = [command, "--config", CONFIG, "--ckpt_path", "runs/mesh/7/best.ckpt"]
-        assert "no checkpoint at runs/mesh/7/best.ckpt: give --ckpt_path a file" in error_of(arguments, capsys)
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path, capsys) -> None:
+    # To go on with, a folder has more than one.
+    for command, given, named in (
+        ("fit", "runs/mesh/7/best.ckpt", "runs/mesh/7/best.ckpt"),
+        ("test", "runs/mesh/7/best.ckpt", "runs/mesh/7/best.ckpt"),
+        ("test", str(tmp_path), f"{tmp_path}/best.ckpt"),
+        ("fit", str(tmp_path), str(tmp_path)),
+    ):
+        arguments = [command, "--config", CONFIG, "--ckpt_path", given]
+        assert f"no checkpoint at {named}: give --ckpt_path a file" in error_of(arguments, capsys)
 
 
 @pytest.mark.parametrize(

@@ -100,13 +100,14 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     for name in ("ssm/time/step_size/median", "ssm/joints/decay/p95", "ssm/time/gate/closed", "lr-AdamW/pg1"):
         assert name in columns
 
-    # A test with a label is kept beside it.
+    # A test with a label is kept beside it; a run's folder, or that of its name's runs, stands for the best checkpoint.
     label = ("--label", "at20", "--data.init_args.max_fps", "20")
     before = {name: (folder / name).read_bytes() for name in ("test.csv", "test.json", "test.md", "summary.json")}
-    assert run("test", "mesh", "--ckpt_path", "best", *label) == 0
+    assert run("test", "mesh", "--ckpt_path", "runs/mesh", *label) == 0
     assert {name: (folder / name).read_bytes() for name in before} == before
     other = json.loads((folder / "test_at20.json").read_text())
     assert other["title"] == "Test of runs/mesh/1, at20"
+    assert other["facts"]["checkpoint"] == "runs/mesh/1/best.ckpt"
     assert [row["figures"] for row in other["rows"]] != [row["figures"] for row in table["rows"]]
     for name in ("test_at20.csv", "test_at20.md", "test_at20_mesh.png", "test_at20_mesh_joints.png"):
         assert (folder / name).stat().st_size > 0, name
