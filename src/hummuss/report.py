@@ -27,6 +27,7 @@ from hummuss.tasks import TrainingBatch, batches_of
 from hummuss.viz.charts import save_bars, save_confusion, save_curve
 from hummuss.viz.draw import Panel, save_comparison
 from hummuss.viz.worst import Worst
+from hummuss.whole_file import whole_file
 
 SUMMARY = "summary.json"
 PANELS = 6
@@ -254,9 +255,9 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def write_summary(folder: Path, entries: dict[str, Any]) -> None:
     """Merge entries into the run's summary.json; what other commands wrote stays."""
     known = read_summary(folder) | {key: value for key, value in entries.items() if value is not None}
-    temporary = folder / f".{SUMMARY}.tmp"
-    temporary.write_text(json.dumps(known, indent=2))
-    temporary.replace(folder / SUMMARY)  # whole or not at all: studies and reports read it meanwhile
+    # Studies and reports read it meanwhile.
+    with whole_file(folder / SUMMARY, ": make room, and score the run's checkpoint anew") as file:
+        file.write(json.dumps(known, indent=2).encode())
 
 
 def print_metrics(metrics: dict[str, float | None], title: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hummuss import InputError
 from hummuss.cli.main import main
 from hummuss.cli.pages import write_rows
 from hummuss.data import MixtureDataModule, MotionClip, StoreDataModule, StoreWriter
@@ -29,6 +30,8 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> No
         write_rows(tmp_path / "a.csv", ("x",), [{"x": 2}, {"y": 3}])
     with open(tmp_path / "a.csv", newline="") as file:
         assert list(csv.DictReader(file)) == [{"x": "1"}]
+    with pytest.raises(InputError, match=r"a\.csv/b\.csv could not be written .* make room, or name another place"):
+        write_rows(tmp_path / "a.csv" / "b.csv", ("x",), [{"x": 1}])
 
 
 def test_groups_that_are_reported_apart_are_so_in_a_mixture_too(tmp_path: Path) -> None:

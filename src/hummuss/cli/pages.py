@@ -2,11 +2,13 @@
 
 import argparse
 import csv
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hummuss.errors import InputError
+from hummuss.whole_file import whole_file
 
 
 def add_out(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
@@ -66,10 +68,9 @@ def finish_table(out: Path, columns: Sequence[str], rows: Sequence[dict[str, Any
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
     """Write a table whole or not at all: what was there stays until there is more."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    temporary.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with whole_file(path, ": make room, or name another place") as file:
+        file.write(text.getvalue().encode())
