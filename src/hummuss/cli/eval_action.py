@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_other_classes(runs, data)
     refuse_other_normalisation(runs, data)
     refuse_alike(runs, lambda own: own.model)
+    print(f"reading {len(data.sources('train'))} training clips, by {TRAINING_VIEWS} cameras each, for the regression")
     statistics = judge_statistics(data, arguments.split)  # first: it may lack a package
     judged = judge_runs(runs, data, arguments.split)
     judged += [statistics, judge_majority(data, judged[0].label)]
