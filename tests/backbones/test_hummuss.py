@@ -461,6 +461,32 @@ def test_a_training_with_options_compiles_into_one_graph(options, unchecked: Non
     assert len(graphs) == 1
 
 
+EXPORTED = [{}, {"joint_order": ORDER}, {"spatial_mixing": "attention"}, {"bandlimit": 0.5}]
+
+
+@pytest.mark.parametrize("options", EXPORTED, ids=name)
+def test_an_exported_step_takes_any_interval_and_state(options, unchecked: None) -> None:
+    backbone = make(causal=True, **options)
+    keypoints, dt = clip(4)
+    dt = irregular(dt)
+
+    class Step(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = backbone
+
+        def forward(self, *given):
+            return self.backbone.step(*given)
+
+    with torch.no_grad():
+        expected = streamed(backbone, keypoints, dt)  # which has kept something of its intervals by now
+        state = backbone.init_state(2)
+        program = torch.export.export(Step(), (keypoints[:, 0], dt[:, 0], state)).module()
+        for frame in range(4):
+            found, state = program(keypoints[:, frame], dt[:, frame], state)
+            torch.testing.assert_close(found, expected[:, frame], rtol=1e-12, atol=1e-12)
+
+
 def test_a_compiled_training_makes_its_kernels_at_once_in_one_graph() -> None:
     # In a process of its own: the shape checks that these tests run under cannot be traced.
     code = """

@@ -234,6 +234,9 @@ def test_nothing_but_an_earlier_prediction_is_written_over(runs, capsys) -> None
         assert main(["predict", "--ckpt_path", "no run, which is not looked at before", "walk.npz", out]) == 2
         assert f"{out} is there already and no prediction: name another file" in one_error(capsys)
         assert {path: path.read_bytes() for path in Path().iterdir()} == before
+    Path("figure.png").write_bytes(b"of a paper")
+    assert main(["predict", "--ckpt_path", "no run, which is not looked at before", "walk.npz", "figure.npz"]) == 2
+    assert "figure.png is there already and no prediction's: name another file" in one_error(capsys)
     for _ in range(2):
         assert predict(runs / "pose/1", "walk.npz")["joints3d"].shape == (40, 17, 3)
     with StoreWriter(Path("store")) as store:
@@ -257,7 +260,7 @@ def test_what_cannot_be_written_leaves_what_was_there(runs, monkeypatch, capsys)
     assert not list(Path().glob(".*"))
 
 
-def test_the_example_in_the_docs_runs(runs) -> None:
+def test_the_example_in_the_docs_runs(runs, unchecked: None) -> None:
     """docs/predict.md's Python blocks, with the run trained here in place of runs/pose/1."""
     page = (ROOT / "docs/predict.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
@@ -270,7 +273,8 @@ def test_the_example_in_the_docs_runs(runs) -> None:
     command = re.search(r"hummuss predict .* walk.npz .*", page)
     assert command
     words = command[0].replace("runs/pose/1", str(runs / "pose/1")).split()[1:]
-    Path("walk_3d.npz").unlink()
+    for made in ("walk_3d.npz", "walk_3d.png"):
+        Path(made).unlink()
     assert main(words) == 0
     assert Path("walk_3d.npz").is_file()
 

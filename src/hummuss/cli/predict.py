@@ -131,11 +131,14 @@ def _check_place(path: Path) -> None:
 
     An earlier prediction is written anew; anything else, such as another recording of keypoints, is somebody's.
     """
-    for file in (path, path.with_suffix(".png")):
+    picture = path.with_suffix(".png")
+    for file in (path, picture):
         if file.is_dir():
             raise InputError(f"{file} is a folder: name another file to write")
     if path.exists() and not _is_prediction(path):
         raise InputError(f"{path} is there already and no prediction: name another file to write, or move it away")
+    if picture.exists() and not path.exists():
+        raise InputError(f"{picture} is there already and no prediction's: name another file to write, or move it away")
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir():
         raise InputError(f"{path} cannot be written, as {parent} is a file: name another place")
