@@ -199,7 +199,7 @@ BACKBONE = {
     ],
 }  # fmt: skip
 AT_STRIDE_8 = behind_at_rate("framerate", 8)
-EVALUATION = {
+CLAIMS = {
     "at stride 8 of captured clips barely ({} %: two seeds are beyond it": [AT_STRIDE_8],
     "but {} % behind at stride 8 of captured clips: (a) does not hold": [behind_at_rate("framerate_between", 8)],
     "at most {} % behind (stride 8, captured clips)": [behind_at_rate("framerate_whole", 8)],
@@ -266,7 +266,7 @@ MEASURED = {
     "At stride 8 of captured clips HumMUSS is {} % behind models of that stride alone": [AT_STRIDE_8],
     "trained at whole strides from 1 to 8 {} % behind, a miss": [behind_at_rate("framerate_between", 8)],
 }
-PROSE = {"docs/backbone.md": BACKBONE, "docs/evaluation.md": EVALUATION, "docs/measured.md": MEASURED}
+PROSE = {"docs/backbone.md": BACKBONE, "docs/claims.md": CLAIMS, "docs/measured.md": MEASURED}
 
 
 def prose(path: Path) -> str:
