@@ -25,7 +25,7 @@ from hummuss.cli.dropped import telling_logger
 from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
-from hummuss.inference.runs import CONFIG, best_of
+from hummuss.inference.runs import CONFIG, find_checkpoint
 from hummuss.module import MotionModule
 from hummuss.report import RunReport
 from hummuss.training.atomic_io import AtomicCheckpointIO, damage
@@ -85,12 +85,11 @@ class HummussCLI(LightningCLI):
         """Look at the checkpoint, first of all, but not as Lightning would: it takes settings, and classes to import,
         out of the file; the config says all.
         """
-        command = self.config.subcommand
-        config = self.config[command]
+        config = self.config[self.config.subcommand]
         checkpoint = config.get("ckpt_path")
         if checkpoint and checkpoint not in NEWEST and "://" not in str(checkpoint):
-            if command != "fit" and Path(checkpoint).is_dir():
-                config.ckpt_path = str(best_of(Path(checkpoint)))
+            if self.config.subcommand != "fit":  # what to go on with is for the user to say: a folder has several
+                config.ckpt_path = str(find_checkpoint(Path(checkpoint)))
             _refuse_damaged(Path(config.ckpt_path))
 
     def before_instantiate_classes(self) -> None:

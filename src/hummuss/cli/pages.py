@@ -42,7 +42,7 @@ def read_rows(path: Path, columns: Sequence[str], types: Mapping[str, Callable[[
     Raises:
         InputError: the file has other columns, or a value that its column's type cannot be.
     """
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != tuple(columns):
             raise InputError(f"{path} has other columns than this comparison: move it away, or give another --out")

@@ -49,7 +49,7 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
         InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model; tasks of
             different normalisations, of which no ``head`` chooses one.
     """
-    checkpoint = best_of(Path(path)) if Path(path).is_dir() else Path(path)
+    checkpoint = find_checkpoint(Path(path))
     if not checkpoint.is_file():
         raise InputError(f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, or its folder")
     config = _read_config(checkpoint.with_name(CONFIG))
@@ -87,10 +87,12 @@ def _refuse_other_normalisations(config: dict[str, Any], checkpoint: Path) -> No
         )
 
 
-def best_of(folder: Path) -> Path:
-    """Where the best checkpoint of a run is, or of the newest of the numbered runs in a folder."""
-    runs = sorted((own for own in folder.iterdir() if own.name.isdigit()), key=lambda own: int(own.name), reverse=True)
-    return next((own / "best.ckpt" for own in runs if (own / "best.ckpt").is_file()), folder / "best.ckpt")
+def find_checkpoint(path: Path) -> Path:
+    """The file itself, or for a folder the best checkpoint of its run, or of the newest of its numbered runs."""
+    if not path.is_dir():
+        return path
+    runs = sorted((own for own in path.iterdir() if own.name.isdigit()), key=lambda own: int(own.name), reverse=True)
+    return next((own / "best.ckpt" for own in runs if (own / "best.ckpt").is_file()), path / "best.ckpt")
 
 
 def data_options(config: dict[str, Any], model: MotionModule, head: type[Head] | None) -> dict[str, Any]:
