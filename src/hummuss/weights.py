@@ -11,6 +11,14 @@ from torch import Tensor
 from hummuss.errors import InputError
 
 
+def find_checkpoint(path: Path) -> Path:
+    """The file itself, or for a folder the best checkpoint of its run, or of the newest of its numbered runs."""
+    if not path.is_dir():
+        return path
+    runs = sorted((own for own in path.iterdir() if own.name.isdigit()), key=lambda own: int(own.name), reverse=True)
+    return next((own / "best.ckpt" for own in runs if (own / "best.ckpt").is_file()), path / "best.ckpt")
+
+
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a checkpoint of ``hummuss fit``.
 

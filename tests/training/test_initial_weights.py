@@ -80,6 +80,18 @@ def test_heads_of_the_file_that_the_model_has_not_are_named(earlier) -> None:
     assert str(taken).endswith("; head action of the file is not taken: the model has none")
 
 
+def test_of_all_runs_of_a_name_the_newest_that_has_weights_is_taken(earlier, tmp_path: Path) -> None:
+    source, folder = earlier
+    runs = tmp_path / "runs"
+    for number in (2, 10, 11):
+        (runs / str(number)).mkdir(parents=True)
+    torch.save({"state_dict": module(2).state_dict()}, runs / "2" / "best.ckpt")
+    (folder / "best.ckpt").rename(runs / "10" / "best.ckpt")
+    new = module(1)
+    assert begin(new, runs).file == runs / "10" / "best.ckpt"
+    assert torch.equal(new.backbone.lift.weight, source.backbone.lift.weight)
+
+
 def test_a_shared_models_folder_serves_as_well(earlier, tmp_path: Path) -> None:
     source, _ = earlier
     (tmp_path / "shared").mkdir()

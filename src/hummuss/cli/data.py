@@ -1,11 +1,11 @@
 """``hummuss data``: what is prepared, and whether it is sound."""
 
 import argparse
-import csv
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from hummuss.cli.pages import write_rows
 from hummuss.console import make_console
 from hummuss.data.checking import StoreReport, check_store
 from hummuss.data.findings import Finding
@@ -71,8 +72,8 @@ def check_data(args: argparse.Namespace) -> int:
     _print_lengths(report, console)
     _print_findings(report.findings, console)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_rows(folder / "findings.csv", FINDING_COLUMNS, [dataclasses.astuple(finding) for finding in report.findings])
-    _write_rows(folder / "counts.csv", COUNT_COLUMNS, _count_rows(report.facts))
+    write_rows(folder / "findings.csv", FINDING_COLUMNS, [dataclasses.asdict(finding) for finding in report.findings])
+    write_rows(folder / "counts.csv", COUNT_COLUMNS, _count_rows(report.facts))
     written = ["findings.csv", "counts.csv"]
     if report.facts and args.pictures:
         _draw(store, report.facts, args, folder / "contact_sheet.png")
@@ -87,9 +88,9 @@ def _print_counts(report: StoreReport, console: Console) -> None:
         facts = [fact for fact in report.facts if fact.split == split]
         labels = {fact.label for fact in facts} - {None}
         unlabelled = sum(fact.label is None for fact in facts)
-        numbers = (len(facts), sum(fact.frames for fact in facts), sum(fact.seconds for fact in facts) / 3600)
+        clips, frames, hours = _amount(facts)
         people = len({fact.subject for fact in facts})
-        cells = (f"{numbers[0]:,}", f"{numbers[1]:,}", f"{numbers[2]:.2f}", str(people), str(len(labels)))
+        cells = (f"{clips:,}", f"{frames:,}", f"{hours:.2f}", str(people), str(len(labels)))
         table.add_row(split, *cells, str(unlabelled))
     console.print(table)
     if report.official:
@@ -139,22 +140,21 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
     console.print(f"{len(findings)} findings")
 
 
-def _count_rows(facts: Sequence[ClipFacts]) -> list[tuple[object, ...]]:
-    """Clips, frames and hours of each split, subject and action."""
+def _count_rows(facts: Sequence[ClipFacts]) -> list[dict[str, Any]]:
+    """What there is of each split, subject and action."""
     groups: dict[tuple[str, str, str], list[ClipFacts]] = {}
     for fact in facts:
         groups.setdefault((fact.split, fact.subject, fact.label or ""), []).append(fact)
-    return [
-        (*key, len(group), sum(fact.frames for fact in group), round(sum(fact.seconds for fact in group) / 3600, 4))
-        for key, group in sorted(groups.items())
-    ]
+    rows = []
+    for key, group in sorted(groups.items()):
+        clips, frames, hours = _amount(group)
+        rows.append(dict(zip(COUNT_COLUMNS, (*key, clips, frames, round(hours, 4)), strict=True)))
+    return rows
 
 
-def _write_rows(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
+def _amount(facts: Sequence[ClipFacts]) -> tuple[int, int, float]:
+    """Clips, frames and hours."""
+    return len(facts), sum(fact.frames for fact in facts), sum(fact.seconds for fact in facts) / 3600
 
 
 def _draw(store: MotionStore, facts: Sequence[ClipFacts], args: argparse.Namespace, path: Path) -> None:

@@ -1,7 +1,6 @@
 """Compare action recognition with the majority class and with a regression on per-frame statistics."""
 
 import argparse
-import csv
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hummuss.cli.eval import command
+from hummuss.cli.pages import write_rows
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.evaluation.actions import (
     REGULARISATIONS,
@@ -61,17 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write_csv(path: Path, judged: Sequence[Judged], classes: Sequence[str]) -> None:
     """One line per model, seed and true class, and one of all classes."""
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        chosen = [f"taken for {name}" for name in classes]
-        writer.writerow(["model", "seed", "class", "clips", "recognised (%)", "balanced (%)", *chosen])
-        for one in judged:
-            seed = "" if one.seed is None else one.seed
-            whole = [len(one.label), round(one.top1, 2), round(one.balanced, 2)]
-            writer.writerow([one.model, seed, "all", *whole, *one.confusion.sum(0)])
-            for name, row in zip(classes, one.confusion, strict=True):
-                share = round(100 * row[classes.index(name)] / row.sum(), 2) if row.sum() else ""
-                writer.writerow([one.model, seed, name, row.sum(), share, "", *row])
+    taken_for = [f"taken for {name}" for name in classes]
+    columns = ("model", "seed", "class", "clips", "recognised (%)", "balanced (%)", *taken_for)
+    lines: list[tuple[object, ...]] = []
+    for one in judged:
+        top1, balanced = round(one.top1, 2), round(one.balanced, 2)
+        lines.append((one.model, one.seed, "all", len(one.label), top1, balanced, *one.confusion.sum(0)))
+        for name, row in zip(classes, one.confusion, strict=True):
+            share = round(100 * row[classes.index(name)] / row.sum(), 2) if row.sum() else None
+            lines.append((one.model, one.seed, name, row.sum(), share, None, *row))
+    write_rows(path, columns, [dict(zip(columns, line, strict=True)) for line in lines])
 
 
 def _page(

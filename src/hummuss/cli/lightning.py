@@ -25,12 +25,12 @@ from hummuss.cli.dropped import telling_logger
 from hummuss.cli.runs import new_run, newest_checkpoint, whole_checkpoint
 from hummuss.data.datamodules import MotionDataModule
 from hummuss.errors import InputError
-from hummuss.inference.runs import CONFIG, find_checkpoint
+from hummuss.inference.runs import CONFIG
 from hummuss.module import MotionModule
 from hummuss.report import RunReport
 from hummuss.training.atomic_io import AtomicCheckpointIO, damage
 from hummuss.training.last_checkpoint import LAST, TERMINATED, LastCheckpoint, Terminated
-from hummuss.weights import in_short
+from hummuss.weights import find_checkpoint, in_short
 
 RUNS = Path("runs")
 NEWEST = ("last", "best")  # stand for the newest run's checkpoint

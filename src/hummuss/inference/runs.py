@@ -13,7 +13,7 @@ from hummuss.data.windows import View
 from hummuss.errors import InputError
 from hummuss.heads.base import Head
 from hummuss.module import MotionModule
-from hummuss.weights import in_short, read_checkpoint
+from hummuss.weights import find_checkpoint, in_short, read_checkpoint
 
 CONFIG = "config.yaml"
 
@@ -85,14 +85,6 @@ def _refuse_other_normalisations(config: dict[str, Any], checkpoint: Path) -> No
             f"{checkpoint}: its tasks were trained with different normalisations, {told}, so no clip can be shown to "
             "all of its heads at once: train them with one, or choose a head in Python, load_run(path, head=PoseHead)"
         )
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The file itself, or for a folder the best checkpoint of its run, or of the newest of its numbered runs."""
-    if not path.is_dir():
-        return path
-    runs = sorted((own for own in path.iterdir() if own.name.isdigit()), key=lambda own: int(own.name), reverse=True)
-    return next((own / "best.ckpt" for own in runs if (own / "best.ckpt").is_file()), path / "best.ckpt")
 
 
 def data_options(config: dict[str, Any], model: MotionModule, head: type[Head] | None) -> dict[str, Any]:

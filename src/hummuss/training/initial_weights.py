@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hummuss.errors import InputError
 from hummuss.provenance import SELECTED_ON_TEST, file_hash
-from hummuss.weights import open_checkpoint, read_safetensors
+from hummuss.weights import find_checkpoint, open_checkpoint, read_safetensors
 
 NAMED = 3  # of weights that do not fit, so many are named
 
@@ -48,7 +48,8 @@ def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | P
 
     Args:
         backbone, heads: of the new run.
-        path: a checkpoint of ``hummuss fit``, its run's folder (best.ckpt), or a shared model's folder.
+        path: a checkpoint of ``hummuss fit``, its run's folder (best.ckpt), that of all runs of its name (of which the
+            newest that has one counts), or a shared model's folder.
 
     Raises:
         InputError: no such file, a damaged one, or a backbone with other weights: names them.
@@ -81,12 +82,12 @@ def take_over(backbone: nn.Module, heads: Mapping[str, nn.Module], path: str | P
 
 
 def _file(path: Path) -> Path:
-    for file in (path, path / "best.ckpt", path / "model.safetensors"):
+    for file in (find_checkpoint(path), path / "model.safetensors"):
         if file.is_file():
             return file
     raise InputError(
-        f"nothing to begin with at {path}: give a checkpoint such as runs/pose/1/best.ckpt, its folder, or the folder "
-        "of a shared model"
+        f"nothing to begin with at {path}: give a checkpoint such as runs/pose/1/best.ckpt, its folder, that of all "
+        "runs of its name, or the folder of a shared model"
     )
 
 
