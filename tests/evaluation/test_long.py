@@ -21,6 +21,7 @@ from hummuss.data.datamodules import MotionDataModule
 from hummuss.data.motion import MotionClip
 from hummuss.data.synthetic import SyntheticMotion
 from hummuss.evaluation.contestants import load_contestants
+from hummuss.evaluation.kept_rows import KeptRows
 from hummuss.evaluation.long import COLUMNS, SPANS, compare_lengths, stream_joints
 from hummuss.evaluation.long_page import CALLED, sentences
 from hummuss.evaluation.long_sequences import ROOM, performances, ping_pong, ping_pongs, real_spans
@@ -364,7 +365,33 @@ def test_the_command_writes_rows_page_and_picture(make_run, tmp_path, monkeypatc
     assert "--lengths 100 120 --clips 1" in page
     assert "ping-pong" in page
     assert Path("page/long.png").stat().st_size > 10_000
-    assert [path.name for path in Path("page").glob("*.csv")] == ["long.csv"]
+    assert {path.name for path in Path("page").iterdir()} == {"long.csv", "long.md", "long.png"}
+
+
+def test_a_comparison_that_was_cut_off_goes_on_where_it_was(make_run, tmp_path) -> None:
+    contestants = load_contestants([make_run("a", causal=True), make_run("b", seed=1)])
+    path = tmp_path / "long.partial.jsonl"
+
+    def rows(kept: KeptRows | None, streamed: int = 120) -> Iterator[dict[str, Any]]:
+        return compare_lengths(contestants, captures(), "test", 40, [100, 120], 1, streamed, kept)
+
+    expected = list(rows(None))
+    begun = rows(KeptRows(path))
+    assert [next(begun) for _ in expected[:-1]] == expected[:-1]
+    begun.close()
+    model, predicted = contestants[1].run.model, []
+    handle = model.backbone.register_forward_hook(lambda _, inputs, __: predicted.append(inputs[0].shape[1]))
+    contestants[0].run.model.backbone.register_forward_hook(
+        lambda *_: pytest.fail("what was finished is computed anew")
+    )
+    assert list(rows(KeptRows(path))) == expected
+    assert 120 in predicted
+    assert 100 not in predicted
+    handle.remove()
+    # Nothing is left to compute, but of another length to stream nothing is known.
+    assert list(rows(KeptRows(path))) == expected
+    with pytest.raises(pytest.fail.Exception, match="computed anew"):
+        list(rows(KeptRows(path), 100))
 
 
 def test_what_has_no_scored_frame_is_told_and_an_interruption_leaves_the_last_table(
@@ -388,4 +415,3 @@ def test_what_has_no_scored_frame_is_told_and_an_interruption_leaves_the_last_ta
     assert "90 frames whole hummuss: no frame is scored" in told
     assert "90 frames whole hummuss: 51.0 mm" in told
     assert Path("long.csv").read_text() == "earlier"
-    assert len(Path("long.partial.csv").read_text().splitlines()) == 3

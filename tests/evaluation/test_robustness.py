@@ -1,6 +1,7 @@
 """Comparison under corruption: rows by hand, equal inputs for all, the page's sentences and pictures."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import yaml
 
 from hummuss import InputError
 from hummuss.cli.main import main
+from hummuss.cli.messages import INTERRUPTED
 from hummuss.data import Camera, MotionClip, StoreDataModule, StoreWriter, SyntheticDataModule
-from hummuss.evaluation.contestants import load_contestants
+from hummuss.evaluation.contestants import Contestant, load_contestants
 from hummuss.evaluation.corruption import CLEAN, LEVELS, Corruption, all_corruptions
+from hummuss.evaluation.kept_rows import KeptRows, Row
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
 from hummuss.evaluation.robustness_page import Model, by_model, sentences
 from hummuss.heads.base import root_relative
@@ -144,6 +147,61 @@ def test_sentences_are_computed_from_means_over_the_seeds_that_both_have() -> No
     assert "clean" not in {
         corruption.kind for corruption in by_model(rows, "unseen_mpjpe_mm")[Model("hummuss", True, True)]
     }
+
+
+def test_a_comparison_that_was_cut_off_goes_on_where_it_was(make_run, few, tmp_path, monkeypatch) -> None:
+    folders = [make_run("a", "PerFrame"), make_run("b", "PerFrame", seed=1)]
+    path, scored = tmp_path / "page.partial.jsonl", []
+    joints = Contestant.joints
+
+    def rows(data: SyntheticDataModule) -> Iterator[Row]:
+        return compare_corruptions(load_contestants(folders), data, "test", 4, KeptRows(path))
+
+    monkeypatch.setattr(Contestant, "joints", lambda self, *shown: scored.append(self.seed) or joints(self, *shown))
+    expected = list(compare_corruptions(load_contestants(folders), synthetic(), "test", 4))
+    begun = rows(synthetic())
+    assert [next(begun) for _ in range(3)] == expected[:3]
+    begun.close()
+    scored.clear()
+    assert list(rows(synthetic())) == expected
+    assert scored == [0, 1], "the third and fourth, for the third had not been finished"
+    list(rows(synthetic()))
+    assert scored == [0, 1]
+    # Other frames, or another config of a run, are another comparison.
+    list(rows(synthetic(max_fps=25.0)))
+    assert scored == [0, 1, *[0, 1] * len(FEW)]
+    scored.clear()
+    (folders[1] / "config.yaml").write_text((folders[1] / "config.yaml").read_text() + "# edited since\n")
+    list(rows(synthetic()))
+    assert scored == [1] * len(FEW)
+
+
+def test_the_command_goes_on_too(make_run, few, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    overlay = tmp_path / "short.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"frames": 9, "test_clips": 2, "duration": 0.3}}}))
+    configs = ["--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay)]
+    command = ["eval", "robustness", *configs, "--ckpt", str(make_run("a")), "--out", "page/robust", "--windows", "2"]
+    joints, shown = Contestant.joints, []
+
+    def cut_off(self, *batch):
+        shown.append(batch)
+        if len(shown) == 2:
+            raise KeyboardInterrupt
+        return joints(self, *batch)
+
+    monkeypatch.setattr(Contestant, "joints", cut_off)
+    assert main(command) == INTERRUPTED
+    assert [path.name for path in Path("page").iterdir()] == ["robust.partial.jsonl"]
+    monkeypatch.setattr("hummuss.cli.eval_robustness.write_page", lambda *_: None)
+    capsys.readouterr()
+    assert main(command) == 0
+    assert (
+        "going on from page/robust.partial.jsonl, what a comparison that was cut off has computed (1 parts)"
+        in capsys.readouterr().out
+    )
+    assert len(shown) == 3
+    assert [path.name for path in Path("page").iterdir()] == ["robust.csv"]
 
 
 def test_the_command_writes_rows_page_and_picture(make_run, tmp_path, monkeypatch) -> None:

@@ -4,7 +4,7 @@ import argparse
 
 from hummuss.cli.arguments import count
 from hummuss.cli.eval import command
-from hummuss.cli.pages import finish_table, partial_table, write_rows
+from hummuss.cli.pages import kept_rows, write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.long import COLUMNS, compare_lengths
 from hummuss.evaluation.long_page import write_page
@@ -21,19 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write OUT.partial.csv as it goes, then OUT.csv, OUT.md and OUT.png."""
+    """Write OUT.csv, OUT.md and OUT.png."""
     contestants = load_contestants(arguments.ckpt, arguments.device)
     data = load_data(arguments.config, contestants)
+    kept = kept_rows(arguments.out)
     rows = []
     asked = (arguments.split, arguments.windows, arguments.lengths, arguments.clips, arguments.streamed)
-    for row in compare_lengths(contestants, data, *asked):
+    for row in compare_lengths(contestants, data, *asked, kept):
         rows.append(row)
         if row["position_s"] is None:
-            write_rows(partial_table(arguments.out), COLUMNS, rows)
             what = f"{row['dataset']} {row['source']} {row['frames']} frames {row['mode']} {row['model']}"
             error = row["mpjpe_mm"]
             print(f"{what}: {'no frame is scored' if error is None else f'{error:.1f} mm'}", flush=True)
-    finish_table(arguments.out, COLUMNS, rows)
+    write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
+    kept.remove()
     own = ["--lengths", *map(str, arguments.lengths), "--clips", str(arguments.clips)]
     own += ["--streamed", str(arguments.streamed)]
     write_page(arguments.out, rows, command("long", arguments, *own))

@@ -3,7 +3,7 @@
 import argparse
 
 from hummuss.cli.eval import command
-from hummuss.cli.pages import finish_table, partial_table, write_rows
+from hummuss.cli.pages import kept_rows, write_rows
 from hummuss.evaluation.contestants import load_contestants, load_data
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
 from hummuss.evaluation.robustness_page import write_page
@@ -14,18 +14,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write OUT.partial.csv as it goes, then OUT.csv, OUT.md and OUT.png."""
+    """Write OUT.csv, OUT.md and OUT.png."""
     contestants = load_contestants(arguments.ckpt, arguments.device)
     data = load_data(arguments.config, contestants)
+    kept = kept_rows(arguments.out)
     rows = []
-    for row in compare_corruptions(contestants, data, arguments.split, arguments.windows):
+    for row in compare_corruptions(contestants, data, arguments.split, arguments.windows, kept):
         rows.append(row)
-        write_rows(partial_table(arguments.out), COLUMNS, rows)
         print(
             f"{row['dataset']} {row['corruption']} {row['level']:g} {row['model']}: {row['mpjpe_mm']:.1f} mm",
             flush=True,
         )
-    finish_table(arguments.out, COLUMNS, rows)
+    write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
+    kept.remove()
     write_page(arguments.out, rows, command("robustness", arguments))
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hummuss.errors import InputError
+from hummuss.evaluation.kept_rows import KeptRows
 from hummuss.whole_file import whole_file
 
 
@@ -55,15 +56,12 @@ def read_rows(path: Path, columns: Sequence[str], types: Mapping[str, Callable[[
             ) from error
 
 
-def partial_table(out: Path) -> Path:
-    """Where a page's rows stand until there are all of them, so that an earlier table stays whole until then."""
-    return out.with_name(f"{out.name}.partial.csv")
-
-
-def finish_table(out: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write OUT.csv and take away what stood in for it."""
-    write_rows(out.with_suffix(".csv"), columns, rows)
-    partial_table(out).unlink(missing_ok=True)
+def kept_rows(out: Path) -> KeptRows:
+    """Where a page's rows stand until there are all of them: an earlier table stays whole until then."""
+    kept = KeptRows(out.with_name(f"{out.name}.partial.jsonl"))
+    if kept.pieces:
+        print(f"going on from {kept.path}, what a comparison that was cut off has computed ({kept.pieces} parts)")
+    return kept
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ from hummuss.errors import InputError
 from hummuss.evaluation.strides import Strides
 from hummuss.evaluation.trained import Trained, find_head, load_trained, read_config, refuse_other_normalisation
 from hummuss.heads.pose import PoseHead
-from hummuss.inference.runs import Run, data_options
+from hummuss.inference.runs import CONFIG, Run, data_options
 from hummuss.provenance import device_name, file_hash, git_commit
 from hummuss.yaml_file import read_yaml
 
@@ -61,6 +61,11 @@ class Contestant(Trained):
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.run.model.parameters()).device
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Digits that change with its weights or with what its config says of it."""
+        return {"checkpoint": self.checkpoint, "config": file_hash(self.run.checkpoint.with_name(CONFIG))}
 
     @cached_property
     def origin(self) -> dict[str, str | None]:

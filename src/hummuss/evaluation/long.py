@@ -13,6 +13,7 @@ from hummuss.data.synthetic_module import SyntheticDataModule
 from hummuss.data.windows import MotionSource
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, pose_head
+from hummuss.evaluation.kept_rows import KeptRows, Row, digest
 from hummuss.evaluation.long_sequences import Sequences, performances, ping_pongs, real_spans
 from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import find_head, refuse_alike
@@ -31,8 +32,6 @@ COLUMNS = (
 SPANS = (1, 2, 10)  # in training windows
 BINS = 20  # positions at which the error is told, at most; none shorter than a window
 
-Row = dict[str, Any]
-
 
 def compare_lengths(
     contestants: Sequence[Contestant],
@@ -42,6 +41,7 @@ def compare_lengths(
     lengths: Sequence[int],
     clips: int,
     streamed: int,
+    kept: KeptRows | None = None,
 ) -> Iterator[Row]:
     """Rows per dataset, source, length, contestant and mode: one of all frames and one of each position.
 
@@ -59,6 +59,7 @@ def compare_lengths(
         lengths: frames of ping-pongs and of long performances.
         clips: how many of either.
         streamed: most frames that are streamed, of one sequence of each source.
+        kept: rows of a comparison that was cut off.
 
     Sequences that the memory cannot hold in one piece have no row for it nor for mirrored ones, but of a backbone that
     goes on from the state of the frames before, which gives the same.
@@ -68,14 +69,20 @@ def compare_lengths(
             would share their rows.
     """
     window = _check(contestants, lengths)
+    kept = kept or KeptRows()
     for dataset, sources in datasets(data, split).items():
         for group in _groups(data, sources, split, window, windows, lengths, clips):
+            shown = [digest((own.keypoints, own.dt, own.target, own.scored)) for own in group]
+            longest = max((own.frames for own in group if own.frames <= streamed), default=None)
             for contestant in contestants:
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented}
                 place |= {"seed": contestant.seed, "window": window, "checkpoint": contestant.checkpoint}
-                for row in _rows(contestant, group, window, streamed):
-                    yield place | row | contestant.origin
+                for sequences, digits in zip(group, shown, strict=True):
+                    ways = _ways(contestant, sequences, longest)
+                    facts = place | {"source": sequences.source, "shown": digits} | ways | contestant.files
+                    rows = _rows(contestant, sequences, window, **ways)
+                    yield from kept.rows(facts, (place | row | contestant.origin for row in rows))
 
 
 def _groups(
@@ -104,32 +111,36 @@ def _groups(
         yield [performed.begin(frames) for frames in sorted(lengths)]
 
 
-def _rows(contestant: Contestant, group: Sequence[Sequences], window: int, most_streamed: int) -> Iterator[Row]:
+def _ways(contestant: Contestant, sequences: Sequences, longest: int | None) -> dict[str, bool]:
+    """Whether sequences are predicted in one piece, and whether, being the ``longest``, frame by frame."""
     backbone = contestant.run.model.backbone
-    streamed = max((own.frames for own in group if own.frames <= most_streamed), default=None)
-    for sequences in group:
-        place: Row = {"source": sequences.source, "frames": sequences.frames}
-        adjacent = Inference(windows=window, stride=window)
-        joints = _joints(contestant, sequences, Inference(windows=window))
-        yield from _told(place | {"mode": "windows"}, sequences, joints, window)
-        apart = _joints(contestant, sequences, adjacent)
-        yield from _told(place | {"mode": "adjacent"}, sequences, apart, window)
-        if contestant.most_frames is not None:
-            continue
-        whole = None
-        if goes_on(backbone) or fits(backbone, sequences.frames, sequences.dt.to(contestant.device)):
-            whole = _whole(contestant, sequences)
-            yield from _told(place | {"mode": "whole"}, sequences, whole, window)
-            # `Inference.flip` would predict anew what has been predicted above.
-            joints = (apart + _joints(contestant, sequences, adjacent, mirror=True)) / 2
-            yield from _told(place | {"mode": "adjacent-mirrored"}, sequences, joints, window)
-            joints = (whole + _whole(contestant, sequences, mirror=True)) / 2
-            yield from _told(place | {"mode": "mirrored"}, sequences, joints, window)
-        if sequences.frames == streamed and getattr(backbone, "causal", False):
-            one = sequences.take(1)
-            joints, norms = stream_joints(contestant, one)
-            off = None if whole is None else round(float(position_errors(joints, whole[:1]).max()), 6)
-            yield from _told(place | {"mode": "stream", "stream_off_mm": off}, one, joints, window, norms)
+    whole = contestant.most_frames is None and (
+        goes_on(backbone) or fits(backbone, sequences.frames, sequences.dt.to(contestant.device))
+    )
+    return {"whole": whole, "streams": sequences.frames == longest and getattr(backbone, "causal", False)}
+
+
+def _rows(contestant: Contestant, sequences: Sequences, window: int, whole: bool, streams: bool) -> Iterator[Row]:
+    place: Row = {"source": sequences.source, "frames": sequences.frames}
+    adjacent = Inference(windows=window, stride=window)
+    joints = _joints(contestant, sequences, Inference(windows=window))
+    yield from _told(place | {"mode": "windows"}, sequences, joints, window)
+    apart = _joints(contestant, sequences, adjacent)
+    yield from _told(place | {"mode": "adjacent"}, sequences, apart, window)
+    one_piece = None
+    if whole:
+        one_piece = _whole(contestant, sequences)
+        yield from _told(place | {"mode": "whole"}, sequences, one_piece, window)
+        # `Inference.flip` would predict anew what has been predicted above.
+        joints = (apart + _joints(contestant, sequences, adjacent, mirror=True)) / 2
+        yield from _told(place | {"mode": "adjacent-mirrored"}, sequences, joints, window)
+        joints = (one_piece + _whole(contestant, sequences, mirror=True)) / 2
+        yield from _told(place | {"mode": "mirrored"}, sequences, joints, window)
+    if streams:
+        one = sequences.take(1)
+        joints, norms = stream_joints(contestant, one)
+        off = None if one_piece is None else round(float(position_errors(joints, one_piece[:1]).max()), 6)
+        yield from _told(place | {"mode": "stream", "stream_off_mm": off}, one, joints, window, norms)
 
 
 def _told(

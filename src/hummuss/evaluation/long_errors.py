@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
-from hummuss.evaluation.long import Row
+from hummuss.evaluation.kept_rows import Row
 from hummuss.evaluation.pages import shared_means
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hummuss.evaluation.long import SPANS, Row
+from hummuss.evaluation.kept_rows import Row
+from hummuss.evaluation.long import SPANS
 from hummuss.evaluation.long_errors import (
     Errors,
     Model,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Any
 
 from jaxtyping import Bool
 from torch import Tensor
@@ -13,6 +12,7 @@ from hummuss.data.windows import EvaluationWindows, MotionSource, View
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, refuse_short
 from hummuss.evaluation.corruption import CorruptedView, Corruption, all_corruptions
+from hummuss.evaluation.kept_rows import KeptRows, Row, digest
 from hummuss.evaluation.moments import datasets
 from hummuss.evaluation.trained import refuse_alike
 from hummuss.heads.base import root_relative
@@ -25,12 +25,16 @@ COLUMNS = (
     # What the page says of them.
     "unseen_mpjpe_mm", "unseen_share", "windows", "frames", "recipe", "checkpoint", "commit", "device",
 )  # fmt: skip
-
-Row = dict[str, Any]
+# Of a batch, what decides a figure.
+SHOWN = ("keypoints", "dt", "valid", "joints3d")
 
 
 def compare_corruptions(
-    contestants: Sequence[Contestant], data: MotionDataModule, split: str, windows: int
+    contestants: Sequence[Contestant],
+    data: MotionDataModule,
+    split: str,
+    windows: int,
+    kept: KeptRows | None = None,
 ) -> Iterator[Row]:
     """One row per dataset, corruption and contestant: every joint is scored, of every frame of the windows but those
     that a clip's official protocol leaves out.
@@ -43,6 +47,7 @@ def compare_corruptions(
         data: from `load_data`; windows are as long as in its training.
         split: which of its splits.
         windows: test windows of each dataset, evenly spaced.
+        kept: rows of a comparison that was cut off.
 
     Raises:
         InputError: a run that takes no windows of that length, two runs that would share their rows, or windows without
@@ -50,6 +55,7 @@ def compare_corruptions(
     """
     refuse_short(contestants, data.frames)
     refuse_alike(contestants, lambda own: (own.model, own.augmented, own.masked))
+    kept = kept or KeptRows()
     for dataset, sources in datasets(data, split).items():
         for corruption in all_corruptions():
             batches = list(_batches(data, sources, windows, corruption))
@@ -57,12 +63,14 @@ def compare_corruptions(
                 raise InputError(
                     f"the official protocol scores no frame of the windows of {dataset}: choose more of them, --windows"
                 )
+            shown = digest(part for batch, scored in batches for part in (*(batch[name] for name in SHOWN), scored))
             for contestant in contestants:
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented, "trained_with_masking": contestant.masked}
                 place |= {"corruption": corruption.kind, "level": corruption.level}
                 place |= {"seed": contestant.seed, "checkpoint": contestant.checkpoint}
-                yield place | _errors(contestant, batches) | contestant.origin
+                facts = place | {"shown": shown} | contestant.files
+                yield from kept.rows(facts, _rows(contestant, batches, place))
 
 
 def _batches(
@@ -74,6 +82,12 @@ def _batches(
     chosen = EvaluationWindows(sources, data.frames, windows, data.max_fps, view, data.bodies, ())
     for batch in DataLoader(chosen, batch_size=max(1, FRAMES_AT_ONCE // data.frames)):
         yield batch, scored_frames(sources, batch["clip"], batch)
+
+
+def _rows(
+    contestant: Contestant, batches: Sequence[tuple[dict[str, Tensor], Bool[Tensor, "B F"]]], place: Row
+) -> Iterator[Row]:
+    yield place | _errors(contestant, batches) | contestant.origin
 
 
 def _errors(contestant: Contestant, batches: Sequence[tuple[dict[str, Tensor], Bool[Tensor, "B F"]]]) -> Row:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
+from hummuss.evaluation.kept_rows import Row
 from hummuss.evaluation.pages import COLORS, finish, shared_means, spread, table, trained, values, windows_of
-from hummuss.evaluation.robustness import Row
 
 COLUMNS = 4  # panels side by side
 UNITS = dict.fromkeys(LEVELS, "% of the time hidden") | {
