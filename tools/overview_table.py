@@ -14,6 +14,7 @@ from result_cells import (
     HIDDEN,
     INTERVALS,
     OTHER_CORE,
+    TEN_RETARGETED,
     WORK,
     corruption_cell,
     long_cell,
@@ -65,21 +66,25 @@ def rows() -> Iterator[list[str]]:
     yield row("at stride 8, trained at stride 1 alone", "framerate", cells(coarse, *one_rate), told)
     yield row("half of the frames dropped", "framerate", cells(dropped, *everywhere))
     told = "trained at stride 1 alone: {} HumMUSS, {} attention; ".format(*cells(BASE, *one_rate, column=speed))
-    told += f"{still_cell('framerate')} a pose that never moves"
+    (wide,) = cells(BASE, OURS, page="framerate_whole", column=speed)
+    told += f"{wide} HumMUSS trained at whole strides from 1 to 12; {still_cell('framerate')} a pose that never moves"
     yield row("velocity error at stride 1, mm/s", "framerate", cells(BASE, *everywhere, column=speed), told)
     told = "{} and {} million multiply-adds per frame".format(
         *(work_cell("framerate_base", line) for line in everywhere)
     )
     yield row("MPJPE at stride 1, size base", "framerate_base", cells(BASE, *everywhere, page="framerate_base"), told)
     for what, page, place, model in (
-        ("16,000 frames back and forth in one piece, after 1600 steps", "long_longer", FAR, "hummuss"),
+        ("16,000 frames back and forth in one piece", "long", FAR, "hummuss"),
+        ("the same, after 1600 steps", "long_longer", FAR, "hummuss"),
         ("the same, retargeted clips", "long_longer", FAR_RETARGETED, "hummuss"),
         ("the same, the model that comes along", "long_shipped", FAR_RETARGETED, "hummuss"),
+        ("810 frames of retargeted clips, the model that comes along", "long_shipped", TEN_RETARGETED, "hummuss"),
         ("an hour of one captured clip, the causal model that comes along", "long_hour", AN_HOUR, "hummuss-causal"),
     ):
         modes = ("whole", "windows", "adjacent")
         whole, overlapping, adjacent = (long_cell(place, mode, page, model) for mode in modes)
-        yield row(what, page, [whole, "-"], f"{overlapping} windows of 81 that overlap, {adjacent} that do not")
+        told = f"{overlapping} windows of 81 that overlap" + (f", {adjacent} that do not" if adjacent != "-" else "")
+        yield row(what, page, [whole, "-"], told)
     for masked, what in ((False, "30 % of the joints hidden"), (True, "the same, joints hidden in training")):
         hidden, clean = (
             [corruption_cell(model, masked, corruption) for model in ("hummuss", "dstformer")]
@@ -90,10 +95,13 @@ def rows() -> Iterator[list[str]]:
         [task_cell(variants, metric) for variants in (ALONE, ATTENTION_ALONE)]
         for metric in ("mesh/mpve", "action/mean_class")
     )
-    yield row("body mesh after 600 steps, MPVE, mm", "tasks_study", mesh)
+    told = "{} after pretraining, {} by one backbone for all tasks".format(
+        *(task_cell((variant,), "mesh/mpve") for variant in ("pretrained", "multi"))
+    )
+    yield row("body mesh after 600 steps, MPVE, mm", "tasks_study", mesh, told)
     told = f"{regression()} a regression that knows no order of frames"
     yield row("action after 600 steps, balanced accuracy, %", "action", action, told)
-    for device, mode in ((OTHER_CORE, "train"), (OTHER_CORE, "infer"), (GPU, "train")):
+    for device, mode in ((OTHER_CORE, "train"), (OTHER_CORE, "infer"), (GPU, "train"), (GPU, "infer")):
         even, irregular = (speed_cell(device, mode, intervals, 243) for intervals in INTERVALS)
         what = f"times as quick, size base, 243 frames: {WORK[mode]}, {DEVICES[device]}"
         yield row(what, "speed", [even, "1"], f"{irregular} on irregular intervals")

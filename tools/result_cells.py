@@ -12,6 +12,7 @@ from hummuss.evaluation.rates import Rate
 # Places that several tables show, as pages have them: sequences of a dataset, length and source, corruptions, variants
 # of the tasks, devices and precisions, modes and intervals.
 FAR, FAR_RETARGETED = ("cmu-test", 16000, "ping-pong"), ("cmu-test-daz", 16000, "ping-pong")
+TEN_RETARGETED = ("cmu-test-daz", 810, "capture")  # ten training windows
 AN_HOUR = ("cmu-test", 216000, "ping-pong")
 CLEAN, HIDDEN = ("clean", 0.0), ("joints", 0.3)
 ALONE, ATTENTION_ALONE = ("pose", "mesh", "action"), ("dstformer-pose", "dstformer-mesh", "dstformer-action")
