@@ -18,7 +18,7 @@ from hummuss.cli.pages import read_rows, write_rows
 from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, load_contestants, load_data
 from hummuss.evaluation.framerate import AT_RATE, COLUMNS, Row, compare_rates, training_facts
-from hummuss.evaluation.framerate_lines import line_of
+from hummuss.evaluation.framerate_lines import line_of, shown
 from hummuss.evaluation.framerate_page import write_page
 from hummuss.evaluation.moments import choose_moments, clips_scored
 from hummuss.evaluation.settings import differences
@@ -173,7 +173,7 @@ def _check_beside(added: Mapping[Path, Sequence[Row]], found: Sequence[Row]) -> 
     new = found[0]
     for path, rows in added.items():
         for row in rows:
-            if row["dataset"] == new["dataset"] and _seen(row) != _seen(new):
+            if row["dataset"] == new["dataset"] and shown(row) != shown(new):
                 raise InputError(
                     f"{path}: the rows of checkpoint {row['checkpoint']} on {row['dataset']} are of other moments than "
                     f"are shown now: {LEAVE_OUT}"
@@ -188,11 +188,6 @@ def _training(model: str, augmented: bool, strides: str, seed: int | None) -> tu
 def _place(row: Row) -> tuple[Hashable, ...]:
     """Where a row stands on the page: no two may share it."""
     return row["dataset"], line_of(row), row["rate"], row["kind"], row["seed"]
-
-
-def _seen(row: Row) -> str:
-    """Digits that stand for what a row's model was shown; behind them stand those of the code that did so."""
-    return row["moments"].partition("-")[0]
 
 
 def read_table(path: Path) -> list[Row]:

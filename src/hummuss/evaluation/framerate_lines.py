@@ -56,6 +56,11 @@ def line_of(row: Row) -> Line:
     return Line(row["model"], row["variant"], row["trained_with_augmentation"], stride)
 
 
+def shown(row: Row) -> str:
+    """Digits that stand for what a row's model was shown; behind them stand those of the code that did so."""
+    return row["moments"].partition("-")[0]
+
+
 def lines_of(rows: Sequence[Row], column: str = "mpjpe_mm") -> Lines:
     """The lines of one dataset's rows, by what a column says where it says anything."""
     found: Lines = {}
