@@ -28,9 +28,9 @@ def rate_cell(page: str, line: Line, rate: Rate, column: str = "mpjpe_mm", datas
     return spread(list(lines_of(rated(page, dataset), column)[line].get(rate, {}).values()))
 
 
-def still_cell(page: str) -> str:
-    """Velocity error at stride 1 of a pose that never moves, on captured test clips: the page alone has it."""
-    lines = (RESULTS / f"{page}.md").read_text().partition("\n## cmu-test\n")[2].splitlines()
+def still_cell(page: str, dataset: str = "cmu-test") -> str:
+    """Velocity error at stride 1 of a pose that never moves, on captured test clips by default: the page has it."""
+    lines = (RESULTS / f"{page}.md").read_text().partition(f"\n## {dataset}\n")[2].splitlines()
     return next(line for line in lines if line.startswith("| a pose that never moves |")).split(" | ")[1]
 
 

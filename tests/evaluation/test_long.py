@@ -84,7 +84,7 @@ def test_real_spans_are_the_middle_of_clips_that_are_long_enough_at_the_base_rat
     data = captures()
     clips = [bare(clip) for clip in data.sources("test")]
     spans = real_spans(data, clips, 90, 5)
-    assert (len(spans), spans.frames) == (2, 90)
+    assert (len(spans), spans.frames, spans.subjects) == (2, 90, "2 of subject synthetic")
     torch.testing.assert_close(spans.dt, torch.full((2, 90), 0.02))
     # Twice the base rate: 181 frames taken of 300, 60 of which are before them; the first gives the interval.
     height = torch.from_numpy(clips[1].joints3d[59 + 2 + 2 * np.arange(90)])
@@ -98,7 +98,7 @@ def test_pieces_are_the_same_frames(make_run) -> None:
     data = captures()
     spans = real_spans(data, [bare(clip) for clip in data.sources("test")], 90, 5)
     pieces = spans.pieces(18)
-    assert (len(pieces), pieces.frames) == (10, 18)
+    assert (len(pieces), pieces.frames, pieces.subjects) == (10, 18, spans.subjects)
     assert torch.equal(pieces.keypoints[7], spans.keypoints[1, 36:54])
     assert torch.equal(pieces.dt.reshape(2, 90), spans.dt)
     assert torch.equal(spans.begin(20).target, spans.target[:, :20])

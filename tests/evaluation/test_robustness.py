@@ -83,6 +83,7 @@ def test_frames_that_a_protocol_leaves_out_do_not_count(make_run, few, tmp_path)
     ]
     assert found[0] == found[1]
     assert found[0][0]["frames"] == 30
+    assert found[0][0]["subjects"] == "5 of subject 1"  # 40 frames in windows of nine
     with pytest.raises(InputError, match=r"scores no frame of the windows of lab-test"):
         list(compare_corruptions(contestants, recorded(tmp_path / "none", 0 * valid, 0.0), "test", 100))
 

@@ -27,7 +27,7 @@ COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "source", "frames", "mode", "position_s", "mpjpe_mm",
     "state_norm", "seed",
     # What the page says of them.
-    "window", "sequences", "stream_off_mm", "recipe", "checkpoint", "commit", "device",
+    "window", "sequences", "subjects", "stream_off_mm", "recipe", "checkpoint", "commit", "device",
 )  # fmt: skip
 SPANS = (1, 2, 10)  # in training windows
 BINS = 20  # positions at which the error is told, at most; none shorter than a window
@@ -121,7 +121,7 @@ def _ways(contestant: Contestant, sequences: Sequences, longest: int | None) -> 
 
 
 def _rows(contestant: Contestant, sequences: Sequences, window: int, whole: bool, streams: bool) -> Iterator[Row]:
-    place: Row = {"source": sequences.source, "frames": sequences.frames}
+    place: Row = {"source": sequences.source, "frames": sequences.frames, "subjects": sequences.subjects}
     adjacent = Inference(windows=window, stride=window)
     joints = _joints(contestant, sequences, Inference(windows=window))
     yield from _told(place | {"mode": "windows"}, sequences, joints, window)

@@ -21,7 +21,7 @@ from hummuss.evaluation.long_errors import (
     pairs,
     streams_for_whole,
 )
-from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values
+from hummuss.evaluation.pages import COLORS, finish, spread, table, trained, values, whose
 
 MOST_WORSE = 2.0  # per cent that target (b) of the claims allows spans
 SOURCES = {
@@ -72,7 +72,10 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
     ]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
-        lines += [f"## {dataset}", "", *(f"- {sentence}" for sentence in sentences(own)), "", *_table(own)]
+        people = {SOURCES[row["source"]]: row["subjects"] for row in own if row["subjects"]}
+        clips = "; ".join(f"{source} {subjects}" for source, subjects in people.items())
+        lines += [f"## {dataset}", "", *whose("Clips", clips)]
+        lines += [*(f"- {sentence}" for sentence in sentences(own)), "", *_table(own)]
     lines += [f"![error against span, and against position in a sequence]({out.name}.png)", ""]
     out.with_suffix(".md").write_text("\n".join(lines))
     draw(out.with_suffix(".png"), rows)

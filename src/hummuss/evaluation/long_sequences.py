@@ -15,6 +15,7 @@ from hummuss.data.synthetic_module import SyntheticDataModule
 from hummuss.data.transforms.frame_rate import Instants, base_stride
 from hummuss.data.windows import EVALUATION_SEED, MotionSource, to_sample
 from hummuss.errors import InputError
+from hummuss.evaluation.moments import subjects_of
 from hummuss.heads.base import root_relative
 from hummuss.protocols.base import official_frames
 
@@ -29,6 +30,7 @@ class Sequences:
 
     Attributes:
         source: ``capture``, ``ping-pong`` or ``synthetic``.
+        subjects: whose clips they are of, see `subjects_of`.
         keypoints: normalised, with confidence.
         dt: seconds since the previous frame.
         target: root-relative joints, metres.
@@ -36,6 +38,7 @@ class Sequences:
     """
 
     source: str
+    subjects: str
     keypoints: Float[Tensor, "N F 17 3"]
     dt: Float[Tensor, "N F"]
     target: Float[Tensor, "N F 17 3"]
@@ -66,10 +69,10 @@ class Sequences:
     def split(self, count: int) -> "Iterator[Sequences]":
         """All of them, ``count`` at a time."""
         parts = (values.split(count) for values in self._arrays)
-        return (Sequences(self.source, *part) for part in zip(*parts, strict=True))
+        return (Sequences(self.source, self.subjects, *part) for part in zip(*parts, strict=True))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Sequences":
-        return Sequences(self.source, *(change(values) for values in self._arrays))
+        return Sequences(self.source, self.subjects, *(change(values) for values in self._arrays))
 
     @property
     def _arrays(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -94,8 +97,9 @@ def real_spans(data: MotionDataModule, sources: Sequence[MotionSource], frames: 
     if not fitting:
         return None
     chosen = np.unique(np.linspace(0, len(fitting) - 1, min(count, len(fitting))).round().astype(int))
-    clips = (source.at(source.times[places]) for source, places in (fitting[number] for number in chosen))
-    return _see("capture", data, clips)
+    spans = [fitting[number] for number in chosen]
+    clips = (source.at(source.times[places]) for source, places in spans)
+    return _see("capture", subjects_of(source for source, _ in spans), data, clips)
 
 
 def ping_pongs(data: MotionDataModule, sources: Sequence[MotionSource], frames: int, count: int) -> Sequences:
@@ -110,7 +114,7 @@ def ping_pongs(data: MotionDataModule, sources: Sequence[MotionSource], frames: 
     paced = [(source, base_stride(source.times, data.max_fps)) for source in sources]
     longest = sorted(paced, key=lambda own: len(own[0].times) // own[1], reverse=True)[:count]
     clips = (ping_pong(source, stride, frames + 1) for source, stride in longest)
-    return _see("ping-pong", data, clips)
+    return _see("ping-pong", subjects_of(source for source, _ in longest), data, clips)
 
 
 def ping_pong(source: MotionSource, stride: int, frames: int) -> MotionClip:
@@ -161,10 +165,10 @@ def performances(data: SyntheticDataModule, split: str, frames: int, count: int)
             f"none of {data.clips[split]} {split} performances stays within {ROOM:g} m for {longer.duration:g} s: "
             "give more in data.init_args"
         )
-    return _see("synthetic", data, iter(clips))
+    return _see("synthetic", "", data, iter(clips))
 
 
-def _see(source: str, data: MotionDataModule, clips: Iterator[MotionClip]) -> Sequences:
+def _see(source: str, subjects: str, data: MotionDataModule, clips: Iterator[MotionClip]) -> Sequences:
     """Clips of one frame more than is shown: the first gives the first interval."""
     rows: list[list[Tensor]] = []
     for number, clip in enumerate(clips):
@@ -176,4 +180,4 @@ def _see(source: str, data: MotionDataModule, clips: Iterator[MotionClip]) -> Se
         sample = to_sample(clip, instants, len(dt), data.view.normalisation, (), (0, 0))
         shown = sample["keypoints"], sample["dt"], root_relative(sample["joints3d"]), torch.from_numpy(valid)
         rows.append([values[1:] for values in shown])
-    return Sequences(source, *(torch.stack(values) for values in zip(*rows, strict=True)))
+    return Sequences(source, subjects, *(torch.stack(values) for values in zip(*rows, strict=True)))

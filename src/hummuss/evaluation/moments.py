@@ -1,7 +1,7 @@
 """Test moments: which frames of which clips every row of a comparison is scored at."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -124,11 +124,21 @@ def clips_scored(sources: Sequence[MotionSource], moments: Sequence[Moment]) -> 
     '1 of 2 clips (moments: 2 of subject 07); the others have none, being too short or more than there are moments'
     """
     scored = {moment.source for moment in moments}
-    people = Counter(getattr(sources[moment.source], "subject", "") for moment in moments)
-    named = ", ".join(f"{people[subject]} of subject {subject}" for subject in sorted(people) if subject)
+    named = subjects_of(sources[moment.source] for moment in moments)
     others = "; the others have none, being too short or more than there are moments"
     said = f"{len(scored)} of {len(sources)} clips" + (f" (moments: {named})" if named else "")
     return said + (others if len(scored) < len(sources) else "")
+
+
+def subjects_of(sources: Iterable[MotionSource]) -> str:
+    """Whose these clips are, each as often as it is given, for pages; nothing of clips that do not say.
+
+    >>> walk = MotionClip("walk", "walk", "07", "test", fps=50.0, joints3d=np.zeros((9, 17, 3), np.float32))
+    >>> subjects_of([walk, replace(walk, subject="02"), walk])
+    '1 of subject 02, 2 of subject 07'
+    """
+    people = Counter(getattr(source, "subject", "") for source in sources)
+    return ", ".join(f"{people[subject]} of subject {subject}" for subject in sorted(people) if subject)
 
 
 def _joints_alone(source: MotionSource) -> MotionSource:

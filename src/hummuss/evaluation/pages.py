@@ -53,6 +53,15 @@ def values(rows: Sequence[dict[str, Any]], column: str) -> str:
     return ", ".join(sorted({str(row[column]) for row in rows}))
 
 
+def whose(what: str, subjects: str) -> list[str]:
+    """A line on whose motion this is and the empty one behind it; none where clips do not say.
+
+    >>> whose("Windows", "2 of subject 07"), whose("Windows", "")
+    (['Windows: 2 of subject 07.', ''], [])
+    """
+    return [f"{what}: {subjects}.", ""] if subjects else []
+
+
 def trained(rows: Sequence[dict[str, Any]]) -> str:
     """A sentence on how the runs were trained: once where all were trained alike, by model where they differ."""
     found: dict[str, dict[str, None]] = {}

@@ -13,7 +13,7 @@ from hummuss.errors import InputError
 from hummuss.evaluation.contestants import Contestant, refuse_short
 from hummuss.evaluation.corruption import CorruptedView, Corruption, all_corruptions
 from hummuss.evaluation.kept_rows import KeptRows, Row, digest
-from hummuss.evaluation.moments import datasets
+from hummuss.evaluation.moments import datasets, subjects_of
 from hummuss.evaluation.trained import refuse_alike
 from hummuss.heads.base import root_relative
 from hummuss.inference.strategy import FRAMES_AT_ONCE
@@ -23,7 +23,7 @@ from hummuss.protocols.base import scored_frames
 COLUMNS = (
     "dataset", "model", "trained_with_augmentation", "trained_with_masking", "corruption", "level", "mpjpe_mm", "seed",
     # What the page says of them.
-    "unseen_mpjpe_mm", "unseen_share", "windows", "frames", "recipe", "checkpoint", "commit", "device",
+    "unseen_mpjpe_mm", "unseen_share", "windows", "subjects", "frames", "recipe", "checkpoint", "commit", "device",
 )  # fmt: skip
 # Of a batch, what decides a figure.
 SHOWN = ("keypoints", "dt", "valid", "joints3d")
@@ -40,7 +40,7 @@ def compare_corruptions(
     that a clip's official protocol leaves out.
 
     ``unseen_mpjpe_mm`` is of the joints that a model did not see, hidden or missed by the detector (None where it saw
-    all), ``unseen_share`` their share.
+    all), ``unseen_share`` their share; ``subjects`` says whose the windows are.
 
     Args:
         contestants: from `load_contestants`.
@@ -64,11 +64,13 @@ def compare_corruptions(
                     f"the official protocol scores no frame of the windows of {dataset}: choose more of them, --windows"
                 )
             shown = digest(part for batch, scored in batches for part in (*(batch[name] for name in SHOWN), scored))
+            subjects = subjects_of(sources[clip] for batch, _ in batches for clip in batch["clip"].tolist())
             for contestant in contestants:
                 place: Row = {"dataset": dataset, "model": contestant.model}
                 place |= {"trained_with_augmentation": contestant.augmented, "trained_with_masking": contestant.masked}
                 place |= {"corruption": corruption.kind, "level": corruption.level}
                 place |= {"seed": contestant.seed, "checkpoint": contestant.checkpoint}
+                place |= {"subjects": subjects}
                 facts = place | {"shown": shown} | contestant.files
                 yield from kept.rows(facts, _rows(contestant, batches, place))
 

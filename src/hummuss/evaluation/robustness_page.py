@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from hummuss.evaluation.corruption import CLEAN, HIDES, LEVELS, Corruption, all_corruptions
 from hummuss.evaluation.kept_rows import Row
-from hummuss.evaluation.pages import COLORS, finish, shared_means, spread, table, trained, values, windows_of
+from hummuss.evaluation.pages import COLORS, finish, shared_means, spread, table, trained, values, whose, windows_of
 
 COLUMNS = 4  # panels side by side
 UNITS = dict.fromkeys(LEVELS, "% of the time hidden") | {
@@ -62,7 +62,8 @@ def write_page(out: Path, rows: Sequence[Row], command: str) -> None:
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         errors = by_model(own)
-        lines += [f"## {dataset}", "", *(f"- {sentence}" for sentence in sentences(errors)), ""]
+        lines += [f"## {dataset}", "", *whose("Windows", own[0]["subjects"])]
+        lines += [*(f"- {sentence}" for sentence in sentences(errors)), ""]
         lines += _table(errors)
         lines += ["Joints that were not seen, alone:", "", *_table(by_model(own, "unseen_mpjpe_mm"), HIDES)]
     lines += [f"![error of every model against the level of each corruption]({out.name}.png)", ""]
