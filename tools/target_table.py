@@ -6,7 +6,7 @@ from typing import Any
 from result_rows import ATTENTION, ATTENTION_ONE_RATE, BACK_AT_ALL_RATES, BACK_AT_ONE_RATE, long_rows, rated
 
 from hummuss.evaluation import long_errors
-from hummuss.evaluation.framerate_lines import Line, lines_of, pairs, shown
+from hummuss.evaluation.framerate_lines import Line, line_of, lines_of, pairs, shown
 from hummuss.evaluation.framerate_targets import AT_THAT_RATE, OURS, WITHIN, percent
 from hummuss.evaluation.long_page import MOST_WORSE
 from hummuss.evaluation.pages import table
@@ -83,13 +83,14 @@ def attention_beside(page: str, dataset: str) -> list[dict[str, Any]]:
     """Rows of attention from another page, for a page that has none.
 
     Raises:
-        ValueError: they are of other moments.
+        ValueError: they are of other moments, or of trainings of other steps, rates or weights; or there are none.
     """
     if page not in ATTENTION_OF:
         return []
     rows = [row for row in rated(ATTENTION_OF[page], dataset) if row["model"] == "dstformer"]
-    if {shown(row) for row in rows} != {shown(row) for row in rated(page, dataset)}:
-        raise ValueError(f"{page} and {ATTENTION_OF[page]} show other moments of {dataset}")
+    own = [row for row in rated(page, dataset) if line_of(row) == OURS]
+    if {(shown(row), row["recipe"]) for row in rows} != {(shown(row), row["recipe"]) for row in own}:
+        raise ValueError(f"{page} and {ATTENTION_OF[page]} show other moments of {dataset}, or were trained otherwise")
     return rows
 
 

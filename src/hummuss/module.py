@@ -39,8 +39,9 @@ class MotionModule(L.LightningModule):
         backbone: ``backbone(keypoints, dt, valid) -> (B, F, J, dim_rep)`` with attribute ``dim_rep``.
         heads: task name -> what makes its head from dim_rep (a `Head` class is).
         loss_weights: task name -> weight of its losses; 1 where not named.
-        pretrained: what training begins with: a checkpoint, a run's folder or a shared model's. Its backbone must fit
-            in full; heads that it has alike are taken over too; what was is printed. Not read but by a new ``fit``.
+        pretrained: what training begins with: a checkpoint, a run's folder, that of all runs of a name (the newest) or
+            a shared model's. Its backbone must fit in full; heads that it has alike are taken over too; what was is
+            printed. Not read but by a new ``fit``.
         learning_rate: peak of the cosine schedule.
         backbone_learning_rate: the same for the backbone; ``learning_rate`` by default.
         ssm_learning_rate: the same for its state space parameters, which take no weight decay either; the backbone's

@@ -1,8 +1,10 @@
 """Pretraining and what begins with it, by the commands of docs/pretraining.md."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hummuss.cli.main import main
 
@@ -37,6 +39,12 @@ def test_mesh_begins_with_a_pretrained_backbone_and_says_so(capsys: pytest.Captu
     assert main([*mesh, *small, *begun, *other]) == 0
     told = "the backbone of runs/pretrain/1/last.ckpt was trained with directions product (here sum): it computes some"
     assert told in capsys.readouterr().err
+
+    shutil.copy("runs/pretrain/1/last.ckpt", "runs/pretrain/1/best.ckpt")
+    assert main([*mesh, *small, "--model.init_args.pretrained", "runs/pretrain", *other]) == 0
+    assert told.replace("last", "best") in capsys.readouterr().err
+    config = yaml.safe_load(Path("runs/mesh/3/config.yaml").read_text())
+    assert config["model"]["init_args"]["pretrained"] == "runs/pretrain/1/best.ckpt"
 
     assert main([*mesh, "--model.init_args.backbone.init_args.dim", "32", *begun]) == 2
     assert "the backbone in runs/pretrain/1/last.ckpt has in other shapes" in capsys.readouterr().err

@@ -32,16 +32,29 @@ def test_rows_are_computed_once_for_what_they_are_of(tmp_path: Path) -> None:
     assert done == [0, 1]
     assert list(again.rows({"run": "b"}, computing(done))) == ROWS
     assert done == [0, 1, 0, 1]
-    again.remove()
+    again.finish()
     assert not path.exists()
+
+
+def test_what_another_comparison_left_stays(tmp_path: Path) -> None:
+    path, done = tmp_path / "a.partial.jsonl", []
+    list(KeptRows(path).rows({"run": "a"}, computing([])))
+    other = KeptRows(path)
+    list(other.rows({"run": "b"}, computing([])))
+    other.finish()
+    assert list(KeptRows(path).rows({"run": "a"}, computing(done))) == ROWS
+    assert done == []
 
 
 def test_other_code_computes_anew(tmp_path: Path, monkeypatch) -> None:
     path, done = tmp_path / "a.partial.jsonl", []
     list(KeptRows(path).rows({}, computing(done)))
-    monkeypatch.setattr(kept_rows, "code_hash", lambda *parts: "another")
-    list(KeptRows(path).rows({}, computing(done)))
-    assert done == [0, 1, 0, 1]
+    for what, now in ((f"{kept_rows.__name__}.code_hash", lambda *parts: "another"), ("torch.__version__", "3.0.0")):
+        monkeypatch.setattr(what, now)
+        later = KeptRows(path)
+        assert later.outdated == later.pieces
+        list(later.rows({}, computing(done)))
+    assert done == [0, 1] * 3
 
 
 def test_what_was_not_finished_is_computed_anew(tmp_path: Path) -> None:
@@ -72,8 +85,18 @@ def test_what_is_no_line_of_rows_ends_the_file(tmp_path: Path, line: str) -> Non
     assert len(path.read_text().splitlines()) == 1
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def refuse() -> None:
+    raise PermissionError(13, "no")
+
+
+def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "a").write_text("")
+    (tmp_path / "b").mkdir()
+    path = tmp_path / "b" / "c.jsonl"
+    list(KeptRows(path).rows({}, computing([])))
+    monkeypatch.setattr(KeptRows, "_read", lambda self, path: refuse())
+    with pytest.raises(InputError, match=r"c\.jsonl cannot be gone on with \(no\): move it away"):
+        KeptRows(path)
     with pytest.raises(InputError, match=r"a/b\.jsonl could not be written \(.*\): make room, or give another --out"):
         list(KeptRows(tmp_path / "a" / "b.jsonl").rows({}, computing([])))
 
@@ -83,7 +106,7 @@ def test_without_a_file_nothing_is_kept() -> None:
     kept = KeptRows()
     assert list(kept.rows({}, computing(done))) == list(kept.rows({}, computing(done))) == ROWS
     assert done == [0, 1, 0, 1]
-    kept.remove()
+    kept.finish()
 
 
 def test_digests_tell_values_shapes_and_types_apart() -> None:

@@ -23,7 +23,7 @@ from hummuss.data.synthetic import SyntheticMotion
 from hummuss.evaluation.contestants import load_contestants
 from hummuss.evaluation.kept_rows import KeptRows
 from hummuss.evaluation.long import COLUMNS, SPANS, compare_lengths, stream_joints
-from hummuss.evaluation.long_page import CALLED, sentences
+from hummuss.evaluation.long_page import CALLED, sentences, write_page
 from hummuss.evaluation.long_sequences import ROOM, performances, ping_pong, ping_pongs, real_spans
 from hummuss.heads import ActionHead
 from hummuss.protocols.base import VALID
@@ -392,6 +392,40 @@ def test_a_comparison_that_was_cut_off_goes_on_where_it_was(make_run, tmp_path) 
     assert list(rows(KeptRows(path))) == expected
     with pytest.raises(pytest.fail.Exception, match="computed anew"):
         list(rows(KeptRows(path), 100))
+
+
+def test_the_command_goes_on_too(make_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    overlay = tmp_path / "short.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"init_args": {"test_clips": 4, "duration": 0.5}}}))
+    command = ["eval", "long", "--config", str(CONFIGS / "pose.yaml"), "--config", str(overlay)]
+    command += ["--ckpt", str(make_run("a")), "--out", "page/long", "--lengths", "100", "--clips", "1"]
+
+    def no_page(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def anew(*_: object, **__: object) -> Iterator[dict[str, Any]]:
+        yield pytest.fail("computed anew")
+
+    monkeypatch.setattr("hummuss.cli.eval_long.write_page", no_page)
+    assert main(command) == INTERRUPTED
+    table = Path("page/long.csv").read_text()
+    assert {path.name for path in Path("page").iterdir()} == {"long.csv", "long.partial.jsonl"}
+    monkeypatch.setattr("hummuss.evaluation.long._rows", anew)
+    monkeypatch.setattr("hummuss.cli.eval_long.write_page", lambda *_: None)
+    assert main(command) == 0
+    assert Path("page/long.csv").read_text() == table
+    assert {path.name for path in Path("page").iterdir()} == {"long.csv"}
+
+
+def test_pages_say_whose_clips_they_are(tmp_path) -> None:
+    rows = [
+        row | {"subjects": "1 of subject 07", "recipe": "", "commit": "a", "device": "b"}
+        for mode in ("windows", "whole")
+        for row in fabricated(0, "capture", 90, mode, [50.0] * 5)
+    ]
+    write_page(tmp_path / "page", rows, "command")
+    assert "\nClips: real spans 1 of subject 07.\n\n- " in (tmp_path / "page.md").read_text()
 
 
 def test_what_has_no_scored_frame_is_told_and_an_interruption_leaves_the_last_table(

@@ -17,7 +17,7 @@ from hummuss.evaluation.contestants import Contestant, load_contestants
 from hummuss.evaluation.corruption import CLEAN, LEVELS, Corruption, all_corruptions
 from hummuss.evaluation.kept_rows import KeptRows, Row
 from hummuss.evaluation.robustness import COLUMNS, compare_corruptions
-from hummuss.evaluation.robustness_page import Model, by_model, sentences
+from hummuss.evaluation.robustness_page import Model, by_model, sentences, write_page
 from hummuss.heads.base import root_relative
 from hummuss.protocols.base import VALID
 
@@ -177,6 +177,19 @@ def test_a_comparison_that_was_cut_off_goes_on_where_it_was(make_run, few, tmp_p
     assert scored == [1] * len(FEW)
 
 
+def no_page(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_pages_say_whose_windows_they_are(tmp_path) -> None:
+    rows = [
+        row | {"subjects": "3 of subject 07", "windows": 3, "recipe": "", "commit": "a", "device": "b"}
+        for row in rows_of("hummuss", False, 0, 50.0)
+    ]
+    write_page(tmp_path / "page", rows, "command")
+    assert "\nWindows: 3 of subject 07.\n\n- **hummuss (varied rate)**" in (tmp_path / "page.md").read_text()
+
+
 def test_the_command_goes_on_too(make_run, few, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     overlay = tmp_path / "short.yaml"
@@ -194,11 +207,14 @@ def test_the_command_goes_on_too(make_run, few, tmp_path, monkeypatch, capsys) -
     monkeypatch.setattr(Contestant, "joints", cut_off)
     assert main(command) == INTERRUPTED
     assert [path.name for path in Path("page").iterdir()] == ["robust.partial.jsonl"]
-    monkeypatch.setattr("hummuss.cli.eval_robustness.write_page", lambda *_: None)
     capsys.readouterr()
+    monkeypatch.setattr("hummuss.cli.eval_robustness.write_page", no_page)
+    assert main(command) == INTERRUPTED
+    assert len(shown) == 3
+    monkeypatch.setattr("hummuss.cli.eval_robustness.write_page", lambda *_: None)
     assert main(command) == 0
     assert (
-        "going on from page/robust.partial.jsonl, what a comparison that was cut off has computed (1 parts)"
+        "going on from page/robust.partial.jsonl: what it has of these checkpoints and frames (1 in all) stays"
         in capsys.readouterr().out
     )
     assert len(shown) == 3

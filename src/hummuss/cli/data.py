@@ -71,7 +71,6 @@ def check_data(args: argparse.Namespace) -> int:
     _print_rates(report, console)
     _print_lengths(report, console)
     _print_findings(report.findings, console)
-    folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / "findings.csv", FINDING_COLUMNS, [dataclasses.asdict(finding) for finding in report.findings])
     write_rows(folder / "counts.csv", COUNT_COLUMNS, _count_rows(report.facts))
     written = ["findings.csv", "counts.csv"]

@@ -115,13 +115,13 @@ def _at_rate(path: Path, models: Container[str], asked: Container[str]) -> list[
 
 
 def _check_added(
-    added: Mapping[Path, Sequence[Row]], shown: Collection[str], contestants: Sequence[Contestant]
+    added: Mapping[Path, Sequence[Row]], datasets: Collection[str], contestants: Sequence[Contestant]
 ) -> None:
     """Refuse rows of earlier comparisons that are of other datasets than are shown, or two of one line and seed."""
     asked = {_training(own.model, own.augmented, str(own.strides), own.seed): own for own in contestants}
     places: dict[tuple[Hashable, ...], Path] = {}
     for path, rows in added.items():
-        if absent := {row["dataset"] for row in rows} - set(shown):
+        if absent := {row["dataset"] for row in rows} - set(datasets):
             raise InputError(
                 f"{path} has rows on {', '.join(sorted(absent))}, which --config does not give: {LEAVE_OUT}"
             )

@@ -1,4 +1,7 @@
-"""Predict sequences far longer than the training windows: in windows, in one piece, and streamed."""
+"""Predict sequences far longer than the training windows: in windows, in one piece, and streamed.
+
+What is computed is kept in OUT.partial.jsonl until the page is written: a comparison that was cut off goes on there.
+"""
 
 import argparse
 
@@ -22,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, OUT.md and OUT.png."""
+    kept = kept_rows(arguments.out)
     contestants = load_contestants(arguments.ckpt, arguments.device)
     data = load_data(arguments.config, contestants)
-    kept = kept_rows(arguments.out)
     rows = []
     asked = (arguments.split, arguments.windows, arguments.lengths, arguments.clips, arguments.streamed)
     for row in compare_lengths(contestants, data, *asked, kept):
@@ -34,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
             error = row["mpjpe_mm"]
             print(f"{what}: {'no frame is scored' if error is None else f'{error:.1f} mm'}", flush=True)
     write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
-    kept.remove()
     own = ["--lengths", *map(str, arguments.lengths), "--clips", str(arguments.clips)]
     own += ["--streamed", str(arguments.streamed)]
     write_page(arguments.out, rows, command("long", arguments, *own))
+    kept.finish()
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0

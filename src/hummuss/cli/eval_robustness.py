@@ -1,4 +1,7 @@
-"""Corrupt detections alike for several trained runs: joints hidden, frames missing, noise, sides swapped."""
+"""Corrupt detections alike for several trained runs: joints hidden, frames missing, noise, sides swapped.
+
+What is computed is kept in OUT.partial.jsonl until the page is written: a comparison that was cut off goes on there.
+"""
 
 import argparse
 
@@ -15,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write OUT.csv, OUT.md and OUT.png."""
+    kept = kept_rows(arguments.out)
     contestants = load_contestants(arguments.ckpt, arguments.device)
     data = load_data(arguments.config, contestants)
-    kept = kept_rows(arguments.out)
     rows = []
     for row in compare_corruptions(contestants, data, arguments.split, arguments.windows, kept):
         rows.append(row)
@@ -26,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
             flush=True,
         )
     write_rows(arguments.out.with_suffix(".csv"), COLUMNS, rows)
-    kept.remove()
     write_page(arguments.out, rows, command("robustness", arguments))
+    kept.finish()
     print(f"wrote {arguments.out.with_suffix('.md')}, its CSV and its picture")
     return 0

@@ -94,6 +94,8 @@ class HummussCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
+        if self.subcommand == "fit" and not config.get("ckpt_path"):
+            _name_the_beginning(config.model.init_args)
         self.given = config.clone()
         self.given.ckpt_path = None
         _refuse_label(str(self.subcommand), config.label)
@@ -223,6 +225,15 @@ def _keep_curves(folder: Path) -> None:
     curves = folder / "metrics.csv"
     if curves.exists():
         curves.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
+
+
+def _name_the_beginning(model: Namespace) -> None:
+    """Put the newest run's checkpoint in the place of a folder of all runs: there may be a newer one by tomorrow."""
+    if model.get("pretrained"):
+        given = Path(model.pretrained)
+        newest = find_checkpoint(given)
+        if newest.parent not in (given, given.parent):
+            model.pretrained = str(newest)
 
 
 def _refuse_label(command: str, label: str | None) -> None:

@@ -59,8 +59,10 @@ def read_rows(path: Path, columns: Sequence[str], types: Mapping[str, Callable[[
 def kept_rows(out: Path) -> KeptRows:
     """Where a page's rows stand until there are all of them: an earlier table stays whole until then."""
     kept = KeptRows(out.with_name(f"{out.name}.partial.jsonl"))
-    if kept.pieces:
-        print(f"going on from {kept.path}, what a comparison that was cut off has computed ({kept.pieces} parts)")
+    if usable := kept.pieces - kept.outdated:
+        print(f"going on from {kept.path}: what it has of these checkpoints and frames ({usable} in all) stays")
+    if kept.outdated:
+        print(f"{kept.outdated} of the {kept.pieces} pieces in {kept.path} are of other code: computed anew")
     return kept
 
 

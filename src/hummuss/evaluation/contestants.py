@@ -63,9 +63,10 @@ class Contestant(Trained):
         return next(self.run.model.parameters()).device
 
     @cached_property
-    def files(self) -> dict[str, str]:
-        """Digits that change with its weights or with what its config says of it."""
-        return {"checkpoint": self.checkpoint, "config": file_hash(self.run.checkpoint.with_name(CONFIG))}
+    def computes(self) -> dict[str, str]:
+        """What changes with its weights, with what its config says of it, or with the kind of device it is on."""
+        config = file_hash(self.run.checkpoint.with_name(CONFIG))
+        return {"checkpoint": self.checkpoint, "config": config, "kind": self.device.type}
 
     @cached_property
     def origin(self) -> dict[str, str | None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from hummuss.errors import InputError
@@ -16,31 +17,41 @@ Row = dict[str, Any]
 
 
 class KeptRows:
-    """Rows in a file until their table is whole, so that none is computed twice.
+    """Rows in a file until their table is written, so that none is computed twice.
 
-    A line of the file holds a piece of work and what it was computed from. What a killed process wrote of a line is cut
-    off.
+    A line of the file holds a piece of work, what it was computed from and by which code: this package's and torch's.
+    Pieces of other code are left aside, and what a killed process wrote of a line is cut off.
 
     Args:
         path: the file, of an earlier call too; None keeps nothing.
 
     Attributes:
         pieces: how many the file had.
+        outdated: how many of other code.
+
+    Raises:
+        InputError: the file cannot be read or cut off.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self._code = code_hash(".")
+        self.code = f"{code_hash('.')}, torch {torch.__version__}"
+        self.pieces = self.outdated = 0
         self._known: dict[str, list[Row]] = {}
+        self._used: set[str] = set()
         if path is not None and path.is_file():
-            os.truncate(path, self._read(path))
-        self.pieces = len(self._known)
+            try:
+                end = self._read(path)
+                if end < path.stat().st_size:
+                    os.truncate(path, end)
+            except OSError as error:
+                raise InputError(f"{path} cannot be gone on with ({error.strerror}): move it away") from error
 
     def rows(self, facts: Mapping[str, Any], computed: Iterable[Row]) -> Iterator[Row]:
         """A piece of work: what the file has of it, else what is ``computed`` now, and written down once that is all.
 
         Args:
-            facts: all that decides what is computed but for the package's code, as JSON knows it.
+            facts: all that decides what is computed but for the code, as JSON knows it.
             computed: asked for rows where the file has none.
 
         Raises:
@@ -49,21 +60,26 @@ class KeptRows:
         if self.path is None:
             yield from computed
             return
-        of = json.dumps([dict(facts), self._code], sort_keys=True)
-        key = hashlib.sha256(of.encode()).hexdigest()[:SHORT_HASH]
-        if key not in self._known:
-            made = []
-            for row in computed:
-                made.append(row)
-                yield row
-            self._append(self.path, key, made)
-        else:
+        key = hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:SHORT_HASH]
+        self._used.add(key)
+        if key in self._known:
             yield from self._known[key]
+            return
+        made = []
+        for row in computed:
+            made.append(row)
+            yield row
+        self._append(self.path, key, made)
 
-    def remove(self) -> None:
-        """Take the file away: the table has all of it."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
+    def finish(self) -> None:
+        """Take out what was asked for, for the table has it; the file with it, unless another comparison's is left."""
+        if self.path is None:
+            return
+        left = {key: rows for key, rows in self._known.items() if key not in self._used}
+        self.path.unlink(missing_ok=True)
+        self._known = {}
+        for key, rows in left.items():
+            self._append(self.path, key, rows)
 
     def _read(self, path: Path) -> int:
         """Where the whole lines end."""
@@ -72,13 +88,17 @@ class KeptRows:
             for line in file:
                 try:
                     piece = json.loads(line)
-                    known = {piece["of"]: piece["rows"]}
+                    code, key, rows = piece["code"], piece["of"], piece["rows"]
                 except (ValueError, KeyError, TypeError):
                     break
                 if not line.endswith(b"\n"):
                     break
-                self._known |= known
                 end += len(line)
+                self.pieces += 1
+                if code == self.code:
+                    self._known[key] = rows
+                else:
+                    self.outdated += 1
         return end
 
     def _append(self, path: Path, key: str, rows: list[Row]) -> None:
@@ -86,7 +106,7 @@ class KeptRows:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"of": key, "rows": rows}) + "\n")
+                file.write(json.dumps({"code": self.code, "of": key, "rows": rows}) + "\n")
         except OSError as error:
             raise InputError(
                 f"{path} could not be written ({error.strerror}): make room, or give another --out"

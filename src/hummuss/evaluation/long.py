@@ -80,7 +80,8 @@ def compare_lengths(
                 place |= {"seed": contestant.seed, "window": window, "checkpoint": contestant.checkpoint}
                 for sequences, digits in zip(group, shown, strict=True):
                     ways = _ways(contestant, sequences, longest)
-                    facts = place | {"source": sequences.source, "shown": digits} | ways | contestant.files
+                    facts = place | {"source": sequences.source, "subjects": sequences.subjects, "shown": digits}
+                    facts |= ways | contestant.computes
                     rows = _rows(contestant, sequences, window, **ways)
                     yield from kept.rows(facts, (place | row | contestant.origin for row in rows))
 
@@ -140,7 +141,8 @@ def _rows(contestant: Contestant, sequences: Sequences, window: int, whole: bool
         one = sequences.take(1)
         joints, norms = stream_joints(contestant, one)
         off = None if one_piece is None else round(float(position_errors(joints, one_piece[:1]).max()), 6)
-        yield from _told(place | {"mode": "stream", "stream_off_mm": off}, one, joints, window, norms)
+        of_one = {"mode": "stream", "stream_off_mm": off, "subjects": ""}
+        yield from _told(place | of_one, one, joints, window, norms)
 
 
 def _told(

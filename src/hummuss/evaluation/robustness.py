@@ -71,7 +71,7 @@ def compare_corruptions(
                 place |= {"corruption": corruption.kind, "level": corruption.level}
                 place |= {"seed": contestant.seed, "checkpoint": contestant.checkpoint}
                 place |= {"subjects": subjects}
-                facts = place | {"shown": shown} | contestant.files
+                facts = place | {"shown": shown} | contestant.computes
                 yield from kept.rows(facts, _rows(contestant, batches, place))
 
 
