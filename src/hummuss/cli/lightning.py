@@ -94,17 +94,16 @@ class HummussCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config = self.config[self.subcommand]
-        if self.subcommand == "fit" and not config.get("ckpt_path"):
-            _name_the_beginning(config.model.init_args)
-        self.given = config.clone()
-        self.given.ckpt_path = None
         _refuse_label(str(self.subcommand), config.label)
         _refuse_test_monitors(config.trainer.callbacks or [])
         if config.get("ckpt_path") in NEWEST:
             newest = newest_checkpoint(RUNS, self._config_name(), config.ckpt_path)
             config.ckpt_path = str(whole_checkpoint(newest))
         if self.subcommand == "fit" and not config.get("ckpt_path"):
+            _name_the_beginning(config.model.init_args)
             tell_other_options(config.model.init_args.as_dict())
+        self.given = config.clone()
+        self.given.ckpt_path = None
         config.weights_only = True  # a checkpoint from elsewhere must not run code
         if "verbose" in config:
             config.verbose = False  # the run's report replaces Lightning's table

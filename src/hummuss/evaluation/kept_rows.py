@@ -12,6 +12,9 @@ from torch import Tensor
 
 from hummuss.errors import InputError
 from hummuss.provenance import SHORT_HASH, code_hash
+from hummuss.whole_file import whole_file
+
+REMEDY = ": make room, or give another --out"
 
 Row = dict[str, Any]
 
@@ -35,11 +38,12 @@ class KeptRows:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.code = f"{code_hash('.')}, torch {torch.__version__}"
         self.pieces = self.outdated = 0
         self._known: dict[str, list[Row]] = {}
-        self._used: set[str] = set()
-        if path is not None and path.is_file():
+        if path is None:
+            return
+        self.code = f"{code_hash('.')}, torch {torch.__version__}"
+        if path.is_file():
             try:
                 end = self._read(path)
                 if end < path.stat().st_size:
@@ -61,25 +65,29 @@ class KeptRows:
             yield from computed
             return
         key = hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:SHORT_HASH]
-        self._used.add(key)
         if key in self._known:
-            yield from self._known[key]
+            yield from self._known.pop(key)
             return
         made = []
         for row in computed:
             made.append(row)
             yield row
-        self._append(self.path, key, made)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "ab") as file:
+                file.write(self._line(key, made))
+        except OSError as error:
+            raise InputError(f"{self.path} could not be written ({error.strerror}){REMEDY}") from error
 
     def finish(self) -> None:
         """Take out what was asked for, for the table has it; the file with it, unless another comparison's is left."""
         if self.path is None:
             return
-        left = {key: rows for key, rows in self._known.items() if key not in self._used}
-        self.path.unlink(missing_ok=True)
-        self._known = {}
-        for key, rows in left.items():
-            self._append(self.path, key, rows)
+        if not self._known:
+            self.path.unlink(missing_ok=True)
+            return
+        with whole_file(self.path, REMEDY) as file:
+            file.writelines(self._line(key, rows) for key, rows in self._known.items())
 
     def _read(self, path: Path) -> int:
         """Where the whole lines end."""
@@ -101,16 +109,8 @@ class KeptRows:
                     self.outdated += 1
         return end
 
-    def _append(self, path: Path, key: str, rows: list[Row]) -> None:
-        self._known[key] = rows
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"code": self.code, "of": key, "rows": rows}) + "\n")
-        except OSError as error:
-            raise InputError(
-                f"{path} could not be written ({error.strerror}): make room, or give another --out"
-            ) from error
+    def _line(self, key: str, rows: list[Row]) -> bytes:
+        return json.dumps({"code": self.code, "of": key, "rows": rows}).encode() + b"\n"
 
 
 def digest(arrays: Iterable[Tensor]) -> str:
