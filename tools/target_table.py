@@ -33,7 +33,7 @@ LENGTH_TARGETS = {
     "(b) spans of 2 and 10 windows at most 2 % behind windows": ((162, 810), MOST_WORSE),
     "(b) 16,000 frames no worse than windows": ((16000,), 0.0),
 }
-LENGTH_PAGES = ("long", "long_between", "long_longer", "long_shipped", "long_image")
+LENGTH_PAGES = ("long", "long_whole", "long_between", "long_longer", "long_shipped", "long_image")
 # What the trainings of a page were.
 PAGES = {
     "framerate": "1200 steps of 8 windows",
@@ -45,7 +45,8 @@ PAGES = {
     "framerate_short": "an earlier round: strides to 4, half the steps",
     "framerate_longer": "1600 steps of 32",
     "long": "1200 steps of 8",
-    "long_between": "the same, whole strides alone",
+    "long_whole": "the same, at whole strides from 1 to 12 alone",
+    "long_between": "the same, at whole strides from 1 to 8 alone",
     "long_longer": "1600 steps of 32",
     "long_shipped": "the model that comes along",
     "long_image": "an earlier round: strides to 4, half the steps, keypoints in the image",

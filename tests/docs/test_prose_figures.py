@@ -86,11 +86,11 @@ def in_modes(page: str, modes: tuple[str, str], **place: str) -> list[dict[str, 
     return [by_seed(page, "mpjpe_mm", mode=mode, position_s="", **place) for mode in modes]
 
 
-def one_piece(windows: str, dataset: str, frames: int) -> str:
-    """By how many percent it is ahead of a kind of windows, on the page of whole strides."""
+def one_piece(windows: str, dataset: str, frames: int, page: str = "long_between", sign: int = -1) -> str:
+    """By how many percent it is ahead of a kind of windows (sign 1: behind), on a page of whole strides."""
     source = "capture" if frames == 810 else "ping-pong"
     place = {"model": "hummuss", "dataset": dataset, "frames": str(frames), "source": source}
-    return ahead(*in_modes("long_between", ("whole", windows), **place))
+    return behind(*in_modes(page, ("whole", windows), **place), sign)
 
 
 def lost(ours: dict[str, float], theirs: dict[str, float], digits: int = 1) -> float:
@@ -233,6 +233,13 @@ CLAIMS = {
     ],
     "one piece alone, {} and {} % ahead of overlapping windows at 16,000 frames": [
         one_piece("windows", dataset, 16000) for dataset in BOTH
+    ],
+    "of 16,000 frames one piece is {} % behind overlapping windows, one seed ahead and two behind": [
+        one_piece("windows", "cmu-test", 16000, "long_whole", 1)
+    ],
+    "level there ({} % behind), and {} % ahead on retargeted clips": [
+        one_piece("adjacent", "cmu-test", 16000, "long_whole", 1),
+        one_piece("adjacent", "cmu-test-daz", 16000, "long_whole"),
     ],
     "so no rate, has {} mm after training on windows of all strides and {} after windows of stride 1": [
         f"{mean(shown('framerate', 'per-frame', 'subsampled', 1, varied).values()):.1f}" for varied in (True, False)
