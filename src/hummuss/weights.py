@@ -36,6 +36,8 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        if "state_dict" not in content and {"model_pos", "model"} & set(content):
+            raise InputError("it seems to be MotionBERT's, which hummuss.DSTformer.from_motionbert reads")
         odd = [name for name, value in content["state_dict"].items() if not isinstance(value, Tensor)]
     except Exception as error:  # a damaged archive, or another object, raises anything
         raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {in_short(error)}") from error

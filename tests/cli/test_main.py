@@ -1,12 +1,16 @@
 """The command line's help and its one-line errors."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from torch._utils import ExceptionWrapper
 
+from hummuss import InputError
 from hummuss.cli.main import COMMANDS, main
+from hummuss.cli.messages import one_line
 
 CONFIG = "configs/mesh.yaml"
 
@@ -76,6 +80,19 @@ def test_every_other_command_has_help_that_says_what_it_does(command, capsys) ->
 
 def broken(*_) -> int:
     raise KeyError("a defect\nwith a second line")
+
+
+def test_a_mistake_found_by_a_loaders_process_is_one_line() -> None:
+    def fail() -> None:
+        raise InputError("clip a: no frames")
+
+    try:
+        fail()
+    except InputError:
+        carried = ExceptionWrapper(sys.exc_info(), where="in DataLoader worker process 0")
+    with pytest.raises(InputError) as caught:
+        carried.reraise()
+    assert one_line(caught.value) == "clip a: no frames"
 
 
 def test_a_defect_is_one_line_and_its_traceback_is_in_a_log(monkeypatch, capsys, tmp_path) -> None:

@@ -103,6 +103,8 @@ def test_a_new_head(mine) -> None:
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary["val"]) == {"size", "mean_pose/size"}
     assert (run / "val_size.png").stat().st_size > 10_000
+    assert main(["test", "--config", str(run / "config.yaml"), "--name", "pose", "--ckpt_path", "best",
+                 "--data.init_args.test_windows", "2"]) == 0  # fmt: skip
     # What it measures: bones of 0.3 m are 16 times as long together.
     head, joints = names["SizeHead"](4), torch.zeros(1, 3, 17, 3)
     for parent, child in sorted(names["H36M17"].bones):

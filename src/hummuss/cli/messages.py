@@ -15,6 +15,7 @@ from hummuss.errors import InputError
 INTERRUPTED = 130  # a command's status after Ctrl-C, as shells count it: 128 and the signal's number
 # Lines of jsonargparse's report that repeat the input or list the types that were tried.
 _NOISE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Given value|Expected a <class 'NoneType'>|Previous config)")
+_OF_WORKER = re.compile(r"^Caught InputError in \w+ worker process")
 
 
 def one_line(error: BaseException) -> str | None:
@@ -22,7 +23,12 @@ def one_line(error: BaseException) -> str | None:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, InputError):
-            return str(link)
+            # A loader's process hands its error over as the text of a traceback.
+            return (
+                str(link).rpartition(f"{InputError.__name__}: ")[2].strip()
+                if _OF_WORKER.match(str(link))
+                else str(link)
+            )
         # Lightning's word for options of a trainer that do not go together. By its name: to import it takes seconds.
         if type(link).__name__ == "MisconfigurationException":
             return " ".join(str(link).split())

@@ -48,7 +48,7 @@ class MotionDataModule(L.LightningDataModule, ABC):
         val_windows: validation windows, evenly spaced over the split; None for all of it.
         test_windows: the same for the test split, whose windows are whole clips.
         frame_rate: random rates in training; None keeps every base frame. Validation keeps every base frame too, or
-            every so many where training has a single whole stride.
+            every so many where training has a single stride.
         max_fps: faster captures are thinned by a whole factor to this base rate; None keeps the capture rate.
         flip: probability of mirroring a training window.
         occlusion: hides joints of training windows for a while; None hides none.

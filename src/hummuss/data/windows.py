@@ -74,7 +74,7 @@ def to_sample(
     ids: tuple[int, int],
     hidden: Bool[np.ndarray, "F 17"] | None = None,
 ) -> Sample:
-    """Arrays of a clip in its camera -> one entry of the batch contract (SPEC section 5), padded to ``frames``.
+    """Arrays of a clip in its camera -> one entry of a batch (docs/howto/new_head.md), padded to ``frames``.
 
     Args:
         clip: keypoints2d in pixels, targets in camera coordinates where it has them.

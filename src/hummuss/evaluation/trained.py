@@ -76,7 +76,10 @@ def model_name(run: Run) -> str:
     """
     backbone = type(run.model.backbone).__name__
     if backbone not in MODELS:
-        raise InputError(f"{run.checkpoint} has a backbone {backbone}, tables know {', '.join(MODELS)}")
+        raise InputError(
+            f"{run.checkpoint} has a backbone {backbone}, tables know {', '.join(MODELS)}: "
+            "compare others by `hummuss study`"
+        )
     return MODELS[backbone] + ("-causal" if getattr(run.model.backbone, "causal", False) else "")
 
 

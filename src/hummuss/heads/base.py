@@ -75,7 +75,11 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def comparison(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        """What the metrics are updated with, batch first: each takes the arguments it names."""
+        """What the metrics are updated with: each takes the arguments it names.
+
+        Every value has a row for each of the batch, also for those without this task's target, which need a mask or a
+        weight of their own: tests choose rows by clip.
+        """
 
     def score(self, metrics: MetricCollection, prediction: Prediction, batch: Batch) -> None:
         """Update ``metrics`` with a batch."""

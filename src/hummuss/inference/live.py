@@ -108,7 +108,8 @@ class LiveStream:
 
         Raises:
             InputError: a time that does not increase, or after a pause of a second or more; keypoints that
-                `clip_from_keypoints` would refuse. The frame then does not count, and the next may follow.
+                `clip_from_keypoints` would refuse, but for what only a whole clip tells: a frame that shows nobody is
+                predicted, with confidence 0. A refused frame does not count, and the next may follow.
         """
         time = float(numbers("time", time, 0))
         dt = self._interval(time)

@@ -68,7 +68,7 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name="hummuss", tags=[
         return Run(self.source, self.model, self.view, self.trained_frames)
 
     def forward(self, batch: Batch) -> dict[str, Prediction]:
-        """Every head's prediction for a batch of SPEC section 5's contract."""
+        """Every head's prediction for a batch, see docs/howto/new_head.md."""
         return self.model(batch)
 
     def predict(self, clip: MotionClip, inference: Inference | None = None) -> ClipPrediction:

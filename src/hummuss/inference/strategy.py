@@ -92,7 +92,7 @@ class Inference:
 
         Args:
             model: backbone and heads, in eval mode.
-            batch: SPEC section 5's contract; clips may be padded.
+            batch: see docs/howto/new_head.md; clips may be padded.
             trained_frames: frames in the windows that the model was trained on.
 
         Returns:

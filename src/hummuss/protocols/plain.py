@@ -45,7 +45,8 @@ class _Part(nn.Module):
         chosen = self.clips[clip]
         if chosen.any():
             self.metrics.update(**{name: value[chosen] for name, value in arguments.items()})
-            self.count.update(arguments["has_label"][chosen].sum())
+            counted = arguments.get("has_label")
+            self.count.update((chosen if counted is None else counted[chosen]).sum())
 
     def row(self, frames: Frames | None) -> Row:
         if frames is not None:
