@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hummuss.backbones import motionbert
 from hummuss.errors import InputError
 
 
@@ -36,14 +37,23 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        if "state_dict" not in content and {"model_pos", "model"} & set(content):
-            raise InputError("it seems to be MotionBERT's, which hummuss.DSTformer.from_motionbert reads")
         odd = [name for name, value in content["state_dict"].items() if not isinstance(value, Tensor)]
     except Exception as error:  # a damaged archive, or another object, raises anything
-        raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {in_short(error)}") from error
+        known = "it seems to be MotionBERT's, which hummuss.DSTformer.from_motionbert reads"
+        why = known if _of_motionbert(path) else in_short(error)
+        raise InputError(f"{path} is not a checkpoint of `hummuss fit`, or damaged: {why}") from error
     if odd:
         raise InputError(f"{path} is not a checkpoint of `hummuss fit`: its {odd[0]!r} is no tensor")
     return content
+
+
+def _of_motionbert(path: Path) -> bool:
+    """Whether a file holds what MotionBERT publishes."""
+    try:
+        motionbert.read_state(path)
+    except InputError:
+        return False
+    return True
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

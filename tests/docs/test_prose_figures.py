@@ -72,10 +72,6 @@ def behind(ours: dict[str, float], theirs: dict[str, float], sign: int = 1) -> s
     return f"{lost:.1f} ± {stdev(100 * (ours[seed] / theirs[seed] - 1) for seed in ours):.1f}"
 
 
-def ahead(ours: dict[str, float], theirs: dict[str, float]) -> str:
-    return behind(ours, theirs, sign=-1)
-
-
 def behind_at_rate(page: str, stride: int) -> str:
     """Models trained at that very stride."""
     return behind(shown(page, "hummuss", "dt", stride), shown(page, "hummuss", AT_RATE, stride, varied=False))

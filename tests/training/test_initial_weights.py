@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -118,6 +119,11 @@ def test_another_backbone_is_refused_by_name(earlier, tmp_path: Path) -> None:
     for content, said in (
         (torch.ones(2), "or damaged"),
         ({"state_dict": {"backbone.a": 3}}, "'backbone.a' is no tensor"),
+        # MotionBERT's files have numpy scalars beside the weights.
+        (
+            {"model_pos": {"module.joints_embed.weight": torch.ones(2, 3)}, "min_loss": np.float64(37.2)},
+            "hummuss.DSTformer.from_motionbert reads",
+        ),
     ):
         torch.save(content, tmp_path / "other.ckpt")
         with pytest.raises(InputError, match=rf"other\.ckpt is not a checkpoint of `hummuss fit`.* {said}"):

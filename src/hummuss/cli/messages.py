@@ -15,7 +15,8 @@ from hummuss.errors import InputError
 INTERRUPTED = 130  # a command's status after Ctrl-C, as shells count it: 128 and the signal's number
 # Lines of jsonargparse's report that repeat the input or list the types that were tried.
 _NOISE = re.compile(r"^(Does not validate|Subtypes:|Errors:|Given value|Expected a <class 'NoneType'>|Previous config)")
-_OF_WORKER = re.compile(r"^Caught InputError in \w+ worker process")
+# What a loader's process makes of a mistake: its traceback as text, which ends with the mistake's own words.
+_OF_WORKER = re.compile(r"\ACaught InputError in \w+ worker process.*InputError: (.*?)\s*\Z", re.DOTALL)
 
 
 def one_line(error: BaseException) -> str | None:
@@ -23,12 +24,7 @@ def one_line(error: BaseException) -> str | None:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, InputError):
-            # A loader's process hands its error over as the text of a traceback.
-            return (
-                str(link).rpartition(f"{InputError.__name__}: ")[2].strip()
-                if _OF_WORKER.match(str(link))
-                else str(link)
-            )
+            return _OF_WORKER.sub(r"\1", str(link))
         # Lightning's word for options of a trainer that do not go together. By its name: to import it takes seconds.
         if type(link).__name__ == "MisconfigurationException":
             return " ".join(str(link).split())
