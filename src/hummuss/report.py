@@ -217,6 +217,7 @@ class RunReport(L.Callback):
             "selected_on_test": SELECTED_ON_TEST[module.selected_on_test],
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "steps": self.steps or None,
+            "trained_rates": _trained_rates(trainer) if self.seconds else None,
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1) if self.seconds else None,
             "frames_per_second": round(self.frames / self.seconds, 1) if self.seconds else None,
@@ -300,6 +301,14 @@ def _shown(trainer: L.Trainer) -> dict[str, str]:
         "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
         "frame_rate": ", ".join(dict.fromkeys(_rate(part.max_fps) for part in data.tasks.values())),
     }
+
+
+def _trained_rates(trainer: L.Trainer) -> list[float] | None:
+    """Lowest and highest frames per second of the training windows of any task; None where one's are not limited."""
+    found = [part.trained_rates() for part in cast(Any, trainer).datamodule.tasks.values()]
+    if any(rates is None for rates in found):
+        return None
+    return [round(min(low for low, _ in found), 3), round(max(high for _, high in found), 3)]
 
 
 def _share(clips: int | None, batches: int | float) -> str:

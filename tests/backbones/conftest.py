@@ -11,7 +11,7 @@ from hummuss.backbones.ssm import DiagonalSSM
 
 @pytest.fixture(scope="session")
 def naive():
-    """The recurrence of SPEC section 1 in complex numbers, frame after frame."""
+    """The recurrence of docs/mathematics.md in complex numbers, frame after frame."""
 
     def run(layer: DiagonalSSM, u: Tensor, dt: Tensor) -> Tensor:
         poles, state, outputs = layer.poles, 0.0, []

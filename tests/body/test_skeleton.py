@@ -19,8 +19,8 @@ from hummuss.errors import InputError
 
 LAYOUT_NAMES = st.sampled_from(sorted(LAYOUTS))
 # For each layout, the indices whose mean is each of Human3.6M's 17 joints, written down from the official loaders:
-# VideoPose3D's h36m_dataset.py (joints it keeps), MotionBERT's coco2h36m, halpe2h36m and posetrack2h36m, SPEC section 6
-# for MPI-INF-3DHP's test order and the official mpii_get_joint_set.m (case 'relevant', 1-based) for its training order.
+# VideoPose3D's h36m_dataset.py (joints it keeps), MotionBERT's coco2h36m, halpe2h36m and posetrack2h36m; MPI-INF-3DHP's
+# test order from the project's plan, its training order from the official mpii_get_joint_set.m ('relevant', 1-based).
 H36M_FROM = {
     "h36m32": [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27],
     "coco17": [(11, 12), 12, 14, 16, 11, 13, 15, (11, 12, 5, 6), (5, 6), 0, (1, 2), 5, 7, 9, 6, 8, 10],

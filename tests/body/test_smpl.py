@@ -1,4 +1,4 @@
-"""The SMPL-format body against smplx, a slow reference, and the rules of SPEC section 5."""
+"""The SMPL-format body against smplx, a slow reference, and bodies under rigid motions."""
 
 from pathlib import Path
 

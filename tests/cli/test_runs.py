@@ -56,6 +56,7 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert summary["parameters"] > 1000
     assert summary["seconds"] > 0
     assert summary["frames_per_second"] > 0
+    assert summary["trained_rates"] == [12.5, 50.0]  # synthetic motion, strides 1 to 4
     assert {"commit", "device"} <= set(summary)
     assert "test" not in summary
     for name in (

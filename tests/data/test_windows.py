@@ -1,4 +1,4 @@
-"""Windows: the batch contract of SPEC section 5, determinism, coverage."""
+"""Windows: what a batch holds, determinism, coverage."""
 
 import pickle
 from pathlib import Path

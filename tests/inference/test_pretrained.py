@@ -102,12 +102,12 @@ def test_realistic_noise_and_each_tasks_own_data_come_along(tmp_path) -> None:
     view = {"class_path": "hummuss.data.View", "init_args": {"noise": noise}}
     run = write_run(tmp_path / "pose" / "1", view=view)
     config = yaml.safe_load((run / "config.yaml").read_text())
-    own = config["data"]["init_args"] | {"frame_rate": {"init_args": {"strides": [1.0, 3.0]}}}
-    config["data"]["init_args"] = {"parts": {"pose+mesh": {"class_path": "x", "init_args": own}}}
+    config["data"]["init_args"] = {
+        "parts": {"pose+mesh": {"class_path": "x", "init_args": config["data"]["init_args"]}}
+    }
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     export_hub(run, tmp_path / "shared")
     model = load(tmp_path / "shared")
-    assert model.frame_rates == (20.0, 60.0)
     assert model.view.noise == RealisticNoise(correlation=0.3)
 
 
@@ -141,22 +141,17 @@ def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> Non
     assert "prediction.joints3d" in card
     assert "prediction.smpl_pose" in card
     assert "prediction.actions" not in card
-    assert (model.layout.name, model.frame_rates, model.trained_frames) == ("h36m17", (60.0, 60.0), 9)
+    assert (model.layout.name, model.trained_frames) == ("h36m17", 9)
     assert model.config["backbone"] == {"class": "HumMUSS", "init_args": BACKBONE}
     assert model.view.normalisation == "box"
     assert model.model.inference == Inference(windows=7, flip=True)
-    strides = {"class_path": "hummuss.data.FrameRateAugmentation", "init_args": {"strides": [1.0, 4.0]}}
-    for number, (data, expected) in enumerate(
-        [
-            ({"frame_rate": strides}, (15.0, 60.0)),
-            ({"max_fps": None}, None),
-            ({"max_fps": 50.0}, (50.0, 50.0)),
-            ({"frame_rate": {"strides": [8.0, 8.0]}}, (7.5, 7.5)),
-            ({"clip_sampling": {}}, None),
-        ]
-    ):
-        export_hub(write_run(tmp_path / "other" / str(number), **data), tmp_path / f"shared{number}")
-        assert load(tmp_path / f"shared{number}").frame_rates == expected
+    assert model.frame_rates is None, "a run that does not say at which rates it was trained"
+    assert "at any frame rate of its data" in card
+    run = write_run(tmp_path / "other")
+    (run / "summary.json").write_text(json.dumps({"trained_rates": [7.5, 30.0]}))
+    export_hub(run, tmp_path / "told")
+    assert load(tmp_path / "told").frame_rates == (7.5, 30.0)
+    assert "at 7.5 to 30 frames per second" in (tmp_path / "told/README.md").read_text()
     batch = {"keypoints": torch.rand(2, 5, 17, 3), "dt": torch.full((2, 5), 0.04), "valid": torch.ones(2, 5).bool()}
     assert model(batch)["pose"]["joints"].shape == (2, 5, 17, 3)
 
@@ -278,7 +273,7 @@ def test_classes_that_nobody_else_has_are_not_exported(tmp_path) -> None:
     for path in ("mine.PoseHead", "hummuss.module.MotionModule"):
         config["model"]["init_args"]["heads"]["pose"]["class_path"] = path
         with pytest.raises(InputError, match=f"heads.pose is a {path}, which nobody else has"):
-            describe(trained, config, {})
+            describe(trained, config, None, {})
 
 
 def test_what_is_no_shared_model_says_so(tmp_path, shared) -> None:

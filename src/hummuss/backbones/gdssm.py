@@ -4,8 +4,8 @@
     u = gelu((SSM_forward(f) * SSM_backward(b)) W_cb)          causal: u = gelu(SSM_forward(f) W_cf)
     out = x + dropout((u * v) W_o)
 
-Source: HumMUSS (CVPR 2024), section on gated diagonal SSMs; SPEC section 2. Either product can be replaced, to measure
-what it is good for.
+Source: HumMUSS (CVPR 2024), section on gated diagonal SSMs; docs/mathematics.md. Either product can be replaced, to
+measure what it is good for.
 """
 
 from typing import cast

@@ -1,6 +1,6 @@
 """The HumMUSS backbone: two streams of alternating spatial and temporal gated state space blocks.
 
-Source: HumMUSS (CVPR 2024); SPEC section 3. Defaults the paper does not state are ours, see docs/architecture.md.
+Source: HumMUSS (CVPR 2024). Defaults the paper does not state are ours, see docs/architecture.md.
 """
 
 from collections.abc import Callable, Sequence

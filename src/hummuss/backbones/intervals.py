@@ -40,7 +40,7 @@ class Intervals(NamedTuple):
 
 
 def prepare_intervals(dt: Float[Tensor, "B L"], valid: Bool[Tensor, "B L"] | None = None) -> Intervals:
-    """Check dt and decide, once for the batch, between convolution and scan (SPEC section 1).
+    """Check dt and decide, once for the batch, between convolution and scan (docs/mathematics.md).
 
     A clip is evenly spaced if max |dt - mean| <= 1e-4 mean over its valid frames; its mean then replaces every dt. So
     the time stamp of a later frame moves a causal model's earlier outputs too, by about as little.

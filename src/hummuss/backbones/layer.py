@@ -1,6 +1,6 @@
 """A layer of the HumMUSS backbone: two streams of a spatial and a temporal block, fused into one.
 
-Source: HumMUSS (CVPR 2024); SPEC section 3.
+Source: HumMUSS (CVPR 2024).
 """
 
 from collections.abc import Callable

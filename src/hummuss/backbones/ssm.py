@@ -177,7 +177,7 @@ class DiagonalSSM(Modes, nn.Module):
             ``random``, see `random_poles`.
         reference_fps: frame rate at which ``step_size`` is the discretisation step.
         bandlimit: fraction of the Nyquist frequency above which modes are silenced at a frame's own interval.
-        step_range: ``step_size`` starts log-uniform in this range; fit it to the axis (SPEC section 1).
+        step_range: ``step_size`` starts log-uniform in this range; fit it to the axis (docs/mathematics.md).
 
     Raises:
         ValueError: unknown init, no channel or mode, a reference rate or band limit that is not positive, or a step

@@ -190,8 +190,6 @@ def transform_body(
     """Body parameters after the rigid motion x' = rotation x + translation (metres), one for all or each its own.
 
     The root turns about the rest pelvis J0, which is not the origin: transl' = R (J0 + transl) + t - J0.
-
-    Source: SPEC section 5.
     """
     pelvis = (rotation @ (rest_pelvis + transl)[..., None])[..., 0] + translation
     return rotation @ root, pelvis - rest_pelvis

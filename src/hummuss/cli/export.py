@@ -50,8 +50,9 @@ def export_hub(source: Path, out: Path) -> None:
     folder = trained.checkpoint.parent
     settings = yaml.safe_load((folder / CONFIG).read_text())
     name = "-".join(folder.resolve().parts[-2:])
-    facts = card_facts(name, read_summary(folder), trained.checkpoint, file_hash(trained.checkpoint))
-    config = describe(trained, settings, facts)
+    summary = read_summary(folder)
+    facts = card_facts(name, summary, trained.checkpoint, file_hash(trained.checkpoint))
+    config = describe(trained, settings, summary.get("trained_rates"), facts)
     files = {key: value for key, value in _files(settings).items() if value is not None}
     shared = Pretrained(config=config, files=files)
     shared.model.load_state_dict(trained.model.state_dict())

@@ -33,7 +33,7 @@ class ActionHead(Head):
         classes: names, in the order of the class numbers.
         joints: number of joints.
 
-    Source: SPEC section 4; the order of its means as MotionBERT's action head (ICCV 2023), LayerNorm for its BatchNorm.
+    Source: the order of its means as MotionBERT's action head (ICCV 2023), LayerNorm for its BatchNorm.
     """
 
     predicts = ("logits",)

@@ -188,8 +188,6 @@ def velocity_error(
         predicted, target: joints, metres.
         dt: seconds since the frame before.
         pairs: neighbouring frames that count, see `consecutive`; the mean is theirs, whatever stands in padding.
-
-    Source: SPEC section 4.
     """
     # A velocity's own dt and that of its weight cancel: what is left is the clip's mean.
     mean = known(dt[:, 1:], pairs).sum(-1) / pairs.sum(-1).clamp(min=1)

@@ -50,7 +50,7 @@ class MeshHead(Head):
         dropout: before the regressors.
         joints: tokens per frame.
 
-    Source: SPEC section 4; rotations in the 6D form of Zhou et al. (CVPR 2019).
+    Source: rotations in the 6D form of Zhou et al. (CVPR 2019).
     """
 
     predicts = ("joints", "rotations", "betas")

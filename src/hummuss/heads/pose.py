@@ -41,7 +41,7 @@ class PoseHead(Head):
         velocity_weight: weight of the velocity error, per m/s; 0.4 equals 20 times the per-frame difference at 50 fps.
         joints: number of joints.
 
-    Source: SPEC section 4; loss terms as MotionBERT's (ICCV 2023), velocities per second instead of per frame.
+    Source: loss terms as MotionBERT's (ICCV 2023), velocities per second instead of per frame.
     """
 
     predicts = ("joints",)

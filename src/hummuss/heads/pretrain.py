@@ -19,7 +19,7 @@ class PretrainHead(PoseHead):
         reprojection_weight: weight of the error in the image, see `reprojection_error`; a share of the person's extent,
             which is some 0.45 m.
 
-    Source: SPEC section 4; pretraining on both kinds of clips as MotionBERT (ICCV 2023).
+    Source: pretraining on both kinds of clips as MotionBERT (ICCV 2023).
     """
 
     def __init__(

@@ -43,7 +43,7 @@ def reprojection_error(
         The error (1 = the extent of the person), 0 with a gradient of 0 where it is not defined; and where it is: from
         four detected joints on that are not all in one place.
 
-    Source: SPEC section 4; the linear system is that of triangulation (Hartley and Zisserman, chapter 12.2), solved for
+    Source: the linear system is that of triangulation (Hartley and Zisserman, chapter 12.2), solved for
     a translation.
     """
     confidence = keypoints[..., 2]

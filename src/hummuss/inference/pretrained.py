@@ -45,7 +45,7 @@ class Pretrained(nn.Module, PyTorchModelHubMixin, library_name="hummuss", tags=[
         view: how the inputs of its training were made.
         trained_frames: frames in its training windows.
         layout: order of the joints that it takes.
-        frame_rates: lowest and highest frames per second of its training data; None where they were not limited.
+        frame_rates: lowest and highest frames per second of its training windows; None where that is not known.
 
     Raises:
         InputError: a config that is not of a shared model; what is wrong is named.

@@ -6,7 +6,7 @@ JSON values.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.windows import View
 from hummuss.errors import InputError
 from hummuss.heads.base import Head
-from hummuss.inference.runs import Run, data_options
+from hummuss.inference.runs import Run
 from hummuss.inference.strategy import Inference
 from hummuss.module import MotionModule
 
@@ -53,7 +53,7 @@ class Parts:
         view: how the inputs of its training were made.
         trained_frames: frames in its training windows.
         layout: order of its input joints.
-        frame_rates: lowest and highest frames per second of its training data; None where they were not limited.
+        frame_rates: lowest and highest frames per second of its training windows; None where that is not known.
     """
 
     model: MotionModule
@@ -63,18 +63,21 @@ class Parts:
     frame_rates: tuple[float, float] | None
 
 
-def describe(run: Run, settings: Mapping[str, Any], card: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    run: Run, settings: Mapping[str, Any], frame_rates: Sequence[float] | None, card: Mapping[str, Any]
+) -> dict[str, Any]:
     """The config.json of a run.
 
     Args:
         run: the loaded run.
         settings: its config.yaml.
+        frame_rates: lowest and highest frames per second of its training windows; None where that is not known.
         card: what its model card tells, see `hummuss.inference.card`.
 
     Raises:
         InputError: a class that this package does not make public, which nobody else could load.
     """
-    model, data = settings["model"]["init_args"], data_options(dict(settings), run.model, None)
+    model = settings["model"]["init_args"]
     heads = {name: _named(f"heads.{name}", model["heads"][name], HEADS) for name in run.model.heads}
     for name, head in run.model.heads.items():
         heads[name]["init_args"] |= head.found_settings()
@@ -86,7 +89,7 @@ def describe(run: Run, settings: Mapping[str, Any], card: Mapping[str, Any]) -> 
         "view": asdict(run.view),
         "trained_frames": run.trained_frames,
         "layout": H36M17.name,
-        "frame_rates": _frame_rates(data),
+        "frame_rates": None if frame_rates is None else list(frame_rates),
         "card": dict(card),
     }
     return json.loads(json.dumps(config))  # as the file will say it: tuples are lists
@@ -148,19 +151,6 @@ def _check_bodies(files: Mapping[str, str], bodies: set[str]) -> None:
                 "what it says of shape means nothing to another body; where both are the same, name your copy "
                 f"{Path(body).stem}"
             )
-
-
-def _frame_rates(data: Mapping[str, Any]) -> list[float] | None:
-    """Lowest and highest rate of training windows; the data's own rates are at most ``max_fps``.
-
-    None where that is not known: without a limit, or where windows are stretched over whole clips.
-    """
-    most = data.get("max_fps")
-    if most is None or data.get("clip_sampling") is not None:
-        return None
-    augmentation = data.get("frame_rate") or {}
-    strides = augmentation.get("init_args", augmentation).get("strides", (1.0, 1.0))
-    return [most / strides[1], most / strides[0]]
 
 
 def _named(key: str, entry: Mapping[str, Any], known: Mapping[str, type]) -> dict[str, Any]:

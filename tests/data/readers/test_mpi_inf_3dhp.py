@@ -16,7 +16,7 @@ from hummuss.errors import InputError
 from hummuss.protocols import MPIINF3DHP
 from hummuss.protocols.mpi_inf_3dhp import SEQUENCES
 
-# P-STMO's joint_set, the 'relevant' 17 of the 28; and SPEC's order of Human3.6M's joints among those 17.
+# P-STMO's joint_set, the 'relevant' 17 of the 28; and the order of Human3.6M's joints among those 17.
 RELEVANT = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]
 TO_H36M = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
 

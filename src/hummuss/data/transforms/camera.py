@@ -63,9 +63,8 @@ def to_camera(clip: MotionClip, camera: Camera, rest_pelvis: Float[np.ndarray, "
     Args:
         clip: a clip in the world frame.
         camera: where it is seen from.
-        rest_pelvis: J0(betas), the pelvis of the unposed body in metres; needed where the clip has a body.
-
-    Source: SPEC section 5, the rule for body parameters under a rigid motion.
+        rest_pelvis: J0(betas), the pelvis of the unposed body in metres; needed where the clip has a body, see
+            `hummuss.body.smpl.transform_body`.
     """
     rotation, translation = camera.rotation, camera.translation
     assert clip.joints3d is not None

@@ -1,6 +1,6 @@
 """Keypoints from pixels to the numbers a model sees; ``image`` and ``frame`` are causal by construction.
 
-One setting serves every row of a comparison (SPEC section 5).
+One setting serves every row of a comparison.
 """
 
 import numpy as np
