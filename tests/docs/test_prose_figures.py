@@ -220,6 +220,12 @@ CLAIMS = {
     "at stride 8 of captured clips barely ({} %: two seeds are beyond it": [AT_STRIDE_8],
     "but {} % behind at stride 8 of captured clips: (a) does not hold": [behind_at_rate("framerate_between", 8)],
     "at most {} % behind (stride 8, captured clips)": [behind_at_rate("framerate_whole", 8)],
+    "it holds again: at most {} % behind (stride 8, captured clips)": [behind_at_rate("framerate_whole_attention", 8)],
+    "seeds) has {} mm at stride 1 of captured clips and {} at 8, HumMUSS {} and {}.": [
+        spread(shown("framerate_whole_attention", *model, stride))
+        for model in (("dstformer", "subsampled"), ("hummuss", "dt"))
+        for stride in (1, 8)
+    ],
     "has {} mm at stride 1 where DSTformer (16 M) has {}": [
         spread(shown("framerate_base", "hummuss", "dt", 1)),
         spread(shown("framerate_base", "dstformer", "subsampled", 1)),
@@ -343,7 +349,9 @@ def test_what_is_said_of_each_seed_is_so(variants: tuple[str, ...], sign: int, g
     [
         ("framerate", AT_THAT_RATE, WITHIN),
         ("framerate_whole", AT_THAT_RATE, WITHIN),
+        ("framerate_whole_attention", AT_THAT_RATE, WITHIN),
         ("framerate", ATTENTION, 1.0),
+        ("framerate_whole_attention", ATTENTION, 1.0),
         ("framerate", ATTENTION_ONE_RATE, 1.0),
     ],
 )
