@@ -93,9 +93,14 @@ def test_heads_that_were_shown_otherwise_normalised_keypoints_do_not_predict_tog
     path = run_of_parts("frame")
     with pytest.raises(InputError, match="different normalisations, act 'frame', pose 'image', so no clip"):
         load_run(path)
-    assert load_run(path, head=ActionHead).view.normalisation == "frame"
-    assert load_run(path, head=PoseHead).view.normalisation == "image"
-    assert load_run(run_of_parts("image")).trained_frames == 5  # the first head's, in the order of the file
+    for head, normalisation, kept in ((ActionHead, "frame", "act"), (PoseHead, "image", "pose")):
+        run = load_run(path, head=head)
+        assert run.view.normalisation == normalisation
+        assert list(run.model.heads) == [kept], "no head predicts from keypoints that it was not trained on"
+    assert predict_clip(load_run(path, head=PoseHead), make_clip()).actions is None
+    together = load_run(run_of_parts("image"))
+    assert together.trained_frames == 5  # the first head's, in the order of the file
+    assert len(together.model.heads) == 2
 
 
 @pytest.mark.parametrize("causal", [False, True])

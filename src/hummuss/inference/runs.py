@@ -42,8 +42,8 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
         path: a checkpoint beside its run's config.yaml, or the run's folder, whose best.ckpt is taken, or the folder of
             all runs of a name, such as runs/pose, of which the newest that has one is taken.
         device: where the model shall run.
-        head: whose training windows and normalisation count, where each task had its own; by default the windows of the
-            first one.
+        head: whose training windows and normalisation count, where each task had its own; heads that were trained with
+            another normalisation are left out. By default the windows of the first one.
 
     Raises:
         InputError: no such file, no config.yaml beside it, one that is no run's, or weights of another model; tasks of
@@ -65,7 +65,12 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
         raise InputError(
             f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
-    return Run(checkpoint, model.to(device).eval(), _view(data), data["frames"])
+    view = _view(data)
+    for task, normalisation in _normalisations(config).items():
+        if normalisation != view.normalisation:
+            for name in task.split("+"):
+                del model.heads[name]
+    return Run(checkpoint, model.to(device).eval(), view, data["frames"])
 
 
 def _view(data: dict[str, Any]) -> View:
@@ -78,13 +83,18 @@ def _view(data: dict[str, Any]) -> View:
 
 def _refuse_other_normalisations(config: dict[str, Any], checkpoint: Path) -> None:
     """Refuse a run whose heads cannot be shown the same keypoints."""
-    found = {str(task): _view(data).normalisation for task, data in training_data(config).items()}
+    found = _normalisations(config)
     if len(set(found.values())) > 1:
         told = ", ".join(f"{task} {normalisation!r}" for task, normalisation in found.items())
         raise InputError(
             f"{checkpoint}: its tasks were trained with different normalisations, {told}, so no clip can be shown to "
             "all of its heads at once: train them with one, or choose a head in Python, load_run(path, head=PoseHead)"
         )
+
+
+def _normalisations(config: dict[str, Any]) -> dict[str, str]:
+    """How the keypoints of each task were normalised, by the names of its heads; of the only one by ``None``."""
+    return {str(task): _view(data).normalisation for task, data in training_data(config).items()}
 
 
 def data_options(config: dict[str, Any], model: MotionModule, head: type[Head] | None) -> dict[str, Any]:
