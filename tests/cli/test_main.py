@@ -162,6 +162,11 @@ def test_advice_is_of_the_class_that_lacks_the_option(capsys, config: str, optio
     assert advice in error_of(["fit", "--config", config, option], capsys)
 
 
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_a_command_without_a_config_says_what_it_lacks(capsys, command: str) -> None:
+    assert "name a task's config, such as --config configs/pose.yaml" in error_of([command], capsys)
+
+
 def test_missing_and_empty_roots_say_what_to_run(tmp_path, capsys) -> None:
     arguments = ["fit", "--config", CONFIG, "--config", "configs/data/cmu.yaml", "--data.init_args.root"]
     assert "write one with `hummuss prepare" in error_of([*arguments, "nowhere"], capsys)

@@ -195,6 +195,7 @@ def test_mistakes_in_the_call_are_one_line(runs, capsys) -> None:
     run = str(runs / "pose/1")
     for words, message in (
         (["nowhere.npz", "out.npz"], "no keypoints at nowhere.npz"),
+        (["nowhere", "out"], "no keypoints at nowhere: give a file of them, or a prepared store"),
         (["walk.npz", "out"], "out does not end in .npz"),
         (["walk.npz", "walk.npz"], "walk.npz is the input itself"),
         (["walk.npz", "out.npz", "--clips", "a"], "walk.npz is one clip, only a store has several"),

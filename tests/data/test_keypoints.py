@@ -208,6 +208,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path) -> None:
         ("walk.csv", "ends in '.csv': give keypoints as .npz, .npy, .json"),
         ("objects.npy", "cannot be read"),
         ("nowhere.npz", "no keypoints at"),
+        ("nowhere", "no keypoints at"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read_keypoints(tmp_path / name)

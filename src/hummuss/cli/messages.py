@@ -69,7 +69,9 @@ def _parser_message(report: str) -> str:
 
 
 def _suggestion(complaint: str, classes: list[str]) -> str:
-    """The option that was probably meant, for one that a class does not have."""
+    """The option that was probably meant, for one that a class does not have; the config, where none was given."""
+    if re.search(r"arguments are required: (.*, )?(\w+\.)?(data|model)\b", complaint):
+        return ": name a task's config, such as --config configs/pose.yaml"
     unknown = re.search(r"[Oo]ption '([\w.]+)' is not accepted", complaint)
     named = re.search(r"class_path='([\w.]+)'", complaint)  # the innermost one, where it says so
     if unknown is None or not (named or classes):

@@ -115,6 +115,8 @@ def _clips(arguments: argparse.Namespace) -> list[tuple[Callable[[], MotionClip]
         for name in chosen:
             _check_place(out / f"{name}.npz")
         return [(partial(store.__getitem__, name), out / f"{name}.npz") for name in chosen]
+    if not source.exists():
+        raise InputError(f"no keypoints at {source}: give a file of them, or a prepared store")
     if arguments.clips:
         raise InputError(f"{source} is one clip, only a store has several: drop --clips")
     if out.resolve() == source.resolve():

@@ -56,12 +56,12 @@ def _plain(value: Any) -> Any:
 
 def _read(path: Path) -> dict[str, Any]:
     """The fields of a file, arrays or plain values."""
+    if not path.is_file():
+        raise InputError(f"no keypoints at {path}: give a file of {', '.join(SUFFIXES)}, or a prepared store")
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"{path} ends in {path.suffix!r}: give keypoints as {', '.join(SUFFIXES)}, or a prepared store"
         )
-    if not path.is_file():
-        raise InputError(f"no keypoints at {path}: give a file of {', '.join(SUFFIXES)}, or a prepared store")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: write it again")
     try:
