@@ -23,7 +23,8 @@ from hummuss.module import MotionModule
 from hummuss.protocols.scoring import MODEL
 from hummuss.provenance import SELECTED_ON_TEST, device_name, file_hash, git_commit, selection
 from hummuss.table import ResultTable
-from hummuss.tasks import TrainingBatch, batches_of
+from hummuss.tasks import TrainingBatch
+from hummuss.training.tally import Tally
 from hummuss.viz.charts import save_bars, save_confusion, save_curve
 from hummuss.viz.draw import Panel, save_comparison
 from hummuss.viz.worst import Worst
@@ -47,8 +48,8 @@ class RunReport(L.Callback):
     def __init__(self, folder: Path, seed: int | None, label: str | None = None) -> None:
         self.folder, self.seed = folder, seed
         self.label, self._test = label, "test" if label is None else f"test_{label}"
-        self.seconds, self.frames, self.steps = 0.0, 0, 0
-        self._uncounted: list[Tensor] = []  # frames of the latest batches; a number would make a GPU wait at each
+        self.seconds, self.steps = 0.0, 0
+        self.tally = Tally()
         self._started = 0.0
         self._worst: dict[str, Worst] = {}
         self._stage = "fit"
@@ -82,7 +83,7 @@ class RunReport(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: TrainingBatch, batch_idx: int
     ) -> None:
-        self._uncounted += [trainer.world_size * own["valid"].sum() for own in batches_of(batch).values()]
+        self.tally.add(batch, trainer.world_size)
         self.steps = trainer.global_step
         now = time.perf_counter()
         self.seconds, self._started = self.seconds + now - self._started, now
@@ -145,21 +146,17 @@ class RunReport(L.Callback):
         table.write(self.folder / self._test, pictures)
         table.print()
 
-    def _count(self) -> None:
-        self.frames += sum(int(frames) for frames in self._uncounted)
-        self._uncounted = []
-
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._count()
+        self.tally.count()
 
     def state_dict(self) -> dict[str, Any]:
-        self._count()
-        return {"seconds": self.seconds, "frames": self.frames, "steps": self.steps}
+        return {"seconds": self.seconds, "steps": self.steps} | self.tally.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if self._stage != "fit":
             return  # what is scored is the best checkpoint, which has counted the steps before it alone
-        self.seconds, self.frames = state_dict["seconds"], state_dict["frames"]
+        self.tally.load_state_dict(state_dict)
+        self.seconds = state_dict["seconds"]
         self.steps = state_dict.get("steps", 0)  # runs of before it was counted can be resumed
 
     def _draw_first(
@@ -200,7 +197,7 @@ class RunReport(L.Callback):
             if key.startswith(f"{stage}/")
         }
         assert isinstance(module, MotionModule)
-        self._count()
+        self.tally.count()
         inference = module.inference.describe() if stage == "test" else None
         scored = None if trainer.ckpt_path is None else file_hash(Path(str(trainer.ckpt_path)))
         known = read_summary(self.folder)
@@ -217,10 +214,10 @@ class RunReport(L.Callback):
             "selected_on_test": SELECTED_ON_TEST[module.selected_on_test],
             "multiply_adds_per_frame": round(self._cost(trainer, module).multiply_adds),
             "steps": self.steps or None,
-            "trained_rates": _trained_rates(trainer) if self.seconds else None,
+            "trained_rates": self.tally.told_rates(),
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
             "seconds": round(self.seconds, 1) if self.seconds else None,
-            "frames_per_second": round(self.frames / self.seconds, 1) if self.seconds else None,
+            "frames_per_second": round(self.tally.frames / self.seconds, 1) if self.seconds else None,
         } | origin
         write_summary(self.folder, {stage: metrics} | facts)
         return metrics
@@ -301,14 +298,6 @@ def _shown(trainer: L.Trainer) -> dict[str, str]:
         "test_data": _share(data.test_windows, cast(Any, trainer).limit_test_batches),
         "frame_rate": ", ".join(dict.fromkeys(_rate(part.max_fps) for part in data.tasks.values())),
     }
-
-
-def _trained_rates(trainer: L.Trainer) -> list[float] | None:
-    """Lowest and highest frames per second of the training windows of any task; None where one's are not limited."""
-    found = [part.trained_rates() for part in cast(Any, trainer).datamodule.tasks.values()]
-    if any(rates is None for rates in found):
-        return None
-    return [round(min(low for low, _ in found), 3), round(max(high for _, high in found), 3)]
 
 
 def _share(clips: int | None, batches: int | float) -> str:

@@ -56,7 +56,8 @@ def test_a_run_leaves_summary_pictures_curves_and_checkpoints(tmp_path, capsys) 
     assert summary["parameters"] > 1000
     assert summary["seconds"] > 0
     assert summary["frames_per_second"] > 0
-    assert summary["trained_rates"] == [12.5, 50.0]  # synthetic motion, strides 1 to 4
+    slowest, fastest = summary["trained_rates"]
+    assert 12.5 <= slowest <= fastest <= 50.0, "synthetic motion at 50 fps, strides 1 to 4"
     assert {"commit", "device"} <= set(summary)
     assert "test" not in summary
     for name in (

@@ -11,9 +11,7 @@ from hummuss import InputError, MotionModule
 from hummuss.backbones import PerFrame
 from hummuss.data import (
     Camera,
-    ClipSampling,
     DetectionNoise,
-    FrameRateAugmentation,
     MixtureDataModule,
     MotionClip,
     MotionDataModule,
@@ -64,28 +62,6 @@ def test_parts_are_drawn_by_weight_and_their_clips_by_duration(in_2d: Path) -> N
     assert module.dataset == f"synthetic+{StoreDataModule(in_2d).dataset}"
     assert module.classes == SyntheticDataModule().classes
     assert module.labels("val") == [*SyntheticDataModule(val_clips=1).labels("val"), "of 1", "of 3"]
-
-
-def test_the_rates_that_were_trained_are_those_of_the_clips(in_2d: Path, tmp_path: Path) -> None:
-    with StoreWriter(tmp_path / "stamped") as writer:
-        keypoints, stamps = np.ones((4, 17, 3), np.float32), np.array([0.0, 0.1, 0.2, 0.4])
-        camera = Camera.of_size(640, 480)
-        fields = {"sequence": "", "subject": "", "split": "train", "frame": "camera", "camera": camera}
-        writer.add(MotionClip(name="slow", timestamps=stamps, keypoints2d=keypoints, **fields))
-    strides = FrameRateAugmentation(strides=(1.0, 4.0))
-    for data, expected in [
-        (StoreDataModule(in_2d), (25.0, 25.0)),  # never the 60 that faster clips are thinned to
-        (StoreDataModule(in_2d, frame_rate=strides), (6.25, 25.0)),
-        (StoreDataModule(in_2d, max_fps=15.0), (12.5, 12.5)),
-        (StoreDataModule(tmp_path / "stamped", max_fps=None, frame_rate=strides), (1.875, 7.5)),
-        (SyntheticDataModule(train_clips=2), (50.0, 50.0)),
-        (SyntheticDataModule(train_clips=2, max_fps=20.0), (50 / 3, 50 / 3)),
-        (mixture(in_2d), (25.0, 50.0)),
-        (mixture(in_2d, frame_rate=strides), (6.25, 50.0)),
-    ]:
-        assert data.trained_rates() == pytest.approx(expected)
-        assert data.fps("train") == pytest.approx(MotionDataModule.fps(data, "train")), "from the index as from clips"
-    assert StoreDataModule(in_2d, clip_sampling=ClipSampling()).trained_rates() is None
 
 
 def test_a_batch_says_which_targets_its_samples_have(in_2d: Path) -> None:

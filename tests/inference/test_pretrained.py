@@ -146,7 +146,7 @@ def test_a_model_knows_its_config_layout_and_frame_rate(tmp_path, shared) -> Non
     assert model.view.normalisation == "box"
     assert model.model.inference == Inference(windows=7, flip=True)
     assert model.frame_rates is None, "a run that does not say at which rates it was trained"
-    assert "at any frame rate of its data" in card
+    assert "at rates that its run does not tell" in card
     run = write_run(tmp_path / "other")
     (run / "summary.json").write_text(json.dumps({"trained_rates": [7.5, 30.0]}))
     export_hub(run, tmp_path / "told")

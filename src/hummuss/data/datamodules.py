@@ -12,7 +12,7 @@ from hummuss.body.smpl import BodyModel
 from hummuss.data.recordings import Rows, Windows, fold
 from hummuss.data.samplers import EpochSampler, EvaluationSampler, ResumableLoader, outlive_sigterm
 from hummuss.data.transforms.clip_sampling import ClipSampling
-from hummuss.data.transforms.frame_rate import FrameRateAugmentation, mean_fps, trained_rates
+from hummuss.data.transforms.frame_rate import FrameRateAugmentation
 from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
 from hummuss.data.transforms.occlusion import Occlusion
 from hummuss.data.transforms.random_move import RandomMove
@@ -140,14 +140,6 @@ class MotionDataModule(L.LightningDataModule, ABC):
     @abstractmethod
     def labels(self, split: str) -> Sequence[str | None]:
         """The action of each source."""
-
-    def fps(self, split: str) -> Sequence[float]:
-        """Frames per second of each source, on average."""
-        return [mean_fps(source.times) for source in self.sources(split)]
-
-    def trained_rates(self) -> tuple[float, float] | None:
-        """Lowest and highest frames per second of training windows; None where they are stretched over whole clips."""
-        return None if self.clip_sampling else trained_rates(self.fps("train"), self.max_fps, self.frame_rate)
 
     def recordings(self, sources: Sequence[MotionSource]) -> list[list[int]] | None:
         """Places of the sources that make one sample each; None where each is one."""

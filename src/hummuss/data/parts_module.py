@@ -41,9 +41,6 @@ class PartsDataModule(MotionDataModule, ABC):
     def labels(self, split: str) -> list[str | None]:
         return [label for part in self.parts.values() for label in part.labels(split)]
 
-    def fps(self, split: str) -> list[float]:
-        return [fps for part in self._having(split).values() for fps in part.fps(split)]
-
     def carries(self, field: str) -> bool:
         return super().carries(field) and any(part.carries(field) for part in self.parts.values())
 

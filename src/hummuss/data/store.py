@@ -243,14 +243,6 @@ class MotionStore:
         """Frames per second of a clip; None for one with time stamps."""
         return self._index.fps(self._index.position(name))
 
-    def mean_fps(self, name: str) -> float:
-        """Frames per second of a clip, on average where it has time stamps, of which there are two or more."""
-        fps = self.fps(name)
-        if fps is not None:
-            return fps
-        first, last = self.span(name)
-        return (self.frames(name) - 1) / (last - first)
-
     def seconds(self, name: str) -> float:
         """Duration of a clip, from the index and its time stamps alone."""
         fps = self.fps(name)

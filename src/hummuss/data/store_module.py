@@ -49,9 +49,6 @@ class StoreDataModule(MotionDataModule):
     def labels(self, split: str) -> list[str | None]:
         return [self.store.label(name) for name in self._names(split)]
 
-    def fps(self, split: str) -> list[float]:
-        return [self.store.mean_fps(name) for name in self._names(split)]
-
     def recordings(self, sources: Sequence[MotionSource]) -> list[list[int]] | None:
         if not self.persons_together:
             return None

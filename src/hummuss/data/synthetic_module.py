@@ -5,7 +5,7 @@ from typing import Any
 
 from hummuss.body.smpl import BodyModel
 from hummuss.data.datamodules import MotionDataModule, check_at_least_one
-from hummuss.data.synthetic import ACTIONS, NOMINAL_FPS, SyntheticMotion, action_of
+from hummuss.data.synthetic import ACTIONS, SyntheticMotion, action_of
 from hummuss.errors import InputError
 
 
@@ -40,9 +40,6 @@ class SyntheticDataModule(MotionDataModule):
 
     def seconds(self, split: str) -> list[float]:
         return [self.duration] * self.clips[split]
-
-    def fps(self, split: str) -> list[float]:
-        return [NOMINAL_FPS] * self.clips[split]
 
     def labels(self, split: str) -> list[str]:
         return [action_of(number) for number in range(self.clips[split])]

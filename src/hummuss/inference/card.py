@@ -56,7 +56,7 @@ def model_card(config: Mapping[str, Any]) -> str:
     """README.md of a shared model, from its config.json."""
     card, heads = config["card"], config["heads"]
     rates = config["frame_rates"]
-    trained = f"{rates[0]:g} to {rates[1]:g} frames per second" if rates else "any frame rate of its data"
+    trained = f"{rates[0]:g} to {rates[1]:g} frames per second" if rates else "rates that its run does not tell"
     lines = [
         f"{HEADER}",
         f"# {card.get('name', 'hummuss')}",

@@ -6,7 +6,6 @@ be convolved; strides are drawn per clip.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -100,35 +99,10 @@ def base_stride(times: Float64[np.ndarray, "F"], max_fps: float | None) -> int:
     >>> base_stride(np.arange(9) / 120, max_fps=60.0)
     2
     """
-    return 1 if len(times) < 2 else _base_stride(mean_fps(times), max_fps)
-
-
-def _base_stride(fps: float, max_fps: float | None) -> int:
-    # a whisker of tolerance: 60.2 fps video counts as 60
-    return 1 if max_fps is None else max(1, math.ceil(fps / max_fps - 0.01))
-
-
-def mean_fps(times: Float64[np.ndarray, "F"]) -> float:
-    """Frames per second on average, of two frames or more."""
-    return float((len(times) - 1) / (times[-1] - times[0]))
-
-
-def trained_rates(
-    fps: Sequence[float], max_fps: float | None, augmentation: FrameRateAugmentation | None
-) -> tuple[float, float]:
-    """Lowest and highest frames per second of training windows, before any frame is dropped.
-
-    Args:
-        fps: of each clip.
-        max_fps: see `base_stride`.
-        augmentation: its strides; None keeps every base frame.
-
-    >>> trained_rates([120.0, 30.0], 60.0, FrameRateAugmentation(strides=(1.0, 3.0)))
-    (10.0, 60.0)
-    """
-    low, high = (1.0, 1.0) if augmentation is None else augmentation.strides
-    base = [own / _base_stride(own, max_fps) for own in fps]
-    return min(base) / high, max(base) / low
+    if max_fps is None or len(times) < 2:
+        return 1
+    own_fps = (len(times) - 1) / (times[-1] - times[0])
+    return max(1, math.ceil(own_fps / max_fps - 0.01))  # a whisker of tolerance: 60.2 fps video counts as 60
 
 
 def random_instants(
