@@ -208,7 +208,7 @@ class MotionModule(L.LightningModule):
             heads = {name: self.heads[name] for name in heads_of(task, self.heads)}
             scoring = Scoring(self.protocol, heads, clips, self.device)
             self.scorings += [(task, scoring, number) for number in range(len(clips.groups))]
-        self.inference.used.clear()
+        self.inference.forget()
 
     def on_validation_epoch_end(self) -> None:
         for prefix, collection in self.scores.items():

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import roma
 import torch
+import yaml
 
 from hummuss.body.smpl import BodyModel
 from hummuss.cli.main import main
@@ -99,6 +101,15 @@ def test_a_stream_gives_the_same_and_windows_do_not(runs) -> None:
     assert np.abs(cut["joints3d"] - whole["joints3d"]).max() > 1e-3
 
 
+def test_windows_in_the_call_go_before_the_runs_own_stream(runs, tmp_path) -> None:
+    own = shutil.copytree(runs / "pose/1", tmp_path / "own")
+    config = yaml.safe_load((own / "config.yaml").read_text())
+    config["model"]["init_args"]["inference"] = {"class_path": "hummuss.Inference", "init_args": {"stream": True}}
+    (own / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "frame by frame" in str(predict(own, write())["inference"])
+    assert str(predict(own, write(), "--windows", "7")["inference"]).startswith("windows of 7 frames")
+
+
 def test_a_mesh_run_gives_a_body_that_poses_the_joints(runs) -> None:
     got = predict(runs / "mesh/1", write())
     assert got["smpl_pose"].shape == (40, 24, 3)
@@ -124,6 +135,13 @@ def test_an_action_run_names_the_likeliest_classes(runs, capsys) -> None:
     assert wrote == "wrote out.npz, no picture as the run predicts neither pose nor mesh: 40 frames, whole clips"
     best = np.argsort(-got["probabilities"])[:3]
     assert said.strip() == ", ".join(f"{got['classes'][i]} {float(got['probabilities'][i]):.1%}" for i in best)
+
+
+def test_a_prediction_without_a_picture_leaves_no_earlier_one(runs) -> None:
+    predict(runs / "pose/1", write())
+    assert Path("out.png").is_file()
+    predict(runs / "action/1", write())
+    assert not Path("out.png").exists()
 
 
 def test_attention_is_cut_into_windows_as_long_as_those_of_its_training(runs) -> None:

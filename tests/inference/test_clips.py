@@ -68,6 +68,10 @@ def test_what_is_no_run_is_named(tmp_path) -> None:
         with pytest.raises(InputError, match="is not the config of a run"):
             load_run(make_run(tmp_path, config))
     make_run(tmp_path)
+    (tmp_path / "config.yaml").write_text("model: {")
+    with pytest.raises(InputError, match=r"config\.yaml is no YAML, or damaged .*: copy it again"):
+        load_run(path)
+    make_run(tmp_path)
     path.write_bytes(b"no checkpoint at all")
     with pytest.raises(InputError, match=r"best\.ckpt is not a checkpoint of `hummuss fit`, or damaged"):
         load_run(path)
@@ -98,6 +102,7 @@ def test_heads_that_were_shown_otherwise_normalised_keypoints_do_not_predict_tog
         assert run.view.normalisation == normalisation
         assert list(run.model.heads) == [kept], "no head predicts from keypoints that it was not trained on"
     assert predict_clip(load_run(path, head=PoseHead), make_clip()).actions is None
+    assert list(load_run(path, head=MeshHead).model.heads) == ["act", "pose"], "as its config has them"
     together = load_run(run_of_parts("image"))
     assert together.trained_frames == 5  # the first head's, in the order of the file
     assert len(together.model.heads) == 2

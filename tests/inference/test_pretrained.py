@@ -222,6 +222,10 @@ def trap(tmp_path, monkeypatch) -> Path:
         ({"layout": 3}, "layout is 3"),
         ({"trained_frames": "9"}, "trained_frames is '9'"),
         ({"frame_rates": [15]}, r"frame_rates is \[15\]"),
+        ({"frame_rates": [60, 7]}, r"frame_rates is \[60, 7\]"),
+        ({"frame_rates": [True, True]}, r"frame_rates is \[True, True\]"),
+        ({"backbone": {"class": "HumMUSS", "init_args": {"dim": -1}}}, "backbone is no HumMUSS: "),
+        ({"heads": {"a.b": {"class": "PoseHead", "init_args": {}}}}, r"a head is named 'a\.b'"),
         ({"format": 2}, "has format 2, this version reads 1"),
         ({"files": {"body_path": "x"}}, "has unknown files"),
         ({"self": 1}, "has unknown self"),
@@ -283,6 +287,9 @@ def test_what_is_no_shared_model_says_so(tmp_path, shared) -> None:
         load(tmp_path / "pose" / "1")
     with pytest.raises(InputError, match="is a folder, which takes no revision"):
         load(shared, revision="main")
+    (shared / "config.json").write_text("[]")
+    with pytest.raises(InputError, match=r"config\.json holds \[\], expected an object"):
+        load(shared)
     (shared / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config\.json is not valid JSON"):
         load(shared)

@@ -76,11 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{path} is a run, whose own config names its files: drop {given}")
     trained = load(path, device, **files).run if is_shared(path) else load_run(path, device)
     configured = trained.model.inference
+    in_pieces = arguments.windows not in (None, "auto", "whole")  # which the run's own stream would not allow
     inference = Inference(
         windows=arguments.windows or ("whole" if arguments.stream else configured.windows),
         stride=None if arguments.windows else configured.stride,
         flip=arguments.flip or configured.flip,
-        stream=arguments.stream or configured.stream,
+        stream=arguments.stream or (configured.stream and not in_pieces),
     )
     for read, path in clips:
         clip = read()
@@ -89,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         picture = f" and {path.with_suffix('.png').name}"
         if prediction.joints3d is None:
             picture = ", no picture as the run predicts neither pose nor mesh"
+            path.with_suffix(".png").unlink(missing_ok=True)  # that of an earlier prediction, see `_check_place`
         else:
             prediction.draw(path.with_suffix(".png"))
         print(f"wrote {path}{picture}: {len(clip)} frames, {prediction.inference}")

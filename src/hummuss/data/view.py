@@ -12,6 +12,7 @@ from hummuss.data.motion import Camera, MotionClip
 from hummuss.data.transforms.camera import RandomCamera, to_camera
 from hummuss.data.transforms.flip import flip_clip
 from hummuss.data.transforms.noise import DetectionNoise, RealisticNoise
+from hummuss.data.transforms.normalise import MODES
 from hummuss.errors import InputError
 
 
@@ -23,11 +24,18 @@ class View:
         camera: draws the camera of clips that have none.
         noise: errors of the 2D detector, for clips without detections of their own.
         normalisation: ``image``, ``box`` or ``frame``, see `normalise`.
+
+    Raises:
+        InputError: another normalisation.
     """
 
     camera: RandomCamera = field(default_factory=RandomCamera)
     noise: DetectionNoise | RealisticNoise = field(default_factory=DetectionNoise)
     normalisation: str = "image"
+
+    def __post_init__(self) -> None:
+        if self.normalisation not in MODES:
+            raise InputError(f"view: normalisation is {self.normalisation!r}, expected one of {', '.join(MODES)}")
 
     def see(
         self, clip: MotionClip, bodies: Mapping[str, BodyModel], flip: float, rng: np.random.Generator

@@ -113,7 +113,7 @@ def predict_clip(run: Run, clip: MotionClip, inference: Inference | None = None)
     rng = np.random.default_rng([EVALUATION_SEED, crc32(clip.name.encode())])
     seen = run.view.see(unlabelled, {}, 0.0, rng)
     batch = to_batch(run, seen, _instants(seen))
-    inference.used.clear()
+    inference.forget()
     predictions = inference.predict(run.model, batch, run.trained_frames)
 
     outputs, drawn = pick_outputs(run.model, predictions), drawn_head(run.model, predictions)

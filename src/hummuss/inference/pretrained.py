@@ -139,9 +139,11 @@ def load(source: str | PathLike[str], device: str | torch.device = "cpu", **opti
                 f"{source} has no {name}, so it is no shared model: make one of a run with `hummuss export hub`"
             )
     try:
-        json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{folder / CONFIG} is not valid JSON ({error}): copy the folder again") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{folder / CONFIG} holds {config!r:.40}, expected an object: copy the folder again")
     try:
         return Pretrained.from_pretrained(folder, map_location=device, **files)
     except InputError as error:

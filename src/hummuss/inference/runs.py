@@ -66,8 +66,9 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
             f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
     view = _view(data)
+    wanted = head is not None and any(isinstance(own, head) for own in model.heads.values())
     for task, normalisation in _normalisations(config).items():
-        if normalisation != view.normalisation:
+        if wanted and normalisation != view.normalisation:
             for name in task.split("+"):
                 del model.heads[name]
     return Run(checkpoint, model.to(device).eval(), view, data["frames"])
@@ -123,7 +124,10 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {CONFIG} beside the checkpoint, which says what model it is of: "
             "point at the folder that `hummuss fit` made, or copy that file from it"
         )
-    config = yaml.safe_load(path.read_text())
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no YAML, or damaged ({str(error).splitlines()[0]}): copy it again") from error
     try:
         options = config["data"]["init_args"]
         _ = config["model"]["class_path"], options["parts"] if "parts" in options else options["frames"]

@@ -6,6 +6,7 @@ JSON values.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -117,6 +118,8 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
     bodies: set[str] = set()
     for name, entry in _object("heads", config["heads"]).items():
         found = _class(f"heads.{name}", entry, HEADS)
+        if not name or "." in name:
+            raise InputError(f"config.json: a head is named {name!r}, expected a word without dots")
         _check_files(f"heads.{name}", entry["init_args"])
         body = entry["init_args"].get("body_path")
         arguments = dict(entry["init_args"])
@@ -132,7 +135,7 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
     rates, frames = config["frame_rates"], config["trained_frames"]
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise InputError(f"config.json: trained_frames is {frames!r}, expected a number of frames above 0")
-    if rates is not None and not (isinstance(rates, list) and len(rates) == 2 and all(_positive(one) for one in rates)):
+    if rates is not None and not (isinstance(rates, list) and len(rates) == 2 and _positive(*rates)):
         raise InputError(f"config.json: frame_rates is {rates!r}, expected the lowest and the highest or null")
     layout = get_layout(config["layout"]) if isinstance(config["layout"], str) else None
     if layout is None:
@@ -192,7 +195,7 @@ def _make(key: str, made: type, arguments: Any) -> Any:
     values = {name: _tuples(value) for name, value in _object(key, arguments).items()}
     try:
         return made(**values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"config.json: {key} is no {made.__name__}: {str(error).splitlines()[0]}") from error
 
 
@@ -232,8 +235,9 @@ def _check_keys(where: str, value: Mapping[str, Any], expected: Any) -> None:
         raise InputError(f"{where} {' and '.join(said)}: it is not of a model that hummuss exported")
 
 
-def _positive(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0
+def _positive(low: Any, high: Any) -> bool:
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (low, high))
+    return numbers and 0 < low <= high < math.inf
 
 
 def _tuples(value: Any) -> Any:

@@ -119,8 +119,13 @@ class Inference:
             return predictions
         return {name: head.from_mean(predictions[name]) for name, head in model.heads.items()}
 
+    def forget(self) -> None:
+        """Begin anew with what `describe` tells of."""
+        self.used.clear()
+        self.shown = 1
+
     def describe(self) -> str:
-        """How the clips since the last `Counter.clear` of ``used`` were predicted, for tables.
+        """How the clips since the last `forget` were predicted, for tables.
 
         >>> Inference(windows="whole").describe()
         'whole clips'

@@ -14,6 +14,7 @@ from hummuss.data.transforms.camera import RandomCamera, project, to_camera
 from hummuss.data.transforms.flip import flip_clip
 from hummuss.data.transforms.noise import DetectionNoise, person_size
 from hummuss.data.transforms.normalise import normalise
+from hummuss.data.view import View
 from hummuss.errors import InputError
 
 
@@ -198,6 +199,8 @@ def test_normalisation_errors_say_what_to_do() -> None:
         normalise(keypoints, times + 3, None, "box")
     with pytest.raises(InputError, match="'clip' is none of image, box, frame"):
         normalise(keypoints, times, (1, 1), "clip")
+    with pytest.raises(InputError, match="normalisation is 'clip', expected one of image, box, frame"):
+        View(normalisation="clip")
 
 
 def test_mirroring_leaves_unknown_intrinsics_unknown() -> None:
