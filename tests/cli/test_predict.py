@@ -85,6 +85,15 @@ def test_own_keypoints_give_joints_times_and_a_picture(runs, capsys) -> None:
     assert "wrote out.npz and out.png: 40 frames, whole clips" in capsys.readouterr().out
 
 
+def test_frames_that_show_nobody_are_told(runs, capsys) -> None:
+    points = keypoints()
+    points[10:22, :, 2] = 0
+    predict(runs / "pose/1", write(keypoints=points))
+    assert "  12 of them show nobody: what stands there is a guess, of confidence 0" in capsys.readouterr().out
+    predict(runs / "pose/1", write())
+    assert "nobody" not in capsys.readouterr().out
+
+
 def test_a_stream_gives_the_same_and_windows_do_not(runs) -> None:
     jittered = np.cumsum(np.random.default_rng(1).uniform(0.02, 0.06, 40))
     arguments = (runs / "pose/1", write(fps=None, timestamps=jittered))

@@ -339,6 +339,25 @@ def test_a_mixed_folder_to_a_store(tmp_path) -> None:
     assert prepare(raw / "walk.npz", tmp_path / "one")[1].names() == ["walk"]
 
 
+def test_options_are_for_those_of_a_folders_files_that_lack_them(tmp_path) -> None:
+    raw, detected = tmp_path / "raw", points(6, 17)
+    raw.mkdir()
+    np.savez(raw / "own.npz", keypoints=detected, layout="coco17", fps=25.0, width=1000, height=1000)
+    (raw / "bare.json").write_text(json.dumps(coco(detected)))
+    options = ("--layout", "coco17", "--fps", 30, "--image-size", *SIZE)
+    status, store = prepare(raw, tmp_path / "store", *options)
+    assert status == 0
+    assert {clip.name: (clip.fps, clip.camera.width) for clip in store} == {
+        "own": (25.0, 1000),
+        "bare": (30.0, SIZE[0]),
+    }
+
+
+def test_a_frame_of_openposes_by_another_name_is_told(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"is a frame of OpenPose's: name it as OpenPose does"):
+        clips(write(tmp_path, {"version": 1.3, "people": []}), layout="body25", fps=30.0)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
@@ -398,7 +417,10 @@ def changed(entries: list[dict], key: str, value: object) -> list[dict]:
         ([[{"keypoints": {"x": [1, 2], "y": [3]}}]], "frame 0, person 0: expected keypoints as lists x, y and visible"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", 3), "frame 1: expected a list of people's landmarks"),
         (changed(mediapipe(points(2, 33)), "pose_landmarks", [3]), "frame 1: expected a person as a list of landmarks"),
-        (changed(mediapipe(points(2, 33)), "pose_landmarks", [[{"x": 1}]]), "frame 1: expected keypoints x, y"),
+        (
+            changed(mediapipe(points(2, 33)), "pose_landmarks", [[{"x": 1}]]),
+            "frame 1: joint 0 has y None, expected a number",
+        ),
         (changed(mediapipe(points(2, 33), timestamp_ms=5), "timestamp_ms", None), "frame 1: expected a timestamp_ms"),
         (changed(mediapipe(points(2, 33), timestamp_ms=5), "timestamp_ms", -1), "frame 1: expected a timestamp_ms"),
         (

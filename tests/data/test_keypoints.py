@@ -91,14 +91,14 @@ def test_missing_joints_are_zeros_wherever_they_are_said_to_be(tmp_path) -> None
             {"fps": None, "timestamps": np.arange(6)},
             "frames are 1 s apart on average: give timestamps in seconds, below",
         ),
-        ({"fps": None, "timestamps": np.arange(5) / 25}, "keypoints2d has 6 frames, other fields 5"),
+        ({"fps": None, "timestamps": np.arange(5) / 25}, "there are 5 timestamps for 6 frames: give one for each"),
         ({"fps": None, "timestamps": np.zeros((6, 1))}, r"timestamps has shape \(6, 1\), expected 1 dimensions"),
         ({"width": None}, "has height alone: give width and height"),
         ({"width": 0}, "the image is 0 x 480, expected whole numbers of pixels"),
         ({"width": 640.5}, r"the image is 640\.5 x 480"),
         ({"person": "me"}, "unknown field 'person': a keypoint file has keypoints, layout, fps"),
         ({"keypoints": None}, "has no keypoints, only layout"),
-        ({"keypoints": POINTS[0]}, r"keypoints has shape \(17, 3\), expected 3 dimensions"),
+        ({"keypoints": POINTS[0]}, r"keypoints have shape \(17, 3\), expected \(frames, joints, 2 or 3\)"),
         ({"keypoints": np.zeros((6, 17, 4))}, r"keypoints have shape \(6, 17, 4\)"),
         ({"keypoints": np.zeros((0, 17, 3))}, r"keypoints have shape \(0, 17, 3\)"),
         ({"fps": None, "timestamps": np.array([0, 0.1, np.inf, np.inf, 1, 2])}, "time stamp 2 is not a finite number"),
@@ -152,8 +152,9 @@ def test_arrays_in_memory_give_the_clip_of_the_file(tmp_path) -> None:
         (POINTS, {"fps": 25.0, "image_size": 640}, r"^image_size has shape \(\), expected 1 dimensions"),
         (POINTS, {}, "^clip clip: give either fps or timestamps, in seconds"),
         (POINTS / (640, 480, 1), {"fps": 25.0}, "^all keypoints lie within 2 pixels of the image's corner"),
-        (POINTS, {"timestamps": np.arange(5.0)}, "^clip clip: keypoints2d has 6 frames, other fields 5"),
-        (POINTS[0], {"fps": 25.0}, r"^keypoints has shape \(17, 3\), expected 3 dimensions"),
+        (POINTS, {"timestamps": np.arange(5.0)}, "^there are 5 timestamps for 6 frames"),
+        (POINTS[:, None], {"fps": 25.0}, r"those of one person, .* such as keypoints\[:, 0\]"),
+        (POINTS[0], {"fps": 25.0}, r"^keypoints have shape \(17, 3\), expected \(frames, joints, 2 or 3\)"),
         (changed(87.0, 0, 1, 2)[:1], {"fps": 25.0}, "^joint 1 has confidence 87, expected 0 to 1"),
     ],
 )
@@ -163,7 +164,7 @@ def test_what_cannot_be_used_in_memory_is_named(points: np.ndarray, options: dic
         clip_from_keypoints(points, "coco17", **options)
 
 
-def test_an_image_size_is_doubted_only_where_its_exchange_would_mend_it() -> None:
+def test_an_image_size_is_doubted_where_its_exchange_would_mend_it_or_nothing_does() -> None:
     def clip(points: np.ndarray, width: int, height: int) -> None:
         clip_from_keypoints(points, "coco17", fps=25.0, image_size=(width, height))
 
@@ -172,7 +173,12 @@ def test_an_image_size_is_doubted_only_where_its_exchange_would_mend_it() -> Non
     with pytest.raises(InputError, match="are width and height exchanged"):
         clip(upright, 1600, 720)
     clip(upright * (1, 1, 0.2), 1600, 720)  # no joint is sure
-    clip(upright, 1400, 720)  # joints lie outside of 720 x 1400 as well
+    with pytest.raises(
+        InputError, match=r"% of the joints lie outside of the image of 1400 x 720 pixels, as far as \("
+    ):
+        clip(upright, 1400, 720)  # joints lie outside of 720 x 1400 as well
+    some_low = upright * (1, 0.6, 1)  # and fewer than half of them do
+    clip(some_low, 1400, 720)
     for below, near, refused in ((4, 700, False), (5, 700, True), (4, 790, False), (4, 800, True)):
         some = upright * (1, 1, 0) + (0, 0, 1)
         some[:, :below, 1], some[:, below:, 1] = 1400, near  # a quarter of 17 joints, and 10 % of 720 pixels

@@ -112,6 +112,17 @@ class Labelled(SyntheticDataModule):
         return [1.0, 5.0, 2.0, 3.0, 2.0, 4.0]
 
 
+def test_a_class_that_was_mistyped_is_not_taken_for_one_without_clips() -> None:
+    data = Labelled()
+    data.classes = ["run", "walkk"]
+    with pytest.raises(
+        InputError, match=r"no training clip is labelled 'walkk' of .*, but some are 'walk': is that one"
+    ):
+        ActionHead(8).check_data(data)
+    data.classes = ["run", "swim"]
+    ActionHead(8).check_data(data)
+
+
 def test_a_test_needs_no_training_clips() -> None:
     class OnlyTest(SyntheticDataModule):
         def labels(self, split: str) -> Sequence[str | None]:

@@ -80,6 +80,13 @@ def test_what_is_no_run_is_named(tmp_path) -> None:
         load_run(path)
 
 
+def test_what_is_no_clip_is_named_with_what_makes_one(unchecked: None) -> None:
+    with pytest.raises(
+        InputError, match=r"expected a clip, found str: make one of a file with hummuss\.data\.read_key"
+    ):
+        predict_clip(run_of(make_model()), "walk.npz")
+
+
 def test_heads_that_were_shown_otherwise_normalised_keypoints_do_not_predict_together(tmp_path) -> None:
     heads = {"pose": MODEL["init_args"]["heads"]["pose"], "act": {"class_path": "hummuss.heads.ActionHead"}}
     heads["act"]["init_args"] = {"classes": ["walk", "run"]}

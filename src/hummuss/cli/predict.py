@@ -94,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             prediction.draw(path.with_suffix(".png"))
         print(f"wrote {path}{picture}: {len(clip)} frames, {prediction.inference}")
+        if unseen := int((prediction.confidence == 0).all(1).sum()):
+            print(f"  {unseen} of them show nobody: what stands there is a guess, of confidence 0")
         if prediction.actions:
             likeliest = sorted(prediction.actions.items(), key=lambda item: -item[1])[:LIKELIEST]
             print(f"  {', '.join(f'{name} {share:.1%}' for name, share in likeliest)}")

@@ -17,8 +17,9 @@ LARGEST_POSITION = 1e6
 LARGEST_CONFIDENCE = 2.0
 # A joint of that confidence counts when the image's size is doubted: detectors guess where hidden ones are.
 SURE = 0.5
-# Of the image's size, how far outside of it a joint must lie; and how many of the sure ones.
-OUTSIDE, OUTSIDE_SHARE = 0.1, 0.25
+# Of the image's size, how far outside of it a joint must lie; and how many of the sure ones
+# where an image of exchanged width and height would hold them all, or whatever would.
+OUTSIDE, OUTSIDE_SHARE, MOST_OUTSIDE = 0.1, 0.25, 0.5
 LONGEST_INTERVAL = 1.0  # seconds between frames, on average
 
 
@@ -69,8 +70,13 @@ def detected_joints(keypoints: ArrayLike) -> Float32[np.ndarray, "F J 3"]:
     Raises:
         InputError: another shape, positions or confidences out of their range.
     """
-    values = numbers("keypoints", keypoints, 3)
-    if values.shape[-1] not in (2, 3) or 0 in values.shape:
+    values = numbers("keypoints", keypoints, None)
+    if values.ndim == 4:
+        raise InputError(
+            f"keypoints have shape {values.shape}, expected those of one person, (frames, joints, 2 or 3): give each a "
+            "clip of their own, such as keypoints[:, 0]"
+        )
+    if values.ndim != 3 or values.shape[-1] not in (2, 3) or 0 in values.shape:
         raise InputError(
             f"keypoints have shape {values.shape}, expected (frames, joints, 2 or 3): x and y in pixels, and confidence"
         )
@@ -122,6 +128,8 @@ def make_clip(
     times = None if timestamps is None else numbers("timestamps", timestamps, 1)
     if times is not None and not np.isfinite(times).all():
         raise InputError(f"time stamp {int(np.argmin(np.isfinite(times)))} is not a finite number")
+    if times is not None and len(times) != len(detected):
+        raise InputError(f"there are {len(times)} timestamps for {len(detected)} frames: give one for each")
     camera = None if image_size is None else Camera.of_size(*check_size(image_size))
     clip = MotionClip(
         name=name,
@@ -164,19 +172,25 @@ def check_pixels(keypoints: Float[np.ndarray, "F J 3"], width: int, height: int)
 
     Raises:
         InputError: all lie in the corner of the image, as shares of it do; or many lie outside it, all inside an image
-            whose width and height are exchanged.
+            whose width and height are exchanged; or most lie outside it.
     """
     refuse_shares(keypoints, width, height)
     seen = keypoints[keypoints[..., 2] > 0]
     points = seen[seen[:, 2] >= SURE][:, :2]
-    if not len(points) or width == height:
+    if not len(points):
         return
     size = np.array([width, height])
     far = ((points < -OUTSIDE * size) | (points > (1 + OUTSIDE) * size)).any(-1).mean()
-    if far > OUTSIDE_SHARE and ((points >= 0) & (points <= size[::-1])).all():
+    if width != height and far > OUTSIDE_SHARE and ((points >= 0) & (points <= size[::-1])).all():
         raise InputError(
             f"{far:.0%} of the joints lie outside of the image of {width} x {height} pixels, but all inside "
             f"{height} x {width}: are width and height exchanged?"
+        )
+    if far > MOST_OUTSIDE:
+        x, y = points.max(0)
+        raise InputError(
+            f"{far:.0%} of the joints lie outside of the image of {width} x {height} pixels, as far as ({x:.0f}, "
+            f"{y:.0f}): give the size of the images in which they were detected"
         )
 
 
@@ -195,8 +209,8 @@ def refuse_shares(
         raise InputError("all keypoints lie within 2 pixels of the image's corner: give pixels, not shares of it")
 
 
-def numbers(name: str, value: Any, dimensions: int) -> Float[np.ndarray, "..."]:
-    """Anything as an array of so many dimensions.
+def numbers(name: str, value: Any, dimensions: int | None) -> Float[np.ndarray, "..."]:
+    """Anything as an array of so many dimensions, or of any.
 
     Raises:
         InputError: it is no array of numbers, or has another shape.
@@ -205,7 +219,7 @@ def numbers(name: str, value: Any, dimensions: int) -> Float[np.ndarray, "..."]:
         array = np.asarray(value, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"{name} is not an array of numbers ({error})") from error
-    if array.ndim != dimensions:
+    if dimensions is not None and array.ndim != dimensions:
         raise InputError(f"{name} has shape {array.shape}, expected {dimensions} dimensions")
     return array
 

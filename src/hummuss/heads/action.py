@@ -1,5 +1,6 @@
 """Action recognition: what a clip shows, from the mean of its representation over time."""
 
+import difflib
 import json
 import textwrap
 from collections import Counter
@@ -105,6 +106,12 @@ class ActionHead(Head):
         if not counts:
             named = textwrap.shorten(", ".join(data.classes), 80, placeholder=" ...")
             raise InputError(f"no training clip is labelled with one of the {len(data.classes)} classes {named}")
+        for name in (name for name in data.classes if name not in counts):  # of part of a dataset some may be absent
+            if meant := difflib.get_close_matches(name, {label for label in labels if label} - counts.keys(), n=1):
+                raise InputError(
+                    f"no training clip is labelled {name!r} of data.init_args.classes, but some are {meant[0]!r}: is "
+                    "that one meant?"
+                )
         self.majority.fill_(data.classes.index(counts.most_common(1)[0][0]))
 
     def forward(self, representation: Float[Tensor, "B F J dim_rep"], batch: Batch) -> Prediction:

@@ -107,6 +107,11 @@ def predict_clip(run: Run, clip: MotionClip, inference: Inference | None = None)
         InputError: a clip without keypoints, image size (where the run's normalisation needs it) or intervals, or a
             run whose heads predict nothing that `ClipPrediction` names.
     """
+    if not isinstance(clip, MotionClip):
+        raise InputError(
+            f"expected a clip, found {type(clip).__name__}: make one of a file with hummuss.data.read_keypoints, of an "
+            "array with clip_from_keypoints"
+        )
     inference = inference or run.model.inference
     # Labels of a body would need that body; they play no part here.
     unlabelled = replace(clip, smpl_pose=None, betas=None, transl=None, body=None)

@@ -37,12 +37,14 @@ def keypoint_triples(value: Any, place: str) -> Float64[np.ndarray, "J 3"]:
     >>> keypoint_triples([1, 2, 0.5, 3, 4, 0.9], "a.json").shape
     (2, 3)
     """
-    triples = isinstance(value, list) and len(value) > 0 and len(value) % 3 == 0
-    if not triples or not all(isinstance(one, (int, float)) and abs(one) <= LARGEST_POSITION for one in value):
-        raise InputError(
-            f"{place}: expected keypoints x, y, confidence, x, ... of {LARGEST_POSITION:g} at most, "
-            f"found {str(value)[:60]}"
-        )
+    if not isinstance(value, list) or not value or len(value) % 3:
+        raise InputError(f"{place}: expected keypoints x, y, confidence, x, ..., found {str(value)[:60]}")
+    for entry, one in enumerate(value):
+        if not isinstance(one, (int, float)) or not abs(one) <= LARGEST_POSITION:
+            raise InputError(
+                f"{place}: joint {entry // 3} has {('x', 'y', 'confidence')[entry % 3]} {str(one)[:60]}, expected a "
+                f"number, {LARGEST_POSITION:g} at most: a missing joint has 0, 0, 0"
+            )
     return np.array(value, np.float64).reshape(-1, 3)
 
 

@@ -20,7 +20,7 @@ from hummuss.data.readers.detected import Detections
 from hummuss.data.readers.detections import is_detections, openpose_frame, parse_detections
 from hummuss.data.readers.fingerprint import fingerprint
 from hummuss.data.readers.json_file import load_json
-from hummuss.data.readers.keypoints import SUFFIXES, read_keypoints
+from hummuss.data.readers.keypoints import SUFFIXES, read_keypoints_among_others
 from hummuss.data.readers.people import find_tracks
 from hummuss.data.readers.task import LeftOut, RawDataset, ReadTask
 from hummuss.data.readers.tracking import SHORT, SHORTEST_TRACK
@@ -131,10 +131,14 @@ def keypoint_clips(
         return _clips(detections, source, name, options, part, untracked)
     if path.suffix == ".json":
         content = load_json(path)
+        if isinstance(content, dict) and "people" in content:
+            raise InputError(
+                f"{path} is a frame of OpenPose's: name it as OpenPose does, walk_000000000012_keypoints.json"
+            )
         if is_detections(content):
             return _clips(parse_detections(content, str(path)), str(path), name, options, part, untracked)
     width, height = options["image_size"] or (None, None)
-    clip = read_keypoints(path, layout=options["layout"], fps=options["fps"], width=width, height=height)
+    clip = read_keypoints_among_others(path, layout=options["layout"], fps=options["fps"], width=width, height=height)
     if clip.camera is None:
         raise InputError(f"{path} does not say how large its images are: give --image-size W H")
     return [LeftOut(name, ALONE) if len(clip) < 2 else replace(clip, name=name, sequence=name, split=part)]

@@ -33,19 +33,35 @@ def read_keypoints(path: str | PathLike[str], **options: Any) -> MotionClip:
     """
     path = Path(path)
     values = _read(path)
-    # Seconds are said by either: a file with time stamps lacks no fps.
-    timed = "fps" in options and "timestamps" in values
-    given = {name: value for name, value in options.items() if value is not None and not (timed and name == "fps")}
-    for name in [*values, *given]:
-        if name not in FIELDS:
-            raise InputError(
-                f"{path}: unknown field {name!r}: a keypoint file has {', '.join(FIELDS)}; what detectors write goes "
-                "into a store with `hummuss prepare keypoints`"
-            )
+    given = _lacking(values, options)
+    _check_fields(path, [*values, *given], "what detectors write goes into a store with `hummuss prepare keypoints`")
     for name in given:
         if name in values and str(_plain(values[name])) != str(_plain(given[name])):
             raise InputError(f"{path} has {name} {values[name]}, and {given[name]} is given beside it: drop either")
     return _to_clip(path, values | given)
+
+
+def read_keypoints_among_others(path: Path, **options: Any) -> MotionClip:
+    """The same of a file among others that lack more: what it says itself, ``options`` do not change.
+
+    Raises:
+        InputError: see `read_keypoints`.
+    """
+    values = _read(path)
+    _check_fields(path, [*values, *options], "of what detectors write docs/predict.md says which files are read")
+    return _to_clip(path, _lacking(values, options) | values)
+
+
+def _lacking(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were given; seconds are said by either, so a file with time stamps lacks no fps."""
+    timed = "timestamps" in values
+    return {name: value for name, value in options.items() if value is not None and not (timed and name == "fps")}
+
+
+def _check_fields(path: Path, names: list[str], hint: str) -> None:
+    for name in names:
+        if name not in FIELDS:
+            raise InputError(f"{path}: unknown field {name!r}: a keypoint file has {', '.join(FIELDS)}; {hint}")
 
 
 def _plain(value: Any) -> Any:
@@ -98,7 +114,7 @@ def _to_clip(path: Path, values: dict[str, Any]) -> MotionClip:
         raise InputError(f"{path} has {size[0]} alone: give width and height of the image, in pixels")
     try:
         return clip_from_keypoints(
-            numbers("keypoints", values["keypoints"], 3),
+            values["keypoints"],
             str(values["layout"]),
             fps=float(numbers("fps", values["fps"], 0)) if "fps" in values else None,
             timestamps=numbers("timestamps", values["timestamps"], 1) if "timestamps" in values else None,
