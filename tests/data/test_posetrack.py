@@ -154,8 +154,14 @@ def edited(*place: object, value: object) -> dict:
         (edited("annotations", 1, "track_id", value=None), "annotation 1: expected a track_id"),
         (edited("annotations", 1, "image_id", value=10003420000), "annotation 1: track 0 comes twice in frame 100034"),
         (edited("annotations", 1, "keypoints", value=[1, 2]), "annotation 1: expected keypoints x, y, confidence"),
-        (edited("annotations", 1, "keypoints", value=[1, 2, float("nan")]), "annotation 1: expected keypoints"),
-        (edited("annotations", 1, "keypoints", value=[10**400, 2, 1]), "annotation 1: expected keypoints"),
+        (
+            edited("annotations", 1, "keypoints", value=[1, 2, float("nan")]),
+            "annotation 1: joint 0 has confidence nan, expected",
+        ),
+        (
+            edited("annotations", 1, "keypoints", value=[10**400, 2, 1]),
+            r"annotation 1: joint 0 has x 10+, expected a number",
+        ),
         (edited("annotations", 1, "keypoints", value=[1, 2, 1]), "annotation 1: has 1 keypoints, .* names 17"),
         (edited("annotations", 1, "scores", value=[1]), "annotation 1: expected 17 scores from 0 to 1"),
         (edited("annotations", 1, "scores", value=[2] * 17), "annotation 1: expected 17 scores from 0 to 1"),
