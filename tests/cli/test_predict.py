@@ -232,7 +232,10 @@ def test_mistakes_in_the_call_are_one_line(runs, capsys) -> None:
     ):
         assert main(["predict", "--ckpt_path", run, *words]) == 2
         assert message in one_error(capsys)
-    for run, message in (("mesh/1", "HumMUSS needs the frames to come"), ("mesh/7", "no checkpoint at")):
+    for run, message in (
+        ("mesh/1", "HumMUSS needs the frames to come"),
+        ("mesh/7", "comes along, live-cmu or pose-cmu"),
+    ):
         assert main(["predict", "--ckpt_path", str(runs / run), "walk.npz", "out.npz", "--stream"]) == 2
         assert message in one_error(capsys)
     write(width=None, height=None)

@@ -66,10 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     clips = _clips(arguments)  # before seconds are spent on the model
     # Imported late: they bring Lightning with them.
     from hummuss.inference import Inference, load, load_run, predict_clip
-    from hummuss.inference.pretrained import is_shared
+    from hummuss.inference.pretrained import is_shared, shipped_models
+    from hummuss.weights import find_checkpoint
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = arguments.ckpt_path
+    if not is_shared(path) and not (checkpoint := find_checkpoint(Path(path))).is_file():
+        raise InputError(
+            f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, its folder, a shared model's, "
+            f"or a model that comes along, {' or '.join(shipped_models())}, where no folder here has its name"
+        )
     files = {name: getattr(arguments, name) for name in FILES if getattr(arguments, name) is not None}
     if files and not is_shared(path):
         given = ", ".join(f"--{name}" for name in files)

@@ -51,10 +51,7 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
     """
     checkpoint = find_checkpoint(Path(path))
     if not checkpoint.is_file():
-        raise InputError(
-            f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, its folder, or a shared model "
-            "(docs/predict.md), which a folder of the same name here would hide"
-        )
+        raise InputError(f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, or its folder")
     config = _read_config(checkpoint.with_name(CONFIG))
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(MotionModule, "model")
