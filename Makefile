@@ -111,7 +111,7 @@ eval-long-cmu: install  ## the same on data/cmu, with the runs that make eval-fr
 	$(BIN)/hummuss eval long $(SEEN_CMU) \
 	  --ckpt $(foreach name,hummuss causal dstformer,runs/framerate/$(name)-[0-9])
 
-eval-ablation: install  ## change one choice of the design at a time, on synthetic motion (minutes)
+eval-ablation: install  ## change one choice of the design at a time, on synthetic motion (about an hour)
 	$(BIN)/hummuss eval ablation --study configs/studies/ablation_synthetic.yaml --out docs/results/ablation_synthetic --jobs 2
 
 eval-ablation-cmu: install  ## the same on data/cmu, three seeds (hours)

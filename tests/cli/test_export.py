@@ -67,7 +67,8 @@ def test_the_card_shows_the_figures_of_this_checkpoint_and_where_it_comes_from(r
         "- test data: 2 clips of each group, evenly spaced", f"- frame rate: {facts['frame_rate']}",
     ):  # fmt: skip
         assert line in card
-    assert "at 15 to 60 frames per second" in card
+    slowest, fastest = summary["trained_rates"]
+    assert f"at {slowest:g} to {fastest:g} frames per second" in card
     assert "library_name: hummuss" in card.split("---")[1]
     assert str(tmp_path.parent) not in card + (run.parents[2] / "shared/config.json").read_text()
     # Another checkpoint has other figures, which nobody has measured.

@@ -252,7 +252,7 @@ def test_facts_of_the_training_stay_whichever_epoch_was_best_and_wherever_it_is_
     assert json.loads((folder / "test.json").read_text())["facts"]["commit"] == "scored elsewhere"
     resumed = RunReport(folder, 0)
     resumed.load_state_dict(counted(3)["RunReport"])
-    assert (resumed.steps, resumed.seconds, resumed.frames) == (3, 9.0, 40)
+    assert (resumed.steps, resumed.seconds, resumed.tally.frames) == (3, 9.0, 40)
 
 
 def counted(steps: int) -> dict:
