@@ -71,23 +71,24 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     path = arguments.ckpt_path
-    if not is_shared(path) and not (checkpoint := find_checkpoint(Path(path))).is_file():
+    shared = is_shared(path)
+    if not shared and not (checkpoint := find_checkpoint(Path(path))).is_file():
         raise InputError(
             f"no checkpoint at {checkpoint}: give a file such as runs/pose/1/best.ckpt, its folder, a shared model's, "
             f"or a model that comes along, {' or '.join(shipped_models())}, where no folder here has its name"
         )
     files = {name: getattr(arguments, name) for name in FILES if getattr(arguments, name) is not None}
-    if files and not is_shared(path):
+    if files and not shared:
         given = ", ".join(f"--{name}" for name in files)
         raise InputError(f"{path} is a run, whose own config names its files: drop {given}")
-    trained = load(path, device, **files).run if is_shared(path) else load_run(path, device)
+    trained = load(path, device, **files).run if shared else load_run(path, device)
     configured = trained.model.inference
-    in_pieces = arguments.windows not in (None, "auto", "whole")  # which the run's own stream would not allow
     inference = Inference(
         windows=arguments.windows or ("whole" if arguments.stream else configured.windows),
         stride=None if arguments.windows else configured.stride,
         flip=arguments.flip or configured.flip,
-        stream=arguments.stream or (configured.stream and not in_pieces),
+        # Windows in the call go before the run's own stream, which has none.
+        stream=arguments.stream or (configured.stream and not isinstance(arguments.windows, int)),
     )
     for read, path in clips:
         clip = read()

@@ -106,8 +106,9 @@ class ActionHead(Head):
         if not counts:
             named = textwrap.shorten(", ".join(data.classes), 80, placeholder=" ...")
             raise InputError(f"no training clip is labelled with one of the {len(data.classes)} classes {named}")
-        for name in (name for name in data.classes if name not in counts):  # of part of a dataset some may be absent
-            if meant := difflib.get_close_matches(name, {label for label in labels if label} - counts.keys(), n=1):
+        others = {label for label in labels if label} - counts.keys()
+        for name in data.classes:  # of part of a dataset some may be absent
+            if name not in counts and (meant := difflib.get_close_matches(name, others, n=1)):
                 raise InputError(
                     f"no training clip is labelled {name!r} of data.init_args.classes, but some are {meant[0]!r}: is "
                     "that one meant?"

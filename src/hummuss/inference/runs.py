@@ -13,6 +13,7 @@ from hummuss.data.windows import View
 from hummuss.errors import InputError
 from hummuss.heads.base import Head
 from hummuss.module import MotionModule
+from hummuss.tasks import heads_of
 from hummuss.weights import find_checkpoint, in_short, read_checkpoint
 
 CONFIG = "config.yaml"
@@ -66,11 +67,8 @@ def load_run(path: str | PathLike[str], device: str | torch.device = "cpu", head
             f"{checkpoint} does not hold the weights of the model in the {CONFIG} beside it: {in_short(error)}"
         ) from error
     view = _view(data)
-    wanted = head is not None and any(isinstance(own, head) for own in model.heads.values())
-    for task, normalisation in _normalisations(config).items():
-        if wanted and normalisation != view.normalisation:
-            for name in task.split("+"):
-                del model.heads[name]
+    if head is not None and any(isinstance(own, head) for own in model.heads.values()):
+        _leave_out_other_normalisations(config, view, model)
     return Run(checkpoint, model.to(device).eval(), view, data["frames"])
 
 
@@ -91,6 +89,14 @@ def _refuse_other_normalisations(config: dict[str, Any], checkpoint: Path) -> No
             f"{checkpoint}: its tasks were trained with different normalisations, {told}, so no clip can be shown to "
             "all of its heads at once: train them with one, or choose a head in Python, load_run(path, head=PoseHead)"
         )
+
+
+def _leave_out_other_normalisations(config: dict[str, Any], view: View, model: MotionModule) -> None:
+    """Take away the heads that were shown keypoints otherwise normalised than by that view."""
+    for task, normalisation in _normalisations(config).items():
+        if normalisation != view.normalisation:
+            for name in heads_of(task, model.heads):
+                del model.heads[name]
 
 
 def _normalisations(config: dict[str, Any]) -> dict[str, str]:

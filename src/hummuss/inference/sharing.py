@@ -135,7 +135,7 @@ def build(config: Mapping[str, Any], files: Mapping[str, str] | None = None) -> 
     rates, frames = config["frame_rates"], config["trained_frames"]
     if not isinstance(frames, int) or isinstance(frames, bool) or frames < 1:
         raise InputError(f"config.json: trained_frames is {frames!r}, expected a number of frames above 0")
-    if rates is not None and not (isinstance(rates, list) and len(rates) == 2 and _positive(*rates)):
+    if rates is not None and not (isinstance(rates, list) and len(rates) == 2 and _is_range(*rates)):
         raise InputError(f"config.json: frame_rates is {rates!r}, expected the lowest and the highest or null")
     layout = get_layout(config["layout"]) if isinstance(config["layout"], str) else None
     if layout is None:
@@ -235,7 +235,7 @@ def _check_keys(where: str, value: Mapping[str, Any], expected: Any) -> None:
         raise InputError(f"{where} {' and '.join(said)}: it is not of a model that hummuss exported")
 
 
-def _positive(low: Any, high: Any) -> bool:
+def _is_range(low: Any, high: Any) -> bool:
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (low, high))
     return numbers and 0 < low <= high < math.inf
 

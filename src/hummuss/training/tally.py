@@ -35,7 +35,7 @@ class Tally:
         """Bring `frames` and `rates` up to date."""
         self.frames += sum(int(frames) for frames in self._frames)
         if self._rates:
-            slowest, fastest = torch.stack(self._rates).double().cpu().numpy().T
+            slowest, fastest = torch.stack(self._rates).cpu().double().numpy().T
             self.rates = (
                 float(np.minimum(self.rates[0], slowest.min())),
                 float(np.maximum(self.rates[1], fastest.max())),

@@ -24,7 +24,7 @@ from hummuss.errors import InputError
 MICROSECONDS = 1e6
 LATEST_MS = 1e13  # beyond any clock that counts milliseconds since 1970
 # Keys of objects that are no file of one person's keypoints.
-DETECTIONS = ("frames", "instance_info", "annotations")
+DETECTIONS = ("frames", "instance_info", "annotations", "people")
 KNOWN = (
     "a list of COCO results or of AlphaPose's (image_id, keypoints), mmpose's frames (frame_id, instances), "
     "Ultralytics' people as a list for each frame, MediaPipe's results frame by frame (pose_landmarks or landmarks), "
@@ -47,6 +47,10 @@ def parse_detections(content: Any, source: str) -> Detections:
     Raises:
         InputError: it is of none of the kinds here and in `frame_lists`, or OpenPose's, or damaged.
     """
+    if isinstance(content, dict) and "people" in content:
+        raise InputError(
+            f"{source} is a frame of OpenPose's: name it as OpenPose does, walk_000000000012_keypoints.json"
+        )
     if isinstance(content, dict) and "annotations" in content:
         raise InputError(
             f"{source} is a file of annotations: give what a detector found, such as the list of results (image_id, "

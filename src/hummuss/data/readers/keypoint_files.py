@@ -131,10 +131,6 @@ def keypoint_clips(
         return _clips(detections, source, name, options, part, untracked)
     if path.suffix == ".json":
         content = load_json(path)
-        if isinstance(content, dict) and "people" in content:
-            raise InputError(
-                f"{path} is a frame of OpenPose's: name it as OpenPose does, walk_000000000012_keypoints.json"
-            )
         if is_detections(content):
             return _clips(parse_detections(content, str(path)), str(path), name, options, part, untracked)
     width, height = options["image_size"] or (None, None)

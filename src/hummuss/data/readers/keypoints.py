@@ -33,7 +33,7 @@ def read_keypoints(path: str | PathLike[str], **options: Any) -> MotionClip:
     """
     path = Path(path)
     values = _read(path)
-    given = _lacking(values, options)
+    given = _given(values, options)
     _check_fields(path, [*values, *given], "what detectors write goes into a store with `hummuss prepare keypoints`")
     for name in given:
         if name in values and str(_plain(values[name])) != str(_plain(given[name])):
@@ -48,11 +48,11 @@ def read_keypoints_among_others(path: Path, **options: Any) -> MotionClip:
         InputError: see `read_keypoints`.
     """
     values = _read(path)
-    _check_fields(path, [*values, *options], "of what detectors write docs/predict.md says which files are read")
-    return _to_clip(path, _lacking(values, options) | values)
+    _check_fields(path, [*values], "of what detectors write docs/predict.md says which files are read")
+    return _to_clip(path, _given(values, options) | values)
 
 
-def _lacking(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+def _given(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """Options that were given; seconds are said by either, so a file with time stamps lacks no fps."""
     timed = "timestamps" in values
     return {name: value for name, value in options.items() if value is not None and not (timed and name == "fps")}
